@@ -1,0 +1,1 @@
+"""perfplan: capacity plans with tail latency, uncertainty, time and money, from one file."""

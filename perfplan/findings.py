@@ -1,0 +1,364 @@
+"""Judgements: every promise and every resource, with rule, value, target, verdict, reason and the remedy with its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.models.slo import binding_error_limit, budget_left
+from perfplan.plan.paths import carry
+from perfplan.plan.promises import Judged, visits_of
+from perfplan.quantity import FloatArray
+from perfplan.scenario import (
+    Availability,
+    Cache,
+    Completion,
+    Errors,
+    Latency,
+    Objective,
+    Partner,
+    Queue,
+    Service,
+    Throughput,
+    Users,
+)
+from perfplan.uncertainty import Order, RunOut, Study, until
+from perfplan.words import (
+    change,
+    count,
+    day_name,
+    duration,
+    listed,
+    money,
+    month_name,
+    number,
+    percent,
+    plural,
+    rate,
+    share,
+    weeks,
+)
+
+BROKEN, RISK, HOLDS = "broken", "at risk", "holds"
+BUYABLE = ("instances", "cores", "replicas", "connections", "workers")
+ORDER = {BROKEN: 0, RISK: 1, HOLDS: 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One judgement, in words a reader can check."""
+
+    kind: str  # BROKEN, RISK or HOLDS
+    phase: int  # chapter it belongs to, 1 .. 6
+    about: str  # objective or field
+    title: str
+    rule: str
+    value: str
+    reason: str
+    remedy: str = ""
+    month: float = float("inf")  # month from which it is so
+    price_usd: float | None = None  # of the remedy, per month
+
+    @property
+    def severity(self) -> str:
+        """The verdict in words."""
+        return {BROKEN: "Breaks a promise", RISK: "At risk", HOLDS: "Holds"}[self.kind]
+
+
+def findings(study: Study) -> list[Finding]:
+    """All findings, broken promises first, each group by the month it starts."""
+    found = [*_objectives(study), *_resources(study), *_consistency(study), *_caches(study), *_headroom(study)]
+    return sorted(found, key=lambda f: (ORDER[f.kind], f.month, f.about))
+
+
+# ---- objectives ----
+
+
+def promise(name: str, objective: Objective) -> str:
+    """The rule of an objective, in words."""
+    if isinstance(objective, Latency):
+        p = f"p{float(np.median(objective.percentile)) * 100:g}"
+        return f"{p} of {objective.journey} below {duration(float(np.median(objective.below_s)))} over {'the peak hour' if objective.over == 'peak hour' else '28 days'}"
+    if isinstance(objective, Availability):
+        return f"{share(float(np.median(objective.above)))} of {objective.journey} requests are answered"
+    if isinstance(objective, Errors):
+        return f"fewer than {share(float(np.median(objective.below)))} of {objective.journey} requests fail"
+    if isinstance(objective, Throughput):
+        return "no station saturates in the peak second" if objective.above_rps is None else f"carries {rate(float(np.median(objective.above_rps)))}"
+    if isinstance(objective, Users):
+        return f"carries {number(float(np.median(objective.above)))} users at once with every latency objective kept"
+    assert isinstance(objective, Completion)
+    return f"p{float(np.median(objective.percentile)) * 100:g} of {objective.queue} jobs done within {duration(float(np.median(objective.below_s)))}"
+
+
+def miss(objective: Objective, study: Study, month: int) -> str:
+    """What happens when it breaks, as the beginning of a sentence."""
+    when = f"from {month_name(str(study.scenario.as_of), month)}" if month else "already today"
+    if isinstance(objective, Latency):
+        return f"{objective.journey.capitalize()} will miss its {duration(float(np.median(objective.below_s)))} objective {when}"
+    if isinstance(objective, Availability):
+        return f"{objective.journey.capitalize()} will fall below {share(float(np.median(objective.above)))} availability {when}"
+    if isinstance(objective, Errors):
+        return f"{objective.journey.capitalize()} will fail more often than it may {when}"
+    if isinstance(objective, Throughput):
+        return f"The busiest second will be more than {cause(study, month).label} can carry {when}"
+    if isinstance(objective, Users):
+        return f"{number(float(np.median(objective.above)))} users at once will be too many {when}"
+    assert isinstance(objective, Completion)
+    return f"{objective.queue.capitalize()} will be done too late {when}"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The resource that is nearest to saturation in a month's peak second."""
+
+    label: str
+    path: str
+    utilization: float
+
+
+def cause(study: Study, month: int) -> Cause:
+    """Which resource saturates, or comes nearest to it, in the peak second of *month*; the called before the caller."""
+    one = study.middle
+    state = carry(one.scenario, one.rps[:, month : month + 1] * one.scenario.traffic.peak_second, one.carried.hit_ratio)
+    used = {key: float(np.ravel(s.utilization)[0]) for key, s in state.stations.items() if not isinstance(one.scenario.tiers[key[0]], Queue)}
+    worst = max(used.values(), default=0.0)
+    near = [key for key, value in used.items() if value >= min(worst, 1.0) * 0.98]
+    depth = list(state.responses)  # the called first
+    key = min(near, key=lambda k: (depth.index(k[0]), ("cores", "replicas", "connections", "instances").index(k[1])))
+    path = f"tiers.{key[0]}.{key[1]}"
+    return Cause(label=study.middle.resources[path].label, path=path, utilization=used[key])
+
+
+def holds_with(study: Study, name: str) -> tuple[FloatArray, float]:
+    """P(objective holds) by month with today's fleet, and the confidence it asks for."""
+    judged = study.worlds.judged[name]
+    return np.asarray(judged.holds.mean(axis=0)), float(np.median(judged.objective.confidence))
+
+
+def first_below(p: FloatArray, asked: float) -> float:
+    """First month in which a probability is below what was asked; inf where it never is."""
+    below = np.flatnonzero(p < asked)
+    return float(below[0]) if below.size else float("inf")
+
+
+def _objectives(study: Study) -> Iterator[Finding]:
+    for name, judged in study.worlds.judged.items():
+        p, asked = holds_with(study, name)
+        last, start = min(until(judged.objective), p.size - 1), first_below(p, asked)
+        kind = BROKEN if start <= last else RISK if start <= last + 6 else HOLDS
+        month = min(int(start), last) if np.isfinite(start) else last
+        yield Finding(
+            kind=kind, phase=1, about=name, rule=f"{promise(name, judged.objective)}, with {percent(asked)} confidence until {month_name(str(study.scenario.as_of), last)}",
+            title=_title(study, name, judged, start, last), month=start, value=_value(study, name, judged, month), reason=_reason(study, judged, month, kind),
+            remedy=remedy(study) if kind == BROKEN else "", price_usd=_extra(study) if kind == BROKEN else None,
+        )  # fmt: skip
+
+
+def _title(study: Study, name: str, judged: Judged, start: float, last: int) -> str:
+    if start <= last:
+        return miss(judged.objective, study, int(start))
+    if np.isfinite(start):
+        return f"{name.capitalize()} holds until {month_name(str(study.scenario.as_of), start - 1)}"
+    return f"{name.capitalize()} holds for all {study.worlds.rps.shape[1] - 1} months of the plan"
+
+
+def _value(study: Study, name: str, judged: Judged, month: int) -> str:
+    p = f"P(holds) {percent(float(judged.holds[:, 0].mean()))} now, {percent(float(judged.holds[:, month].mean()))} in {month_name(str(study.scenario.as_of), month)}"
+    objective = judged.objective
+    if isinstance(objective, Latency):
+        also = "28 days" if objective.over == "peak hour" else "the peak hour"
+        slow = float(np.median(judged.value[:, 0]))
+        other = float(np.median(judged.also[:, 0])) if judged.also is not None else float("nan")
+        return f"{share(slow)} of requests slower than the target today ({share(other)} judged over {also}), {share(1 - float(np.median(objective.percentile)))} allowed; {p}"
+    if isinstance(objective, Throughput | Users):
+        return f"tightest station {share(float(np.median(judged.value[:, 0])))} used today, {_used(judged.value[:, month])} in {month_name(str(study.scenario.as_of), month)}; {p}"
+    return f"{share(float(np.median(judged.value[:, 0])))} bad today, {share(float(np.median(judged.bound)))} allowed; {p}"
+
+
+def _used(values: FloatArray) -> str:
+    middle = float(np.median(values))
+    return share(middle) if np.isfinite(middle) else "over 100 %"
+
+
+def _reason(study: Study, judged: Judged, month: int, kind: str) -> str:
+    if isinstance(judged.objective, Errors):
+        for other in study.scenario.objectives.values():
+            if isinstance(other, Availability) and other.journey == judged.objective.journey:
+                return "availability counted in requests is the stricter promise; see that finding"
+    if isinstance(judged.objective, Availability):
+        return "every tier on the path must be up, each for the share of requests that reach it; failures are taken as independent"
+    if isinstance(judged.objective, Completion):
+        station = study.middle.carried.stations[judged.objective.queue, "workers"]
+        return f"{judged.objective.queue} workers are {share(float(np.ravel(station.utilization + 0 * study.middle.rps)[month]))} busy in {month_name(str(study.scenario.as_of), month)}"
+    worst = cause(study, month)
+    used = share(worst.utilization) if np.isfinite(worst.utilization) else "more than fully"
+    return f"in the peak second of {month_name(str(study.scenario.as_of), month)} {worst.label} are {used} used at the median" + ("" if kind != HOLDS else ", and still enough")
+
+
+# ---- the remedy ----
+
+
+def remedy(study: Study) -> str:
+    """What the recommended fleet buys until the last month asked for, and its price."""
+    orders = [o for o in study.fleet.orders if o.month <= study.last]
+    if not orders:
+        return "no fleet that was tried keeps every promise: demand, targets or code must change; see the options"
+    held = float(study.fleet.p_all[: study.last + 1].min())
+    return f"{bought(study, orders)}: {change(_extra(study), money)} a month in {month_name(str(study.scenario.as_of), study.last)}; P(all hold) then is at least {percent(held)}"
+
+
+def _extra(study: Study) -> float:
+    return float(np.median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last]))
+
+
+def bought(study: Study, orders: list[Order]) -> str:
+    """What orders add in all, dearest first, such as "2 replicas and 12 api instances"."""
+    return listed([text for _, text in _added(study, orders)])
+
+
+def _added(study: Study, orders: list[Order]) -> list[tuple[float, str]]:
+    before: dict[str, float] = {}
+    after: dict[str, float] = {}
+    for order in orders:
+        for path, (old, new) in order.changes.items():
+            before.setdefault(path, old)
+            after[path] = new
+    rows = []
+    for path, new in after.items():
+        resource = study.worlds.resources.get(path)
+        noun = resource.label if resource else path
+        price = unit_price(study, path) * (new - before[path])
+        rows.append((price, plural(new - before[path], noun)))
+    return sorted(rows, key=lambda r: (-r[0], r[1]))
+
+
+def unit_price(study: Study, path: str) -> float:
+    """What one more of *path* costs per month."""
+    from perfplan.models.cost import machines_month_usd
+
+    _, tier, name = path.split(".")
+    one = study.scenario.tiers[tier]
+    if isinstance(one, Partner) or name == "connections":
+        return 0.0
+    price = float(machines_month_usd(1.0, one.price_usd_per_hour))
+    if name == "replicas":
+        return price * float(one.cores)  # type: ignore[union-attr]
+    return price * (1 + float(one.replicas)) if name == "cores" else price  # type: ignore[union-attr]
+
+
+def lead_time_s(study: Study, path: str) -> float:
+    """Lead time of what is bought under *path*; a partner's limit and the link are asked for a month ahead."""
+    parts = path.split(".")
+    tier = study.scenario.tiers.get(parts[1]) if len(parts) == 3 else None
+    if tier is None or isinstance(tier, Partner):
+        return 30 * 86400.0
+    return float(np.median(tier.pool_lead_time_s if parts[2] == "connections" else tier.lead_time_s))  # type: ignore[union-attr]
+
+
+# ---- resources ----
+
+
+def _resources(study: Study) -> Iterator[Finding]:
+    asked = max(float(np.median(j.objective.confidence)) for j in study.worlds.judged.values())
+    for out in study.run_outs:
+        resource = out.resource
+        early = out.quantile(1 - asked)
+        used = float(np.median(resource.utilization[:, 0]))
+        limit = float(np.median(resource.limit))
+        kind = RISK if early <= study.last else HOLDS
+        as_of = str(study.scenario.as_of)
+        lead = lead_time_s(study, resource.path)
+        due = study.order_by(early, lead) if np.isfinite(early) else None
+        price = unit_price(study, resource.path) if resource.field in BUYABLE else None
+        yield Finding(
+            kind=kind, phase=2, about=resource.path, month=early, price_usd=price,
+            title=_run_out_title(out, as_of, early),
+            rule=f"utilization at the peak hour at most {share(limit)} (N + 1 included)",
+            value=f"{share(used)} {f'of {count(resource.count)} ' if resource.field in BUYABLE else ''}used today; runs out P5 {month_name(as_of, out.quantile(0.05), short=True)}, P50 {month_name(as_of, out.quantile(0.5), short=True)}, P95 {month_name(as_of, out.quantile(0.95), short=True)}",
+            reason=f"{share(float(np.median(resource.utilization[:, study.last])))} in {month_name(as_of, study.last)} at the median" if np.isfinite(np.median(resource.utilization[:, study.last])) else f"saturated in {month_name(as_of, study.last)} at the median",
+            remedy=f"order by {day_name(due)} (lead time {weeks(lead)}, {percent(asked)} confidence)" + (f"; one more costs {money(price)} a month" if price else "") if due else "",
+        )  # fmt: skip
+
+
+def _run_out_title(out: RunOut, as_of: str, early: float) -> str:
+    name = out.resource.label
+    one = out.resource.field in ("storage_limit", "limit", "link")
+    name = name[0].upper() + name[1:]
+    if np.isfinite(out.quantile(0.5)):
+        return f"{name} {'runs' if one else 'run'} out in {month_name(as_of, out.quantile(0.5))}"
+    return f"{name} may run out from {month_name(as_of, early)}" if np.isfinite(early) else f"{name} {'lasts' if one else 'last'} for the whole plan"
+
+
+# ---- consistency, caches, headroom ----
+
+
+def _consistency(study: Study) -> Iterator[Finding]:
+    """An error-rate promise and an availability promise of one journey are one promise said twice."""
+    for name, objective in study.scenario.objectives.items():
+        for other_name, other in study.scenario.objectives.items():
+            if isinstance(objective, Errors) and isinstance(other, Availability) and other.journey == objective.journey:
+                below, above = float(np.median(objective.below)), float(np.median(other.above))
+                binding = binding_error_limit(below, above)
+                if binding < below:
+                    yield Finding(
+                        kind=RISK, phase=1, about=name, title=f"{name.capitalize()} contradicts {other_name}: the availability binds", month=0,
+                        rule=f"an error rate below {share(below)} and an availability of {share(above)} must mean the same",
+                        value=f"{share(above)} counted in requests allows {share(binding)} errors, not {share(below)}",
+                        reason="both count the same failed requests; the stricter one decides, and the plan judges by it",
+                        remedy=f"state an error rate of {share(binding)}, or a lower availability",
+                    )  # fmt: skip
+
+
+def _caches(study: Study) -> Iterator[Finding]:
+    for name, tier in study.scenario.tiers.items():
+        if not isinstance(tier, Cache):
+            continue
+        hit = float(np.median(study.middle.carried.hit_ratio[name]))
+        reads = float(np.ravel(study.middle.carried.calls_rps[name] + 0 * study.middle.rps)[0])
+        origin = study.scenario.tiers[tier.origin]
+        cold = reads / max(reads * (1 - hit), 1e-9)
+        yield Finding(
+            kind=RISK if cold > 5 else HOLDS, phase=2, about=f"tiers.{name}", month=0,
+            title=f"Without {name}, {tier.origin} would get {number(reads * hit)} more calls a second",
+            rule="losing the cache must not take its origin down", value=f"hit ratio {share(hit)}: {number(reads)} look-ups a second, {number(reads * (1 - hit))} misses",
+            reason=f"a cold cache sends {number(cold)} times its usual misses to {tier.origin} ({origin.kind})",
+            remedy="warm it before traffic returns, and limit the calls that misses may make; this plan does not yet model the warm-up",
+        )  # fmt: skip
+
+
+def _headroom(study: Study) -> Iterator[Finding]:
+    from perfplan.sweeps import knee
+
+    found = knee(study.scenario)
+    wanted = float(np.median(study.scenario.headroom))
+    has = found.rps / found.peak_rps
+    kind = HOLDS if has >= wanted else RISK
+    yield Finding(
+        kind=kind, phase=1, about="headroom", month=0, rule=f"at least {number(wanted)} times today's peak (the checklist asks for 2, and recommends 3)",
+        title=f"Today's fleet keeps every promise up to {number(has)} times today's peak" if np.isfinite(has) else "No load that was tried breaks a promise",
+        value=f"{rate(found.rps)} against a peak of {rate(found.peak_rps)}", reason=f"{found.first.removeprefix('tiers.').replace('.', ' ')} saturate first, at {rate(found.saturated[found.first])}",
+        remedy="a fixed factor is a rule of thumb: what the objectives need, month by month, is in the orders" if kind == RISK else "",
+    )  # fmt: skip
+
+
+def reached(study: Study, journey: str) -> list[str]:
+    """The tiers that requests of *journey* reach."""
+    return list(visits_of(study.scenario, journey, study.middle.carried.hit_ratio))
+
+
+def services(study: Study) -> list[str]:
+    """The names of the services."""
+    return [name for name, tier in study.scenario.tiers.items() if isinstance(tier, Service)]
+
+
+def left_of_budget(judged: Judged) -> FloatArray:
+    """Share of the error budget of an objective that is left at its predicted share of bad requests, (worlds, months)."""
+    return budget_left(1 - np.asarray(judged.bound), judged.value)
+
+
+def first_run_out(study: Study) -> RunOut:
+    """What runs out first."""
+    return study.run_outs[0]

@@ -1,0 +1,37 @@
+"""Availability of redundant nodes and of paths through tiers. Failures are independent; what is shared is stated apart.
+
+References
+----------
+Trivedi, Bobbio: Reliability and Availability Engineering, 2017, sections 4.2 and 9.2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import bdtrc
+
+from perfplan.quantity import Count, FloatArray, Fraction, Value
+
+
+def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArray:
+    """Probability that at least *needed* of *nodes* independent nodes are up (binomial); 0 where more are needed.
+
+    >>> float(k_of_n(1, 2, 0.99).round(6)), float(k_of_n(3, 2, 0.99))
+    (0.9999, 0.0)
+    """
+    k, n, p = np.broadcast_arrays(np.ceil(np.asarray(needed, dtype=float) - 1e-9), np.asarray(nodes, dtype=float), np.asarray(node_availability, dtype=float))
+    inside = (k >= 1) & (k <= n)
+    up = bdtrc(np.where(inside, k - 1, 0), np.where(inside, n, 1), p)
+    return np.where(k > n, 0.0, np.where(k < 1, 1.0, up))
+
+
+def in_series(*availabilities: Value) -> FloatArray:
+    """Availability of a path that needs every one of its tiers.
+
+    >>> float(in_series(0.999, 0.9995).round(7))
+    0.9985005
+    """
+    path: FloatArray = np.asarray(1.0)
+    for one in availabilities:
+        path = path * np.asarray(one)
+    return path

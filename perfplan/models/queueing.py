@@ -1,0 +1,165 @@
+"""Stations with exponential service: Erlang's formulas and the M/M/c queue.
+
+Symbols: a offered load in erlang (arrival rate x mean service time), c servers, rho = a / c utilization.
+Everything broadcasts. A station with rho >= 1 has no steady state: waits are inf, the wait is certain.
+
+References
+----------
+Gross, Shortle, Thompson, Harris: Fundamentals of Queueing Theory, 4th ed. 2008, sections 2.3 to 2.6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import gammaincc, gammaln, xlogy
+
+from perfplan.quantity import Count, FloatArray, Fraction, Ratio, Rps, Seconds, Value
+from perfplan.record import field, record
+
+
+def erlang_b(load: Value, servers: Value) -> FloatArray:
+    """Probability that an arrival finds all *servers* busy and is lost (M/G/c/c), for a *load* in erlang.
+
+    B = pmf(c) / cdf(c) of a Poisson distribution of mean *load* (Gross et al. eq. 2.48); far above capacity, where
+    both vanish, the recurrence 1/B(c) = 1 + c / (a B(c - 1)). *servers* need not be whole. Both >= 0.
+
+    >>> float(erlang_b(3.0, 5)).__round__(12)
+    0.110054347826
+    """
+    a, c = np.broadcast_arrays(np.asarray(load, dtype=float), np.asarray(servers, dtype=float))
+    endless = np.isinf(a)
+    a = np.where(endless, 0.0, a)
+    log_pmf = xlogy(c, a) - a - gammaln(c + 1)
+    cdf = gammaincc(c + 1, a)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lost = np.exp(log_pmf) / cdf
+    far = cdf < 1e-280
+    return np.where(endless, 1.0, np.where(far, _recurrence(a, c, far), lost))
+
+
+def _recurrence(a: FloatArray, c: FloatArray, where: FloatArray) -> FloatArray:
+    inverse = np.ones(a.shape)
+    if where.any():
+        for k in range(1, int(c[where].max()) + 1):
+            inverse = np.where(where & (k <= c), 1 + inverse * k / np.where(where, a, 1), inverse)
+    return 1 / inverse
+
+
+def erlang_c(load: Value, servers: Value) -> FloatArray:
+    """Probability that an arrival must wait (M/M/c), for a *load* in erlang; 1 where load >= servers.
+
+    C = B / (1 - rho (1 - B)) (Gross et al. eq. 2.49).
+
+    >>> float(erlang_c(3.0, 5)).__round__(12)
+    0.236151603499
+    """
+    b = erlang_b(load, servers)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rho = np.asarray(load, dtype=float) / np.asarray(servers, dtype=float)
+        wait = b / (1 - rho * (1 - b))
+    return np.where(rho < 1, np.clip(wait, 0, 1), 1.0)
+
+
+@record
+class MMc:
+    """An M/M/c queue: Poisson arrivals, exponential service, *servers* in parallel, first come first served."""
+
+    arrival_rps: Rps = field("arrivals per second")
+    service_s: Seconds = field("mean service time")
+    servers: Count = field("servers")
+
+    @property
+    def load(self) -> FloatArray:
+        """Offered load in erlang: servers busy on average."""
+        return np.asarray(self.arrival_rps * np.asarray(self.service_s, dtype=float))
+
+    @property
+    def utilization(self) -> Ratio:
+        """Offered load per server; at 1 or more the queue never settles."""
+        return self.load / self.servers
+
+    @property
+    def prob_wait(self) -> FloatArray:
+        """Probability that an arrival must wait."""
+        return erlang_c(self.load, self.servers)
+
+    @property
+    def wait_rate_rps(self) -> FloatArray:
+        """Rate of the exponential wait of those who wait: c/s - arrivals; 0 where saturated."""
+        return np.maximum(np.asarray(self.servers) / self.service_s - self.arrival_rps, 0.0)
+
+    @property
+    def mean_wait_s(self) -> Seconds:
+        """Mean time in queue over all arrivals, inf where saturated.
+
+        >>> float(MMc(arrival_rps=0.5, service_s=1.0, servers=1).mean_wait_s)
+        1.0
+        """
+        with np.errstate(divide="ignore"):
+            return np.where(self.wait_rate_rps > 0, self.prob_wait / self.wait_rate_rps, np.inf)
+
+    @property
+    def mean_response_s(self) -> Seconds:
+        """Mean time in queue and service."""
+        return self.mean_wait_s + self.service_s
+
+    def wait_quantile_s(self, p: Fraction) -> Seconds:
+        """The time within which a share *p* of all arrivals starts service; 0 for those who need not wait.
+
+        P(W > t) = C exp(-(c mu - lambda) t) (Gross et al. eq. 2.53).
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            wait = np.log(self.prob_wait / (1 - np.asarray(p))) / self.wait_rate_rps
+        return np.where(self.wait_rate_rps > 0, np.maximum(np.nan_to_num(wait, nan=0.0, neginf=0.0), 0.0), np.inf)
+
+    def response_exceeds(self, t_s: Seconds) -> FloatArray:
+        """P(response > *t_s*) (Gross et al. eq. 2.54), also where wait and service have the same rate.
+
+        >>> MMc(arrival_rps=0.5, service_s=1.0, servers=1).response_exceeds(2.0).round(6)  # exp(-1)
+        array(0.367879)
+        """
+        mu, eta, wait = 1 / np.asarray(self.service_s, dtype=float), self.wait_rate_rps, self.prob_wait
+        gap = (eta - mu) * t_s
+        small = np.abs(gap) < 1e-9
+        shared = np.where(small, 1.0 - gap / 2, -np.expm1(-gap) / np.where(small, 1.0, gap))
+        over = np.exp(-mu * t_s) * (1 + wait * mu * np.asarray(t_s) * shared)
+        return np.where(eta > 0, np.clip(over, 0, 1), 1.0)
+
+    def response_quantile_s(self, p: Fraction) -> Seconds:
+        """The time within which a share *p* of all arrivals is served; by bisection to full precision.
+
+        >>> float(MMc(arrival_rps=0.5, service_s=1.0, servers=1).response_quantile_s(0.95)).__round__(9)  # 2 ln 20
+        5.991464547
+        """
+        shape = np.broadcast_shapes(np.shape(self.wait_rate_rps), np.shape(p))
+        low = np.zeros(shape)
+        high = np.broadcast_to(np.asarray(self.wait_quantile_s(1 - (1 - np.asarray(p)) / 2), dtype=float), shape).copy()
+        high = high - np.asarray(self.service_s) * np.log((1 - np.asarray(p)) / 2)
+        finite = np.isfinite(high)
+        for _ in range(200):
+            mid = np.where(finite, (low + np.where(finite, high, 0.0)) / 2, 1.0)
+            above = self.response_exceeds(mid) > 1 - np.asarray(p)
+            low, high = np.where(above, mid, low), np.where(above | ~finite, high, mid)
+        return np.where(finite, (low + np.where(finite, high, 0.0)) / 2, np.inf)
+
+
+def drain_time_s(excess: Count, arrival_rps: Rps, service_s: Seconds, servers: Count) -> Seconds:
+    """Mean time until *excess* waiting customers are gone: excess / (c mu - lambda); inf where saturated.
+
+    The first passage of a birth and death process whose servers stay busy (exact for M/M/c).
+
+    >>> float(drain_time_s(100, 8.0, 1.0, 10))
+    50.0
+    """
+    spare = np.asarray(servers / np.asarray(service_s, dtype=float) - arrival_rps)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(spare > 0, np.asarray(excess) / spare, np.where(np.asarray(excess) > 0, np.inf, 0.0))
+
+
+def servers_for_utilization(load: Value, limit: Fraction) -> FloatArray:
+    """Servers that keep the utilization at *limit* or below, not rounded.
+
+    >>> float(servers_for_utilization(30.0, 0.75))
+    40.0
+    """
+    return np.asarray(load, dtype=float) / limit

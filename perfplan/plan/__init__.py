@@ -1,0 +1,248 @@
+"""Scenario -> Plan: the one place where the models meet. Pure; cannot tell one world from ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfplan.models.capacity import SPARE_LIMIT, usable_limit
+from perfplan.models.cost import machines_month_usd, storage_month_usd, traffic_month_usd
+from perfplan.models.growth import (
+    burst_backlog,
+    concurrent_users,
+    grown,
+    in_flight,
+    peak_rps,
+    requests_of_month,
+    usual_week,
+    with_events,
+)
+from perfplan.models.latency import percentiles_s
+from perfplan.models.queueing import drain_time_s
+from perfplan.plan.paths import Carried, carry, hit_ratios
+from perfplan.plan.promises import Judged, judge
+from perfplan.quantity import FloatArray, Value
+from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, but
+
+MONTHS = 37  # months 0 .. 36
+PERCENTILES = (0.5, 0.95, 0.99)
+STORAGE_LIMIT, LINK_LIMIT, PARTNER_LIMIT = 0.85, 0.70, 0.90  # planned for at most; the checklist alerts disks at 90 %
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """Something that is bought or booked, and can run out."""
+
+    tier: str
+    field: str
+    count: float
+    unit: str
+    utilization: FloatArray  # (worlds, months)
+    limit: FloatArray  # highest utilization that is planned for, N + 1 included
+
+    @property
+    def path(self) -> str:
+        """The field of the scenario that states it."""
+        return f"tiers.{self.tier}.{self.field}" if self.tier else self.field
+
+    @property
+    def label(self) -> str:
+        """Its name in sentences."""
+        return f"{self.tier} {self.unit}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All answers, each over (worlds, months)."""
+
+    scenario: Scenario
+    rps: FloatArray
+    carried: Carried
+    percentile_s: Mapping[str, Mapping[float, FloatArray]]
+    judged: Mapping[str, Judged]
+    resources: Mapping[str, Resource]
+    stored_bytes: Mapping[str, FloatArray]
+    sent_bytes: FloatArray  # out of the data centre, per second at the peak
+    received_bytes: FloatArray
+    edge_bytes: FloatArray  # out of the content network, per second at the peak
+    cost_usd: Mapping[str, FloatArray]  # per month
+    first: int = 0  # month of the first column
+
+    @property
+    def all_hold(self) -> NDArray[np.bool_]:
+        """Whether every objective holds, (worlds, months)."""
+        return np.logical_and.reduce([j.holds for j in self.judged.values()])
+
+    @property
+    def cost_month_usd(self) -> FloatArray:
+        """Cost of everything, per month."""
+        return np.asarray(sum(self.cost_usd.values(), np.zeros(self.rps.shape)))
+
+    @property
+    def second_rps(self) -> FloatArray:
+        """Rate of the busiest second inside the busiest hour."""
+        return np.asarray(self.rps * self.scenario.traffic.peak_second)
+
+
+def demand_rps(scenario: Scenario, months: int = MONTHS) -> FloatArray:
+    """Requests per second in the busiest hour of each month, events included; shape (worlds, months)."""
+    traffic = scenario.traffic
+    if traffic.peak_users is not None and traffic.requests_per_user_rps is not None:
+        now = peak_rps(traffic.peak_users, traffic.requests_per_user_rps)
+    else:
+        now = traffic.peak_rps if traffic.peak_rps is not None else np.nan
+    growth = traffic.growth_per_month if traffic.growth_per_month is not None else 0.0
+    factors: dict[int, Value] = {}
+    for event in traffic.events:
+        month = month_index(scenario, event.month)
+        factors[month] = factors.get(month, 1.0) * event.factor
+    return np.atleast_2d(grown(now, growth, np.arange(months)) * with_events(months, factors))
+
+
+def month_index(scenario: Scenario, month: str) -> int:
+    """Months from the plan's first month to *month* ("2027-11")."""
+    return int((np.datetime64(month, "M") - np.datetime64(str(scenario.as_of)[:7], "M")).astype(int))
+
+
+def month_names(scenario: Scenario, months: int = MONTHS) -> NDArray[np.datetime64]:
+    """The months of the plan."""
+    return np.datetime64(str(scenario.as_of)[:7], "M") + np.arange(months)
+
+
+def plan(
+    scenario: Scenario, rps: FloatArray | None = None, *, months: int = MONTHS, percentiles: Sequence[float] = PERCENTILES,
+    objectives: bool = True, both: bool = False, first: int = 0,
+) -> Plan:  # fmt: skip
+    """The plan of *scenario*, in as many worlds as it was drawn.
+
+    *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response
+    times of each journey; empty: none. *both*: latency objectives judged over the peak hour and over 28 days.
+    """
+    rps = demand_rps(scenario, months) if rps is None else rps
+    carried = carry(scenario, rps, hit_ratios(scenario))
+    sent, received, edge = _traffic(scenario, carried)
+    stored = _stored(scenario, rps)
+    return Plan(
+        scenario=scenario,
+        rps=rps,
+        carried=carried,
+        percentile_s={name: dict(zip(percentiles, percentiles_s(path, percentiles, rps.shape), strict=True)) for name, path in carried.journeys.items()} if percentiles else {},
+        judged=judge(scenario, carried, both=both) if objectives else {},
+        resources=_resources(scenario, carried, stored, sent),
+        stored_bytes=stored,
+        sent_bytes=sent,
+        received_bytes=received,
+        edge_bytes=edge,
+        cost_usd=_cost(scenario, carried, stored, sent, edge),
+        first=first,
+    )
+
+
+def with_counts(scenario: Scenario, counts: Mapping[str, float]) -> Scenario:
+    """The scenario with other counts, such as {"tiers.api.instances": 30}."""
+    tiers = dict(scenario.tiers)
+    for path, count in counts.items():
+        _, tier, name = path.split(".")
+        tiers[tier] = but(tiers[tier], **{name: float(count)})
+    return but(scenario, tiers=tiers)
+
+
+def concurrency(made: Plan) -> tuple[FloatArray, FloatArray]:
+    """Concurrent users, and requests in flight, at the peak hour (Little's law over all journeys)."""
+    users, flying = np.zeros(made.rps.shape), np.zeros(made.rps.shape)
+    for name, journey in made.scenario.journeys.items():
+        response = made.carried.journeys[name].mean_s
+        users = users + concurrent_users(made.carried.journey_rps[name], response, journey.think_time_s)
+        flying = flying + in_flight(made.carried.journey_rps[name], response)
+    return users, flying
+
+
+def burst(made: Plan) -> tuple[FloatArray, FloatArray, str]:
+    """Requests that queue in the peak seconds at the tightest tier, the time to drain them, and the tier's name."""
+    name = tightest(made)
+    station = made.carried.stations[name]
+    capacity = made.rps / np.maximum(station.utilization, 1e-12)
+    traffic = made.scenario.traffic
+    backlog = burst_backlog(made.rps, capacity, traffic.peak_second, traffic.burst_s)
+    return backlog, drain_time_s(backlog, made.rps, 1.0, capacity), " ".join(name)
+
+
+def tightest(made: Plan) -> tuple[str, str]:
+    """The station of highest utilization in the first month, at the median: the one that saturates first."""
+    return max(made.carried.stations, key=lambda key: float(np.median(np.atleast_2d(made.carried.stations[key].utilization + 0 * made.rps)[:, 0])))
+
+
+def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray) -> dict[str, Resource]:
+    found: list[Resource] = []
+    for (name, bought), station in carried.stations.items():
+        tier = scenario.tiers[name]
+        count = float(getattr(tier, bought))
+        found.append(Resource(tier=name, field=bought, count=count, unit=UNITS[bought], utilization=station.utilization + 0 * carried.rps, limit=_limit(tier, bought, count, carried, name)))
+    for name, data in stored.items():
+        full = data / scenario.tiers[name].storage_limit_bytes  # type: ignore[union-attr]
+        found.append(Resource(tier=name, field="storage_limit", count=1.0, unit="storage", utilization=full, limit=np.asarray(STORAGE_LIMIT)))
+    for name, tier in scenario.tiers.items():
+        if isinstance(tier, Partner) and tier.limit_rps is not None:
+            used = carried.calls_rps[name] / np.asarray(tier.limit_rps) + 0 * carried.rps
+            found.append(Resource(tier=name, field="limit", count=1.0, unit="rate limit", utilization=used, limit=np.asarray(PARTNER_LIMIT)))
+    found.append(Resource(tier="", field="link", count=1.0, unit="network link", utilization=sent / scenario.link_bytes_per_s, limit=np.asarray(LINK_LIMIT)))
+    return {one.path: one for one in found}
+
+
+UNITS = {"instances": "instances", "workers": "workers", "connections": "connections", "replicas": "replicas", "cores": "primary cores"}
+
+
+def _limit(tier: Service | Cache | Database | Queue | Partner, bought: str, count: float, carried: Carried, name: str) -> FloatArray:
+    """Highest utilization that is planned for; with one lost, the rest must carry the load (a lone replica's goes to the primary)."""
+    if isinstance(tier, Database):
+        if bought == "replicas" and count == 1:
+            return np.minimum(tier.utilization_limit, SPARE_LIMIT - carried.stations[name, "cores"].utilization)
+        return usable_limit(count, tier.pool_limit if bought == "connections" else tier.utilization_limit, int(bought == "replicas"))
+    assert not isinstance(tier, Partner)
+    return usable_limit(count, tier.utilization_limit, 0 if isinstance(tier, Cache) else 1)
+
+
+def _stored(scenario: Scenario, rps: FloatArray) -> dict[str, FloatArray]:
+    """Data held at the start of each month: it grows with the traffic of the months before."""
+    before = np.concatenate([np.zeros_like(rps[..., :1]), np.cumsum(rps[..., :-1] / rps[..., :1], axis=-1)], axis=-1)
+    return {
+        name: np.asarray(tier.storage_bytes + before * tier.storage_growth_bytes)
+        for name, tier in scenario.tiers.items() if isinstance(tier, Database)
+    }  # fmt: skip
+
+
+def _traffic(scenario: Scenario, carried: Carried) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bytes per second at the peak: out of the data centre, into it, out of the content network."""
+    sent, edge = np.zeros(carried.rps.shape), np.zeros(carried.rps.shape)
+    received = carried.rps * scenario.traffic.request_bytes
+    for name, journey in scenario.journeys.items():
+        rate, hit = carried.journey_rps[name], carried.edge[name]
+        static_miss = 1 - scenario.cdn.hit_ratio if scenario.cdn else 1.0
+        sent = sent + rate * ((1 - hit) * journey.response_bytes + static_miss * journey.static_bytes)
+        if scenario.cdn:
+            edge = edge + rate * (journey.response_bytes + journey.static_bytes)
+    return sent, np.asarray(received), edge
+
+
+def _cost(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray, edge: FloatArray) -> dict[str, FloatArray]:
+    flat = 0 * carried.rps
+    seconds = requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), 365.25 / 12)
+    cost: dict[str, FloatArray] = {}
+    for name, tier in scenario.tiers.items():
+        if isinstance(tier, Service | Cache):
+            cost[name] = machines_month_usd(tier.instances, tier.price_usd_per_hour) + flat
+        elif isinstance(tier, Queue):
+            cost[name] = machines_month_usd(tier.workers, tier.price_usd_per_hour) + flat
+        elif isinstance(tier, Database):
+            nodes = tier.cores * (1 + tier.replicas)
+            storage = storage_month_usd(stored[name] * (1 + tier.replicas), tier.storage_price_usd_per_byte_month)
+            cost[name] = machines_month_usd(nodes, tier.price_usd_per_hour) + storage
+        else:
+            cost[name] = np.asarray(carried.calls_rps[name] * seconds * tier.call_usd)
+    cost["egress"] = traffic_month_usd(sent * seconds, scenario.egress_usd_per_byte)
+    if scenario.cdn:
+        cost["cdn"] = traffic_month_usd(edge * seconds, scenario.cdn.egress_usd_per_byte)
+    return cost

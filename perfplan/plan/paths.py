@@ -1,0 +1,151 @@
+"""From stated tiers to stations, rates and response times: the translation between a scenario and the models.
+
+Rates run down the calls (callers first), response times up (the called first). Everything is a function of the load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.models.caching import items_in_memory, lru_hit_ratio, miss_rate
+from perfplan.models.latency import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits, Wait
+from perfplan.models.queueing import MMc
+from perfplan.quantity import FloatArray, Value
+from perfplan.scenario import Cache, Database, Journey, Partner, Queue, Scenario, Service
+from perfplan.scenario.rules import call_order, entry_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """What a load does to every tier: rates, stations and response times; arrays of the load's shape."""
+
+    rps: FloatArray
+    journey_rps: Mapping[str, Value]  # requests of each journey, edge hits included
+    edge: Mapping[str, Value]  # share of a journey's requests that the edge answers
+    calls_rps: Mapping[str, Value]
+    stations: Mapping[tuple[str, str], MMc]  # (tier, field that is bought): the station it sizes
+    responses: Mapping[str, Distribution]  # of one call to a tier, what it waits for included
+    journeys: Mapping[str, Distribution]
+    hit_ratio: Mapping[str, Value]
+
+
+def hit_ratios(scenario: Scenario) -> dict[str, Value]:
+    """Hit ratio of each cache: stated, or Che's for its sizes. Does not depend on the load."""
+    return {name: _hit_ratio(tier) for name, tier in scenario.tiers.items() if isinstance(tier, Cache)}
+
+
+def _hit_ratio(cache: Cache) -> Value:
+    if cache.hit_ratio is not None:
+        return cache.hit_ratio
+    return lru_hit_ratio(cache.items, cache.popularity, items_in_memory(cache.memory_bytes, cache.item_bytes, cache.instances))
+
+
+def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None = None) -> Carried:
+    """The state of every tier under *rps* requests per second, shape (worlds, months) or (worlds, loads)."""
+    hits = hit_ratios(scenario) if hits is None else hits
+    edge = {name: edge_share(scenario, journey) for name, journey in scenario.journeys.items()}
+    total = sum(j.share for j in scenario.journeys.values())
+    journey_rps = {name: rps * (journey.share / total) for name, journey in scenario.journeys.items()}
+    calls = _calls(scenario, journey_rps, edge, hits)
+    stations: dict[tuple[str, str], MMc] = {}
+    responses: dict[str, Distribution] = {}
+    for name in reversed(call_order(scenario)):
+        responses[name] = _response(scenario, name, calls, hits, stations, responses, journey_rps, edge)
+    journeys = {name: _journey(scenario, name, edge[name], responses) for name in scenario.journeys}
+    return Carried(
+        rps=rps, journey_rps=journey_rps, edge=edge, calls_rps=calls, stations=stations, responses=responses,
+        journeys=journeys, hit_ratio=hits,
+    )  # fmt: skip
+
+
+def edge_share(scenario: Scenario, journey: Journey) -> Value:
+    """Share of a journey's requests that the content network answers itself."""
+    return journey.cacheable * scenario.cdn.hit_ratio if scenario.cdn else 0.0
+
+
+def _calls(scenario: Scenario, journey_rps: Mapping[str, Value], edge: Mapping[str, Value], hits: Mapping[str, Value]) -> dict[str, Value]:
+    """Calls per second to each tier, callers first."""
+    calls: dict[str, Value] = dict.fromkeys(scenario.tiers, 0.0)
+    for name, journey in scenario.journeys.items():
+        for called, visits in journey.calls.items():
+            calls[called] = calls[called] + miss_rate(journey_rps[name], edge[name]) * visits
+    for name in call_order(scenario):
+        tier = scenario.tiers[name]
+        if isinstance(tier, Service):
+            for called, visits in tier.calls.items():
+                calls[called] = calls[called] + calls[name] * visits
+        elif isinstance(tier, Cache):
+            calls[tier.origin] = calls[tier.origin] + miss_rate(calls[name], hits[name])
+    return calls
+
+
+def _response(
+    scenario: Scenario, name: str, calls: Mapping[str, Value], hits: Mapping[str, Value], stations: dict[tuple[str, str], MMc],
+    responses: Mapping[str, Distribution], journey_rps: Mapping[str, Value], edge: Mapping[str, Value],
+) -> Distribution:  # fmt: skip
+    tier = scenario.tiers[name]
+    if isinstance(tier, Partner):
+        return Lognormal.through(tier.p50_s, tier.p99_s)
+    if isinstance(tier, Queue):
+        stations[name, "workers"] = MMc(arrival_rps=calls[name], service_s=tier.service_time_s, servers=tier.workers)
+        return Exponential(mean_s=tier.publish_time_s)
+    if isinstance(tier, Cache):
+        node = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=tier.service_time_s, servers=1.0)
+        return Series(parts=(*_visit(node).parts, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin]))))
+    if isinstance(tier, Database):
+        return _database(tier, name, calls[name], stations)
+    held = tier.service_time_s if tier.io == "async" else tier.service_time_s + _held(scenario, name, calls, responses, journey_rps, edge)
+    one = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads)
+    own = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
+    return Series(parts=(Wait.of(one), Exponential(mean_s=tier.service_time_s), *own))
+
+
+def _visit(station: MMc) -> Series:
+    return Series(parts=(Wait.of(station), Exponential(mean_s=station.service_s)))
+
+
+def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], MMc]) -> Distribution:
+    """Pool, then the primary or one of the replicas; replicas take all reads where there are any."""
+    away = tier.read_share if tier.replicas else 0.0
+    primary = stations[name, "cores"] = MMc(arrival_rps=miss_rate(rps, away), service_s=tier.service_time_s, servers=tier.cores)
+    query: Distribution = _visit(primary)
+    if tier.replicas:
+        replica = stations[name, "replicas"] = MMc(arrival_rps=rps * away / tier.replicas, service_s=tier.service_time_s, servers=tier.cores)
+        query = Mixture(weights=(away, 1 - away), parts=(_visit(replica), query))
+    pool = stations[name, "connections"] = MMc(arrival_rps=rps, service_s=query.mean_s + tier.hold_time_s, servers=tier.connections)
+    return Series(parts=(Wait.of(pool), query))
+
+
+def _held(
+    scenario: Scenario, name: str, calls: Mapping[str, Value], responses: Mapping[str, Distribution],
+    journey_rps: Mapping[str, Value], edge: Mapping[str, Value],
+) -> Value:  # fmt: skip
+    """Mean time, per call, that a blocking thread of service *name* waits for other tiers."""
+    waits: Value = sum((visits * responses[called].mean_s for called, visits in scenario.tiers[name].calls.items()), 0.0)  # type: ignore[union-attr]
+    for journey_name, journey in scenario.journeys.items():
+        if entry_of(scenario, journey_name) == name:
+            others: Value = sum((v * responses[called].mean_s for called, v in journey.calls.items() if called != name), 0.0)
+            share = miss_rate(journey_rps[journey_name], edge[journey_name]) / calls[name]
+            waits = waits + share * others
+    return waits
+
+
+def _journey(scenario: Scenario, name: str, edge: Value, responses: Mapping[str, Distribution]) -> Distribution:
+    """End to end, as the user sees it: round trip, then edge or all calls one after the other."""
+    journey = scenario.journeys[name]
+    inside = tuple(Visits(part=responses[called], times=visits) for called, visits in journey.calls.items())
+    full = Series(parts=(round_trip(scenario), *inside))
+    if scenario.cdn is None or not np.any(edge):
+        return full
+    hit = Series(parts=(round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)))
+    return Mixture(weights=(edge, 1 - edge), parts=(hit, full))
+
+
+def round_trip(scenario: Scenario, share: Value = 1.0) -> Mixture:
+    """The round trip of a random user."""
+    total = sum(r.share for r in scenario.regions.values())
+    regions = scenario.regions.values()
+    return Mixture(weights=tuple(r.share / total for r in regions), parts=tuple(Constant(mean_s=r.round_trip_s * share) for r in regions))

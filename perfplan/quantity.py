@@ -1,0 +1,340 @@
+"""Units, domains and uncertain numbers: "12ms", "2GiB", "99.9%", "40k to 60k" are understood here and nowhere else.
+
+A `Quantity` is a kind of number (time, rate, money, ...): its base unit, the units a person may write, its domain.
+A `Law` is a stated number: certain, or an interval with the distribution fitted to it. Base units: second, 1/second,
+byte, US dollar, fraction 0..1, count.
+
+The law fitted to an interval is normal on a scale on which the domain has no border: logarithm for what is positive,
+logit for fractions, log(1 + x) for growth. Its quantiles are the stated ones exactly, and no draw leaves the domain.
+With a stated middle it has two halves that meet there.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtri
+
+FloatArray = NDArray[np.float64]
+Value = float | FloatArray  # a scalar, or an array over (worlds, months)
+
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+MONTH = 365.25 * DAY / 12  # a mean month: 30.4375 days
+HOURS_PER_MONTH = 730.0  # what cloud price lists multiply by
+
+
+class Misread(ValueError):
+    """A text that is not the quantity it should be; the message says the rule, the value and the way out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """A monotone change of variable to a line without borders, and back."""
+
+    name: str
+    to: Callable[[Any], Any]
+    back: Callable[[Any], Any]
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+LINEAR = Scale(name="normal", to=_same, back=_same)
+LOG = Scale(name="lognormal", to=np.log, back=np.exp)
+LOGIT = Scale(name="logit-normal", to=logit, back=expit)
+LOG1P = Scale(name="lognormal of 1 + x", to=np.log1p, back=np.expm1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # two kinds are the same only if they are one object
+class Quantity:
+    """A kind of number: base unit, units a person may write (text to factor), domain and help for mistakes."""
+
+    name: str
+    units: dict[str, float]
+    unit: str  # the base unit, as shown in headers; "" for pure numbers
+    suffix: str = ""  # how the names of fields in this unit end; the YAML key is the name without it
+    low: float = 0.0
+    high: float = math.inf
+    open_low: bool = False  # the lower border itself is not allowed
+    scale: Scale = LOG
+    whole: bool = False
+    bare: bool = False  # a number without unit is allowed
+    example: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _by_name, (self.name,)  # stored as a name: there is one object of each kind
+
+    @property
+    def domain(self) -> str:
+        """The rule in words, such as "more than 0" or "within 0% to 100%"."""
+        if self.high < math.inf:
+            return f"within {self.show(self.low)} to {self.show(self.high)}"
+        whole = "a whole number, " if self.whole else ""
+        return f"{whole}more than {self.show(self.low)}" if self.open_low else f"{whole}{self.show(self.low)} or more"
+
+    def show(self, value: float, digits: int = 3) -> str:
+        """The value with the unit that suits its size, as a person would write it in a scenario.
+
+        >>> SECONDS.show(0.012), BYTES.show(2 * 2**30), FRACTION.show(0.999), RPS.show(2000)
+        ('12ms', '2GiB', '99.9%', '2000rps')
+        """
+        return _show(self, value, digits)
+
+
+# ---- the kinds -------------------------------------------------------------------------------------------------
+
+_TIME = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": MINUTE, "h": HOUR, "d": DAY, "day": DAY, "days": DAY}
+_TIME |= {"week": 7 * DAY, "weeks": 7 * DAY, "month": MONTH, "months": MONTH, "year": 12 * MONTH, "years": 12 * MONTH}
+_PER = {"s": 1.0, "min": 1 / MINUTE, "h": 1 / HOUR, "day": 1 / DAY}
+_BYTES = {"B": 1.0} | {f"{p}B": 1000.0**i for i, p in enumerate("kMGTP", 1)} | {f"{p}iB": 1024.0**i for i, p in enumerate("KMGTP", 1)}
+_PERCENT = {"%": 0.01}
+
+SECONDS = Quantity(name="duration", unit="s", suffix="s", units=_TIME, open_low=True, example="12ms")
+RPS = Quantity(name="rate", unit="1/s", suffix="rps", units={"rps": 1.0, "req/s": 1.0} | {f"/{k}": v for k, v in _PER.items()}, open_low=True, example="400 rps")
+BYTES = Quantity(name="size", unit="B", suffix="bytes", units=_BYTES, open_low=True, example="2GiB")
+BYTES_PER_SECOND = Quantity(
+    name="bandwidth", unit="B/s", suffix="bytes_per_s", open_low=True, example="10Gbit/s",
+    units={f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": 1000.0**i / 8 for i, p in enumerate("kMGT", 1)},
+)  # fmt: skip
+USD = Quantity(name="money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200")
+USD_PER_HOUR = Quantity(
+    name="price per hour", unit="USD/h", suffix="usd_per_hour", example="$0.12/h", scale=LINEAR,
+    units={"$/h": 1.0, "$/month": 1 / HOURS_PER_MONTH},
+)  # fmt: skip
+USD_PER_BYTE = Quantity(name="price per byte", unit="USD/B", suffix="usd_per_byte", units={f"$/{u}": 1 / f for u, f in _BYTES.items() if f >= 1e9}, scale=LINEAR, example="$0.05/GB")  # fmt: skip
+USD_PER_BYTE_MONTH = Quantity(
+    name="price per byte and month", unit="USD/B/month", suffix="usd_per_byte_month", scale=LINEAR, example="$0.10/GiB/month",
+    units={f"$/{u}/month": 1 / f for u, f in _BYTES.items() if f >= 1e9},
+)  # fmt: skip
+FRACTION = Quantity(name="fraction", unit="", units=_PERCENT, high=1.0, scale=LOGIT, bare=True, example="99.9%")
+RATIO = Quantity(name="ratio", unit="", units={"x": 1.0, "%": 0.01}, open_low=True, bare=True, example="1.4")
+COUNT = Quantity(name="count", unit="", units={}, open_low=True, bare=True, example="55k")
+WHOLE = Quantity(name="whole number", unit="", units={}, low=1.0, whole=True, bare=True, example="24")
+WHOLE_OR_NONE = Quantity(name="whole number, or 0", unit="", units={}, whole=True, bare=True, example="2", scale=LINEAR)
+GROWTH = Quantity(
+    name="growth", unit="1/month", suffix="per_month", low=-0.9, scale=LOG1P, example="2.5%/month",
+    units={"%/month": 0.01, "%/year": 0.01},
+)  # fmt: skip
+PERCENTILE = Quantity(name="percentile", unit="", units=_PERCENT, high=1.0, open_low=True, scale=LOGIT, example="p95")
+
+_KINDS = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Quantity)}
+
+
+def _by_name(name: str) -> Quantity:
+    return _KINDS[name]
+
+
+Seconds = Annotated[Value, SECONDS]
+Rps = Annotated[Value, RPS]
+Bytes = Annotated[Value, BYTES]
+BytesPerSecond = Annotated[Value, BYTES_PER_SECOND]
+Usd = Annotated[Value, USD]
+UsdPerHour = Annotated[Value, USD_PER_HOUR]
+UsdPerByte = Annotated[Value, USD_PER_BYTE]
+UsdPerByteMonth = Annotated[Value, USD_PER_BYTE_MONTH]
+Fraction = Annotated[Value, FRACTION]
+Ratio = Annotated[Value, RATIO]
+Count = Annotated[Value, COUNT]
+Whole = Annotated[Value, WHOLE]
+WholeOrNone = Annotated[Value, WHOLE_OR_NONE]
+Growth = Annotated[Value, GROWTH]
+Percentile = Annotated[Value, PERCENTILE]
+
+
+# ---- what a stated number stands for ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """A stated number in base units: certain (low = mid = high) or uncertain, with the scale on which it is normal."""
+
+    low: float
+    mid: float
+    high: float
+    coverage: float = 0.9
+    scale: Scale = LINEAR
+
+    @property
+    def certain(self) -> bool:
+        """Whether there is nothing to draw."""
+        return self.low == self.high
+
+    def quantile(self, p: Value) -> Value:
+        """The value below which a share *p* lies; exact at the stated border and middle points.
+
+        >>> law = parse("40k to 60k", COUNT)
+        >>> [round(float(law.quantile(p)), 6) for p in (0.05, 0.5, 0.95)]
+        [40000.0, 48989.794856, 60000.0]
+        """
+        if self.certain:
+            return self.mid + 0 * p
+        z, to = ndtri(p), self.scale.to
+        border = float(ndtri(0.5 + self.coverage / 2))
+        low, mid, high = to(self.low), to(self.mid), to(self.high)
+        return self.scale.back(mid + np.where(z < 0, mid - low, high - mid) * z / border)
+
+
+def certain(value: float) -> Law:
+    """The law of a number without doubt."""
+    return Law(low=value, mid=value, high=value)
+
+
+_NUMBER = r"[+-]?(?:\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_ONE = re.compile(rf"(?P<sign>-?)\s*(?P<dollar>\$?)\s*(?P<number>{_NUMBER})\s*(?P<unit>[^\d\s.,+-].*)?", re.IGNORECASE)
+_RANGE = re.compile(
+    r"(?P<low>.+?)\s+to\s+(?P<high>.+?)(?:\s*\((?P<cover>[^()]*)\))?(?:\s+around\s+(?P<mid>.+?))?(?:\s*\((?P<cover2>[^()]*)\))?"
+)
+_THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_LONGEST = 200  # characters; no quantity needs more, and patterns stay fast
+
+
+def parse(text: str, quantity: Quantity) -> Law:
+    """Read a stated number: "50k", "12ms", "40k to 60k", "40k to 60k (80%)", "40k to 60k around 50k".
+
+    An interval is the middle 90 % unless a share in brackets says otherwise. Raises `Misread` with rule, value and
+    way out.
+    """
+    text = text.strip()
+    if len(text) > _LONGEST:
+        raise Misread(f"must be a {quantity.name} such as {quantity.example}; got a text of {len(text)} characters")
+    match = _RANGE.fullmatch(text)
+    if not match:
+        return certain(_one(text, quantity))
+    return _interval(match, text, quantity)
+
+
+def _interval(match: re.Match[str], text: str, quantity: Quantity) -> Law:
+    low_text, high_text, mid_text = match["low"], match["high"], match["mid"]
+    unit = (_ONE.fullmatch(high_text) or {"unit": ""})["unit"]
+    if unit and (one := _ONE.fullmatch(low_text)) and (not one["unit"] or one["unit"] in _THOUSANDS) and unit not in _THOUSANDS:
+        low_text += unit  # "40 to 60ms": the unit stands once, at the end
+    if unit and mid_text and (one := _ONE.fullmatch(mid_text)) and not one["unit"] and unit not in _THOUSANDS:
+        mid_text += unit
+    low, high = _one(low_text, quantity), _one(high_text, quantity)
+    cover = match["cover"] or match["cover2"]
+    coverage = _one(cover, FRACTION) if cover else 0.9
+    if not 0.01 <= coverage <= 0.999:
+        raise Misread(f"must cover a share within 1% to 99.9%; got ({cover})")
+    if low >= high:
+        way = f"write {match['high']} to {match['low']}" if low > high else f"a certain number is just {match['low']}"
+        raise Misread(f"must run from low to high; got {text} ({way})")
+    _inside(low, high, text, quantity)
+    if quantity.whole:
+        raise Misread(f"must be one certain whole number, since it is bought; got {text} (write {match['high']})")
+    to, back = quantity.scale.to, quantity.scale.back
+    mid = _one(mid_text, quantity) if mid_text else float(back((to(low) + to(high)) / 2))
+    if not low < mid < high:
+        raise Misread(f"must have its middle inside the interval; got {text}")
+    return Law(low=low, mid=mid, high=high, coverage=coverage, scale=quantity.scale)
+
+
+def _inside(low: float, high: float, text: str, quantity: Quantity) -> None:
+    """An interval may not touch a border that its scale cannot reach."""
+    if quantity.scale is LOG and low <= 0:
+        raise Misread(f"must start above 0 as an interval; got {text} (start it at a small number)")
+    if quantity.scale is LOGIT and (low <= 0 or high >= 1):
+        raise Misread(f"must lie between 0% and 100%, both excluded, as an interval; got {text} (such as 99% to 99.99%)")
+
+
+def _one(text: str, quantity: Quantity) -> float:
+    text = text.strip()
+    if quantity is PERCENTILE and re.fullmatch(r"[pP]\d\d(\.\d+)?", text):
+        text = text[1:] + "%"
+    match = _ONE.fullmatch(text)
+    if not match:
+        raise Misread(f"must be a {quantity.name} such as {quantity.example}; got {text!r}" + _no_number(text))
+    number = float(re.sub("[,_]", "", match["number"])) * (-1 if match["sign"] else 1)
+    unit = (match["unit"] or "").strip()
+    if unit[:1] in _THOUSANDS and (match["dollar"] or unit[1:] == "" or unit[1:].strip() in quantity.units) and unit not in quantity.units:
+        number, unit = number * _THOUSANDS[unit[0]], unit[1:].strip()
+    factor = _factor(unit, bool(match["dollar"]), text, number, quantity)
+    value = number * factor if factor >= 1 else number / (1 / factor)  # 99.9 / 100 is 0.999, 99.9 * 0.01 is not
+    if quantity is GROWTH and unit.endswith("/year"):
+        value = math.expm1(math.log1p(max(value, -0.999999)) / 12)
+    _check(value, text, number, unit, quantity)
+    return value
+
+
+def _no_number(text: str) -> str:
+    if text.lower().lstrip("+-.") in ("nan", "inf", "infinity"):
+        return " (not a number that can be planned with)"
+    return ""
+
+
+def _factor(unit: str, dollar: bool, text: str, number: float, quantity: Quantity) -> float:
+    key = ("$" + unit.replace(" ", "")) if dollar else unit
+    if key in quantity.units:
+        return quantity.units[key]
+    if not key and quantity.bare:
+        return 1.0
+    raise Misread(f"must be a {quantity.name} such as {quantity.example}; got {text}" + _way_out(key, text, number, quantity))
+
+
+def _way_out(unit: str, text: str, number: float, quantity: Quantity) -> str:
+    """The likeliest thing that was meant."""
+    known = list(quantity.units)
+    if quantity is SECONDS and not unit:
+        return f" ({text}ms or {text}s?)"
+    if quantity is BYTES and unit.lower().replace("i", "") in {k.lower() for k in _BYTES}:
+        near = [k for k in _BYTES if k.lower().replace("i", "") == unit.lower().replace("i", "")]
+        return f" ({' or '.join(f'{number:g}{k}' for k in near)}? kB, MB, GB count in 1000s, KiB, MiB, GiB in 1024s)"
+    if quantity is BYTES and unit.rstrip("s").endswith(("b", "bit")):
+        return " (bits? write bytes: 8 bits are 1B)"
+    if quantity is BYTES and not unit:
+        return f" ({text}kB, {text}MB or {text}GiB?)"
+    if not unit and known:
+        return f" (a unit is missing: {', '.join(known[:6])})"
+    near = [k for k in known if k.lower() == unit.lower()]
+    if near:
+        return f" ({number:g}{near[0]}?)"
+    return f" (its units: {', '.join(known[:10])})" if known else f" (a pure number: {number:g}?)"
+
+
+def _check(value: float, text: str, number: float, unit: str, quantity: Quantity) -> None:
+    if not math.isfinite(value) or abs(value) > 1e30:
+        raise Misread(f"must be a number of believable size; got {text}")
+    low_ok = value > quantity.low if quantity.open_low else value >= quantity.low
+    if not (low_ok and value <= quantity.high):
+        hint = ""
+        if quantity.high == 1.0 and not unit and 1 < number <= 100:
+            hint = f" (a percentage? write {text}% or {number / 100:g})"
+        raise Misread(f"must be {quantity.domain}; got {text}{hint}")
+    if quantity.whole and value != round(value):
+        raise Misread(f"must be {quantity.domain}; got {text}")
+
+
+def _show(quantity: Quantity, value: float, digits: int) -> str:
+    if quantity is PERCENTILE:
+        return f"p{value * 100:.6g}"
+    if quantity in (FRACTION, GROWTH):
+        return f"{value * 100:.{digits + 3}g}%" + ("/month" if quantity is GROWTH else "")
+    if quantity.suffix.startswith("usd"):
+        return _show_money(quantity, value, digits)
+    shown = {"duration": ("us", "ms", "s", "min", "h", "d"), "size": ("B", "kB", "MB", "GB", "TB", "PB")}.get(quantity.name, ())
+    if quantity is BYTES and value >= 1024 and math.log2(value) % 1 == 0:
+        shown = ("KiB", "MiB", "GiB", "TiB", "PiB")
+    if quantity is BYTES_PER_SECOND:
+        shown = ("kB/s", "MB/s", "GB/s", "TB/s")
+    unit = next((u for u in reversed(shown) if abs(value) >= quantity.units[u]), shown[0] if shown else "")
+    factor = quantity.units[unit] if unit else 1.0
+    return f"{_digits(value / factor, digits)}{unit or ('rps' if quantity is RPS else '')}"
+
+
+def _show_money(quantity: Quantity, value: float, digits: int) -> str:
+    unit = {"usd": "$", "usd_per_hour": "$/h", "usd_per_byte": "$/GB", "usd_per_byte_month": "$/GB/month"}[quantity.suffix]
+    return f"${_digits(value / quantity.units[unit], digits)}{unit[1:]}"
+
+
+def _digits(value: float, digits: int) -> str:
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

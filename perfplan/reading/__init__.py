@@ -1,0 +1,6 @@
+"""Foreign files become statements: YAML scenarios and traffic histories."""
+
+from perfplan.reading.document import BadScenario, Problem
+from perfplan.reading.statement import read
+
+__all__ = ["BadScenario", "Problem", "read"]

@@ -1,0 +1,113 @@
+"""A YAML file as a tree of nodes with lines; scalars stay text. Refuses what a scenario has no use for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+LARGEST = 1_000_000  # bytes of a scenario file
+DEEPEST = 12  # levels of maps and lists
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake: the line (0: none, an override), the field and what is wrong."""
+
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        at = f"line {self.line}: " if self.line else ""
+        return f"{at}{self.path}: {self.message}" if self.path else f"{at}{self.message}"
+
+
+class BadScenario(ValueError):
+    """All mistakes of a file at once."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file, self.problems = file, sorted(set(problems))
+        count = len(self.problems)
+        lines = [f"{file}: {count} problem{'s' if count > 1 else ''}", *(f"  {p}" for p in self.problems)]
+        super().__init__("\n".join(lines))
+
+
+def text_of(path: Path) -> str:
+    """The text of a scenario file; raises `BadScenario` where it is none."""
+
+    def refuse(message: str) -> BadScenario:
+        return BadScenario(str(path), [Problem(0, "", message)])
+
+    try:
+        if not path.is_file():
+            raise refuse("must be a file; there is none (write one with `perfplan new NAME`)")
+        if path.stat().st_size > LARGEST:
+            raise refuse(f"must be at most 1 MB; got {path.stat().st_size / 1e6:.1f} MB (history and measurements go into files of their own)")
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refuse(f"must be text in UTF-8; byte {error.start} is not (a binary file?)") from None
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror}") from None
+    if not text.strip():
+        raise refuse("must state a scenario; the file is empty (write one with `perfplan new NAME`)")
+    return text
+
+
+def tree_of(text: str, file: str) -> yaml.MappingNode:
+    """The node tree of a YAML text; raises `BadScenario` on syntax, aliases, tags and too deep nesting."""
+    try:
+        _refuse_tricks(text, file)
+        root = yaml.compose(text, Loader=LOADER)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise BadScenario(file, [Problem(mark.line + 1 if mark else 0, "", f"is not valid YAML: {error.problem}")]) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else 0
+        raise BadScenario(file, [Problem(line, "", f"must be plain text; character {error.character!r} is not allowed")]) from None
+    except ValueError as error:
+        if isinstance(error, BadScenario):
+            raise
+        raise BadScenario(file, [Problem(0, "", f"is not valid YAML: {error}")]) from None
+    if not isinstance(root, yaml.MappingNode):
+        raise BadScenario(file, [Problem(1, "", "must be a map of fields such as `name: storefront`; got " + kind_name(root))])
+    return root
+
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_tricks(text: str, file: str) -> None:
+    problems, depth = [], 0
+    for event in yaml.parse(text, Loader=LOADER):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            problems.append(Problem(line, "", f"aliases are not allowed; got *{event.anchor} (write the value again)"))
+        elif getattr(event, "anchor", None):
+            problems.append(Problem(line, "", f"anchors are not allowed; got &{event.anchor} (write the value where it is used)"))
+        if getattr(event, "tag", None) and not isinstance(event, yaml.AliasEvent):
+            problems.append(Problem(line, "", f"tags are not allowed; got {event.tag} (write a plain value)"))
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            problems.append(Problem(line, "", f"must nest at most {DEEPEST} levels"))
+            break
+        if len(problems) > 50:
+            break
+    if problems:
+        raise BadScenario(file, problems)
+
+
+def kind_name(node: yaml.Node | None) -> str:
+    """What a node is, in words for an error text."""
+    if isinstance(node, yaml.MappingNode):
+        return "a map"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return f"the text {shorten(node.value)!r}" if isinstance(node, yaml.ScalarNode) else "nothing"
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """A text cut for an error message."""
+    return text if len(text) <= width else text[: width - 1] + "…"

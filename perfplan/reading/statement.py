@@ -1,0 +1,356 @@
+"""A YAML scenario becomes a `Statement`: every field checked against its declaration, all mistakes reported at once."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import functools
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from perfplan.quantity import Misread, Quantity, parse
+from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of
+from perfplan.reading.history import History, read_history
+from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
+from perfplan.scenario import Scenario, Traffic
+from perfplan.scenario.rules import problems as rules_broken
+from perfplan.scenario.statement import Branch, Entry, Statement
+
+OVERRIDE_LINE = 0  # the line of what a command line states
+_NAME = re.compile(r"[^\x00-\x1f\x7f.=;]{1,100}")
+
+
+def read(path: str | Path, overrides: tuple[str, ...] = (), *, today: str = "") -> Statement:
+    """The statement of the scenario file at *path*, with *overrides* such as "traffic.peak_users=80k" on top.
+
+    *today* (default: the machine's date) is the day of a plan that states none. Raises `BadScenario` with every
+    mistake of the file.
+    """
+    path = Path(path)
+    text = text_of(path)
+    statement = _Reader(path, text, overrides, today or datetime.date.today().isoformat()).statement()
+    _check_options(statement)
+    return statement
+
+
+class _Reader:
+    """One reading of one text; collects problems as it walks."""
+
+    def __init__(self, path: Path, text: str, overrides: tuple[str, ...], today: str) -> None:
+        self.path, self.text, self.overrides, self.today = path, text, overrides, today
+        self.problems: list[Problem] = []
+        self.entries: dict[str, Entry] = {}
+        self.root = tree_of(text, str(path))
+
+    def statement(self) -> Statement:
+        """Walk, fill in what history and calendar give, check the rules between fields."""
+        self.names = {k.value: [n.value for n, _ in v.value] for k, v in self.root.value if isinstance(v, yaml.MappingNode)}
+        for override in self.overrides:
+            self._override(override)
+        shape = self._record(self.root, Scenario, "")
+        history = self._history()
+        if not self.problems:
+            made = self._made(shape, history)
+            self.problems += [Problem(self._line(path), path, message) for path, message in rules_broken(made.at())]
+        if self.problems:
+            raise BadScenario(str(self.path), self.problems)
+        return made
+
+    def _made(self, shape: Branch, history: History | None) -> Statement:
+        files = (self.entries["traffic.history"].text,) if history else ()
+
+        reread = functools.partial(_reread, self.path, self.text, self.today)
+        return Statement(
+            file=str(self.path), entries=self.entries, shape=self._complete(shape, history), files=files, history=history,
+            week=history.week if history else None, overrides=self.overrides, reread=reread,
+        )  # fmt: skip
+
+    # ---- the walk: one method a kind of node ----
+
+    def _record(self, node: yaml.Node, cls: type, path: str) -> Branch:
+        fields = {one.key: one for one in declared(cls).values()}
+        children: dict[str, Branch | str] = {}
+        given = self._keys(node, path)
+        for key, (at, value) in given.items():
+            if key in fields:
+                child = self._any(value, fields[key], _join(path, key))
+                if child is not None:
+                    children[fields[key].name] = child
+            else:
+                self._bad(at, _join(path, key), f"is not a field here{_nearest(key, fields)}")
+        for key, one in fields.items():
+            if key not in given:
+                self._absent(node, one, _join(path, key), children)
+        return Branch(make=Maker(cls), children=children)
+
+    def _absent(self, node: yaml.Node, one: Declared, path: str, children: dict[str, Branch | str]) -> None:
+        if not one.optional:
+            self._bad(node, path, f"is missing: {one.help} (such as {_example(one)})")
+        elif one.default is not None:
+            value = parse(one.default, one.kind) if isinstance(one.kind, Quantity) else one.default
+            self.entries[path] = Entry(path=path, text=one.default, value=value, declared=one, source="default", where=one.reason)
+            children[one.name] = path
+
+    def _any(self, node: yaml.Node, one: Declared, path: str) -> Branch | str | None:
+        kind = one.kind
+        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
+            self._bad(node, path, f"is empty: {one.help} (write {_example(one)}, or take the line out)")
+            return None
+        if isinstance(kind, tuple):
+            return self._one_of(node, kind[1], path) if kind[0] == "one of" else self._many(node, one, path)
+        if isinstance(kind, type):
+            return self._record(node, kind, path)
+        return self._scalar(node, one, path)
+
+    def _many(self, node: yaml.Node, one: Declared, path: str) -> Branch | None:
+        what, kind = one.kind
+        inner = replace(one, kind=kind)
+        if what == "list":
+            if not isinstance(node, yaml.SequenceNode):
+                self._bad(node, path, f"must be a list ({one.help}); got {kind_name(node)}")
+                return None
+            items = {str(i): self._any(item, inner, f"{path}.{i}") for i, item in enumerate(node.value)}
+            return Branch(make=_as_tuple, children={k: v for k, v in items.items() if v is not None})
+        section = declared(Scenario).get(one.name)
+        children: dict[str, Branch | str] = {}
+        for key, (at, value) in self._keys(node, path).items():
+            if one.key == "calls" and key not in self.names.get("tiers", ()):
+                self._bad(at, f"{path}.{key}", f"is not a tier of this scenario{_nearest(key, self.names.get('tiers', ()))}")
+                continue
+            if section is not None and not _NAME.fullmatch(key) and one.key != "answers":
+                self._bad(at, path, f"names must be 1 to 100 characters without . = ; and control characters; got {shorten(key)!r}")
+                continue
+            child = self._any(value, inner, f"{path}.{key}")
+            if child is not None:
+                children[key] = child
+        if not children and not one.optional and isinstance(node, yaml.MappingNode) and not node.value:
+            self._bad(node, path, f"must name at least one: {one.help}")
+        return Branch(make=dict, children=children)
+
+    def _one_of(self, node: yaml.Node, classes: tuple[type, ...], path: str) -> Branch | None:
+        tags = {tag_of(c): c for c in classes}
+        found = {k.value: v for k, v in node.value} if isinstance(node, yaml.MappingNode) else {}
+        if not found:
+            self._bad(node, path, f"must be a map with `kind: {' | '.join(tags)}`; got {kind_name(node)}")
+            return None
+        tag = getattr(found.get("kind"), "value", None)
+        if not isinstance(tag, str) or tag not in tags:
+            got = f"got {tag}{_nearest(tag, tags)}" if isinstance(tag, str) else "it is missing"
+            self._bad(found.get("kind", node), f"{path}.kind", f"must be one of {', '.join(tags)}; {got}")
+            return None
+        return self._record(node, tags[tag], path)
+
+    def _scalar(self, node: yaml.Node, one: Declared, path: str) -> str | None:
+        if not isinstance(node, yaml.ScalarNode):
+            self._bad(node, path, f"must be one value such as {_example(one)}; got {kind_name(node)}")
+            return None
+        text = str(node.value)
+        try:
+            value = parse(text, one.kind) if isinstance(one.kind, Quantity) else self._word(text, one.kind)
+        except Misread as error:
+            self._bad(node, path, str(error))
+            return None
+        line = node.start_mark.line + 1
+        stated = getattr(node, "override", None) is None
+        where = f"{self.path.name}:{line}" if stated else f"-p {path}={text}"
+        self.entries[path] = Entry(path=path, text=text, value=value, declared=one, source="stated" if stated else "override", where=where)
+        return path
+
+    def _word(self, text: str, kind: Choice | Reference | Text) -> str:
+        if isinstance(kind, Choice) and text not in kind.words:
+            raise Misread(f"must be one of {', '.join(kind.words)}; got {shorten(text)}{_nearest(text, kind.words)}")
+        if isinstance(kind, Reference) and text not in self.names.get(kind.section, ()):
+            raise Misread(f"must name one of the {kind.section}; got {shorten(text)}{_nearest(text, self.names.get(kind.section, ()))}")
+        if isinstance(kind, Reference) and kind.kinds and self._kind_of(kind.section, text) not in kind.kinds:
+            raise Misread(f"must name a {' or '.join(kind.kinds)}; {text} is a {self._kind_of(kind.section, text)}")
+        if isinstance(kind, Text) and len(text) > kind.longest:
+            raise Misread(f"must be at most {kind.longest} characters; got {len(text)}")
+        if isinstance(kind, Text) and kind.pattern and not re.fullmatch(kind.pattern, text):
+            raise Misread(f"must be a {kind.name} such as {kind.example}; got {shorten(text)!r}")
+        return text
+
+    def _kind_of(self, section: str, name: str) -> str:
+        node: Any = next((v for k, v in self.root.value if k.value == section), None)
+        row = next((v for k, v in node.value if k.value == name), None)
+        return next((str(v.value) for k, v in row.value if k.value == "kind"), "") if isinstance(row, yaml.MappingNode) else ""
+
+    def _keys(self, node: yaml.Node, path: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        if not isinstance(node, yaml.MappingNode):
+            self._bad(node, path, f"must be a map of fields; got {kind_name(node)}")
+            return {}
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._bad(key, path, f"keys must be words; got {kind_name(key)}")
+            elif key.value in found:
+                self._bad(key, _join(path, key.value), f"stands twice (first on line {found[key.value][0].start_mark.line + 1}); take one out")
+            else:
+                found[key.value] = (key, value)
+        return found
+
+    # ---- overrides, history, calendar ----
+
+    def _override(self, override: str) -> None:
+        path, sign, text = override.partition("=")
+        path, text = path.strip(), text.strip()
+        if not sign or not path or not text:
+            self._bad(None, "", f"an override must be field=value, such as traffic.peak_users=80k; got {shorten(override)!r}")
+            return
+        node: yaml.Node = self.root
+        steps, cls = path.split("."), Scenario
+        for i, step in enumerate(steps[:-1]):
+            below = _child(node, step)
+            if below is None:
+                known = _known(node) | ({one.key for one in declared(cls).values()} if i == 0 else set())
+                self._bad(None, path, f"there is no {'.'.join(steps[: i + 1])} in this scenario{_nearest(step, known)}")
+                return
+            node = below
+        self._set(node, steps[-1], text, path)
+
+    def _set(self, node: yaml.Node, key: str, text: str, path: str) -> None:
+        value = yaml.ScalarNode("tag:yaml.org,2002:str", text, node.start_mark, node.end_mark)
+        value.override = path  # type: ignore[attr-defined]
+        if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            node.value[int(key)] = value
+        elif isinstance(node, yaml.MappingNode):
+            name = yaml.ScalarNode("tag:yaml.org,2002:str", key, node.start_mark, node.end_mark)
+            name.override = path  # type: ignore[attr-defined]
+            node.value = [(k, v) for k, v in node.value if k.value != key] + [(name, value)]
+        else:
+            self._bad(None, path, f"there is no {key} here to override")
+
+    def _history(self) -> History | None:
+        entry = self.entries.get("traffic.history")
+        if entry is None:
+            return None
+        line = self._line("traffic.history")
+        file = (self.path.parent / entry.text).resolve()
+        if not file.is_relative_to(self.path.parent.resolve()):
+            self.problems.append(Problem(line, "traffic.history", f"must lie below the scenario's folder; got {entry.text}"))
+            return None
+        try:
+            return read_history(file, entry.text)
+        except Misread as error:
+            self.problems.append(Problem(line, "traffic.history", str(error)))
+            return None
+
+    def _complete(self, shape: Branch, history: History | None) -> Branch:
+        """Fill what the file leaves to the calendar and to the traffic history."""
+        children = dict(shape.children)
+        if "as_of" not in children:
+            one = declared(Scenario)["as_of"]
+            self.entries["as_of"] = Entry(path="as_of", text=self.today, value=self.today, declared=one, source="default", where="today")
+            children["as_of"] = "as_of"
+        if history is not None:
+            traffic = children["traffic"]
+            assert isinstance(traffic, Branch)
+            children["traffic"] = Branch(make=traffic.make, children={**traffic.children, **self._fitted(traffic, history)})
+        return Branch(make=shape.make, children=children)
+
+    def _fitted(self, traffic: Branch, history: History) -> dict[str, str]:
+        users = "peak_users" in traffic.children and "requests_per_user_rps" in traffic.children
+        found = {}
+        fields = declared(Traffic)
+        for name, law, taken in (("peak_rps", history.peak, users or "peak_rps" in traffic.children), ("growth_per_month", history.growth, "growth_per_month" in traffic.children)):
+            one = fields[name]
+            path = f"traffic.{one.key}"
+            quantity = one.kind
+            text = f"{quantity.show(float(law.quantile(0.05)))} to {quantity.show(float(law.quantile(0.95)))}"
+            if not taken:
+                self.entries[path] = Entry(path=path, text=text, value=law, declared=one, source="fitted", where=history.file)
+                found[name] = path
+            else:
+                stated = "traffic.peak_users" if name == "peak_rps" and users else path
+                self.entries[stated] = replace(self.entries[stated], beside=f"{history.file} says {text}")
+        return found
+
+    def _line(self, path: str) -> int:
+        """The line where *path*, or the nearest thing above it, stands."""
+        node: yaml.Node = self.root
+        for step in path.split("."):
+            below = _child(node, step)
+            if below is None:
+                break
+            node = below
+        return 0 if getattr(node, "override", None) else int(node.start_mark.line) + 1
+
+    def _bad(self, node: yaml.Node | None, path: str, message: str) -> None:
+        override = getattr(node, "override", None) if node is not None else ""
+        line = OVERRIDE_LINE if node is None or override is not None else node.start_mark.line + 1
+        self.problems.append(Problem(line, path, message))
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes a record from its fields; a class, so that a statement can be stored."""
+
+    cls: type
+
+    def __call__(self, values: dict[str, Any]) -> Any:
+        return self.cls(**values)
+
+
+def _as_tuple(values: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(values.values())
+
+
+def _reread(path: Path, text: str, today: str, overrides: tuple[str, ...]) -> Statement:
+    return _Reader(path, text, overrides, today).statement()
+
+
+def _check_options(statement: Statement) -> None:
+    """Every option must be a scenario too."""
+    problems = []
+    for path, entry in statement.entries.items():
+        match = re.fullmatch(r"options\.([^.]+)\.set\.\d+", path)
+        if match:
+            try:
+                statement.but(entry.text)
+            except BadScenario as error:
+                line = int(entry.where.rpartition(":")[2]) if entry.source == "stated" else 0
+                problems += [Problem(line, f"options.{match[1]}.set", f"{entry.text}: {p.path}: {p.message}") for p in error.problems]
+    if problems:
+        raise BadScenario(statement.file, problems)
+
+
+def _child(node: yaml.Node, step: str) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((v for k, v in node.value if k.value == step), None)
+    if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+        return node.value[int(step)]
+    return None
+
+
+def _known(node: yaml.Node) -> set[str]:
+    if isinstance(node, yaml.MappingNode):
+        return {str(k.value) for k, _ in node.value}
+    return {str(i) for i in range(len(node.value))} if isinstance(node, yaml.SequenceNode) else set()
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _nearest(word: str, known: Any) -> str:
+    near = difflib.get_close_matches(word, [str(k) for k in known], 1, 0.5)
+    if near:
+        return f" ({near[0]}?)"
+    return f" (known: {', '.join(sorted(str(k) for k in known)[:20])})" if known else ""
+
+
+def _example(one: Declared) -> str:
+    kind = one.kind
+    if isinstance(kind, Quantity):
+        return kind.example
+    if isinstance(kind, Choice):
+        return kind.words[0]
+    if isinstance(kind, Text):
+        return kind.example or "a text"
+    if isinstance(kind, Reference):
+        return f"a name of {kind.section}"
+    return "a map" if not (isinstance(kind, tuple) and kind[0] == "list") else "a list"
+

@@ -1,0 +1,305 @@
+"""What a person states about a service: frozen records, no arithmetic.
+
+The docstrings and field texts here are the reference table of the docs, the JSON schema and the help in error messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from perfplan.quantity import (
+    Bytes,
+    BytesPerSecond,
+    Count,
+    Fraction,
+    Growth,
+    Percentile,
+    Ratio,
+    Rps,
+    Seconds,
+    Usd,
+    UsdPerByte,
+    UsdPerByteMonth,
+    UsdPerHour,
+    Whole,
+    WholeOrNone,
+)
+from perfplan.record import Choice, Reference, Text, but, field, hidden, record
+
+Name = Annotated[str, Text(name="name", example="Black Friday")]
+Month = Annotated[str, Text(name="month", pattern=r"\d{4}-(0[1-9]|1[0-2])", example="2027-11")]
+Day = Annotated[str, Text(name="date", pattern=r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", example="2026-11-24")]
+File = Annotated[str, Text(name="file below the scenario's folder", example="traffic.csv")]
+Override = Annotated[str, Text(name="override", pattern=r"[^=\s]+\s*=.+", example="tiers.api.instances=30")]
+TierName = Annotated[str, Reference(section="tiers")]
+JourneyName = Annotated[str, Reference(section="journeys")]
+
+
+@record
+class Event:
+    """A planned event that multiplies the traffic of one month's peak."""
+
+    name: Name = field("what happens")
+    month: Month = field("month in which it happens")
+    factor: Ratio = field("peak of that month over the peak it would have without the event")
+
+
+@record
+class Traffic:
+    """How much traffic comes at the busiest hour, and how it grows."""
+
+    peak_users: Count | None = field("people online in the busiest hour", optional=True)
+    requests_per_user_rps: Rps | None = field("requests one of them sends", optional=True)
+    peak_rps: Rps | None = field("requests per second in the busiest hour, where users are not known", optional=True)
+    history: File | None = field("CSV of time and requests, hourly: gives peak, week profile and trend where they are not stated", optional=True)
+    growth_per_month: Growth | None = field("growth of the peak", optional=True)
+    peak_second: Ratio = field("busiest second over the mean of the busiest hour", "1.4", reason="web traffic with flash crowds shows 1.2 to 1.6")
+    burst_s: Seconds = field("how long such a burst lasts", "10s", reason="a push message or a television spot is answered within seconds")
+    request_bytes: Bytes = field("size of a request", "1.5kB", reason="headers, cookies and a small body")
+    events: Sequence[Event] = field("planned events", many=True)
+
+
+@record
+class Region:
+    """Where users are."""
+
+    share: Fraction = field("share of the users who are here")
+    round_trip_s: Seconds = field("round trip between these users and the service")
+
+
+@record
+class Cdn:
+    """The content network in front: it answers what may be cached at its edge and carries the static files."""
+
+    hit_ratio: Fraction = field("cacheable requests that the edge answers", "90%", reason="growth target of the quick reference")
+    response_s: Seconds = field("time the edge takes for a hit, without the round trip", "4ms", reason="published edge figures are 1 to 10 ms")
+    round_trip_share: Ratio = field("round trip to the edge over the round trip to the service", "0.35", reason="edges stand in the users' own region")
+    egress_usd_per_byte: UsdPerByte = field("price of traffic from the edge", "$0.04/GB", reason="list prices at tens of TB")
+
+
+@record
+class Journey:
+    """What a user does: a kind of request, and the calls to tiers that one such request makes, one after the other."""
+
+    share: Fraction = field("share of all requests")
+    think_time_s: Seconds = field("pause of a user between two requests", "20s", reason="reading time on shop pages is 10 to 30 s")
+    cacheable: Fraction = field("share of its requests that the edge may answer", "0%", reason="nothing is cached unless stated")
+    response_bytes: Bytes = field("size of the response", "40kB", reason="a compressed page or JSON document")
+    static_bytes: Bytes = field("static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures")
+    calls: Mapping[TierName, Ratio] = field("calls to tiers per request")
+    entry: Annotated[str, Reference(section="tiers", kinds=("service",))] | None = field(
+        "service that makes these calls and, where it is blocking, waits for them; left out, the only service among them", optional=True
+    )
+
+
+@record
+class Service:
+    """A stateless service: instances behind a random load balancer, each with threads that work on one request each."""
+
+    kind: Literal["service"]
+    instances: Whole = field("instances today")
+    threads: Whole = field("requests that one instance works on at a time", "16", reason="a common default of application servers")
+    service_time_s: Seconds = field("own work on one call, without waiting for other tiers")
+    io: Annotated[str, Choice(words=("blocking", "async"))] = field(
+        "whether a thread waits for the tiers it calls (blocking) or does other work (async)", "blocking", reason="the common case, and the careful one"
+    )
+    calls: Mapping[TierName, Ratio] = field("calls it makes to other tiers per call to it, beside those of the journeys", many=True)
+    utilization_limit: Fraction = field("highest utilization that is planned for", "75%", reason="leaves room for minutes above the hour's mean")
+    node_availability: Fraction = field("availability of one instance", "99.5%", reason="deploys, crashes and machine loss: 3.6 h a month")
+    availability: Fraction = field("availability of what all instances share", "99.99%", reason="load balancer and network of a region")
+    price_usd_per_hour: UsdPerHour = field("price of one instance", "$0/h", reason="not priced unless stated")
+    lead_time_s: Seconds = field("from order to running", "1d", reason="instances of a cloud are there the same day")
+
+
+@record
+class Cache:
+    """A cache of nodes that share the keys; a miss calls its origin."""
+
+    kind: Literal["cache"]
+    instances: Whole = field("nodes today")
+    service_time_s: Seconds = field("time of one look-up", "0.3ms", reason="a look-up over the local network")
+    origin: TierName = field("tier that is asked on a miss")
+    hit_ratio: Fraction | None = field("stated hit ratio; left out, it follows from the sizes below", optional=True)
+    items: Count = field("different items asked for", "1M", reason="a middling catalogue with its variants")
+    popularity: Ratio = field("Zipf exponent of their popularity", "0.9", reason="web and key-value traces show 0.6 to 1.2")
+    item_bytes: Bytes = field("memory of one item, overhead included", "2kB", reason="a small document")
+    memory_bytes: Bytes = field("memory for items of one node", "8GiB", reason="a small cloud node")
+    utilization_limit: Fraction = field("highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody")
+    node_availability: Fraction = field("availability of one node", "99.9%", reason="managed nodes fail over within a minute")
+    price_usd_per_hour: UsdPerHour = field("price of one node", "$0/h", reason="not priced unless stated")
+    lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour")
+
+
+@record
+class Database:
+    """A primary with read replicas behind a connection pool; reads go to the replicas where there are any."""
+
+    kind: Literal["database"]
+    cores: Whole = field("cores of each node")
+    replicas: WholeOrNone = field("read replicas today", "0", reason="none unless stated")
+    connections: Whole = field("size of the connection pool over all nodes", "100", reason="a common default")
+    max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer")
+    service_time_s: Seconds = field("work of a core on one query")
+    hold_time_s: Seconds = field("time a connection is held per query beyond the query itself", "1ms", reason="driver and transaction overhead")
+    read_share: Fraction = field("queries that only read", "80%", reason="typical of shops")
+    utilization_limit: Fraction = field("highest utilization of its cores that is planned for", "65%", reason="vacuum and backups need the rest")
+    pool_limit: Fraction = field("highest utilization of the pool that is planned for", "85%", reason="above that the wait for a connection explodes")
+    availability: Fraction = field("availability with failover", "99.95%", reason="service level of managed databases with a standby")
+    storage_bytes: Bytes = field("data today", "100GB", reason="a middling shop")
+    storage_growth_bytes: Bytes = field("growth of the data per month at today's traffic", "1GB", reason="a few orders per minute with their history")
+    storage_limit_bytes: Bytes = field("size of the volume", "1TB", reason="a common volume")
+    price_usd_per_hour: UsdPerHour = field("price of one core of a node", "$0/h", reason="not priced unless stated")
+    storage_price_usd_per_byte_month: UsdPerByteMonth = field("price of storage", "$0.115/GB/month", reason="list price of fast network volumes")
+    lead_time_s: Seconds = field("from order of a node to running", "2 weeks", reason="a migration needs a rehearsal and a window")
+    pool_lead_time_s: Seconds = field("from decision to a larger pool", "1d", reason="a setting of the pooler, loaded without a restart")
+
+
+@record
+class Queue:
+    """A broker queue with workers; a call publishes a job and does not wait for it."""
+
+    kind: Literal["queue"]
+    workers: Whole = field("workers today")
+    service_time_s: Seconds = field("work on one job")
+    publish_time_s: Seconds = field("time to publish a job", "2ms", reason="one acknowledged write")
+    utilization_limit: Fraction = field("highest utilization that is planned for", "80%", reason="jobs may wait")
+    availability: Fraction = field("availability of the broker", "99.95%", reason="service level of managed brokers")
+    price_usd_per_hour: UsdPerHour = field("price of one worker", "$0/h", reason="not priced unless stated")
+    lead_time_s: Seconds = field("from order to running", "1d", reason="workers are containers")
+
+
+@record
+class Partner:
+    """A service of somebody else, known by the percentiles it states; its times do not depend on our load."""
+
+    kind: Literal["partner"]
+    p50_s: Seconds = field("half of its answers are faster")
+    p99_s: Seconds = field("99 of 100 answers are faster")
+    limit_rps: Rps | None = field("rate it accepts", optional=True)
+    availability: Fraction = field("availability it states", "99.9%", reason="common in contracts")
+    call_usd: Usd = field("price of one call", "$0", reason="not priced unless stated")
+
+
+Tier = Service | Cache | Database | Queue | Partner
+
+
+@record
+class Latency:
+    """A percentile of a journey's response time stays below a target."""
+
+    kind: Literal["latency"]
+    journey: JourneyName = field("journey that is promised")
+    percentile: Percentile = field("percentile that is promised", "p95", reason="the quick reference promises p95")
+    below_s: Seconds = field("target")
+    over: Annotated[str, Choice(words=("peak hour", "28 days"))] = field(
+        "over what it is judged: the load of the peak hour, or the share of slow requests in 28 days", "peak hour", reason="users remember the worst hour"
+    )
+    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+@record
+class Availability:
+    """The share of good requests (or time) stays above a target."""
+
+    kind: Literal["availability"]
+    journey: JourneyName = field("journey that is promised")
+    above: Fraction = field("target")
+    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+@record
+class Errors:
+    """The share of failed requests stays below a target."""
+
+    kind: Literal["errors"]
+    journey: JourneyName = field("journey that is promised")
+    below: Fraction = field("target")
+    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+@record
+class Throughput:
+    """The service can carry a rate of requests in its peak second with no station saturated."""
+
+    kind: Literal["throughput"]
+    above_rps: Rps | None = field("rate it must carry; left out, the forecast peak second", optional=True)
+    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+@record
+class Users:
+    """The service can carry a number of concurrent users with every latency objective kept at the peak hour's load."""
+
+    kind: Literal["users"]
+    above: Count = field("concurrent users it must carry")
+    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+@record
+class Completion:
+    """A percentile of a queue's jobs is done within a time after publishing."""
+
+    kind: Literal["completion"]
+    queue: Annotated[str, Reference(section="tiers", kinds=("queue",))] = field("queue that is promised")
+    percentile: Percentile = field("percentile that is promised", "p99", reason="a late job is seen by its user")
+    below_s: Seconds = field("target")
+    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+Objective = Latency | Availability | Errors | Throughput | Users | Completion
+
+
+@record
+class Option:
+    """Something that could be done: overrides in the grammar of `-p`, with its price, effort and lead time."""
+
+    set: Sequence[Override] = field("what it changes, such as tiers.api.instances=30")
+    price_usd: Usd = field("one-off price", "$0", reason="free unless stated")
+    monthly_usd: Usd = field("running price that the changed fields do not show", "$0", reason="none unless stated")
+    effort_s: Seconds = field("work of people", "1d", reason="a change of configuration")
+    lead_time_s: Seconds = field("from decision to effect", "1d", reason="a deploy")
+
+
+@record
+class Answer:
+    """An answer of a person to an item of the checklist."""
+
+    value: Annotated[str, Text(example="yes")] = field("the answer; 'not applicable' with the reason in `note` takes the item out")
+    owner: Name = field("who says so")
+    date: Day = field("when it was said")
+    review: Day | None = field("when it must be looked at again; left out, a year later", optional=True)
+    link: Annotated[str, Text(name="link")] | None = field("where it is written down", optional=True)
+    note: Annotated[str, Text(name="note")] | None = field("reason or remark", optional=True)
+
+
+@record
+class Scenario:
+    """One service, its traffic, what carries it, what was promised and what could be done."""
+
+    name: Annotated[str, Text(name="name", pattern=r"[^\x00-\x1f\x7f]{1,80}", example="storefront")] = field("name of the service")
+    as_of: Day | None = field("day of the plan; left out, today", optional=True)
+    currency: Annotated[str, Choice(words=("USD",))] = field("currency of all prices", "USD", reason="list prices are in dollars")
+    traffic: Traffic = field("how much comes, and how it grows")
+    regions: Mapping[str, Region] = field("where users are")
+    cdn: Cdn | None = field("content network in front", optional=True)
+    journeys: Mapping[str, Journey] = field("what users do")
+    tiers: Mapping[str, Tier] = field("what carries it")
+    egress_usd_per_byte: UsdPerByte = field("price of traffic out of the data centre", "$0.07/GB", reason="list prices at tens of TB")
+    link_bytes_per_s: BytesPerSecond = field("what the data centre's link carries", "10Gbit/s", reason="a common uplink")
+    objectives: Mapping[str, Objective] = field("what was promised")
+    order_ahead_s: Seconds = field("how long one order should last", "6 months", reason="two rounds of orders a year")
+    headroom: Ratio = field("load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x")
+    freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
+    options: Mapping[str, Option] = field("what could be done", many=True)
+    answers: Mapping[str, Answer] = field("answers to items of the checklist, by id", many=True)
+    week: Any = hidden()  # shape (168,): load of each hour of the week over the peak hour's; from the history file
+
+
+__all__ = [name for name in dir() if name[0].isupper()] + ["but"]

@@ -1,0 +1,115 @@
+"""Rules that tie several fields of a scenario together: shares, references along calls, cycles, dates."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
+
+Problem = tuple[str, str]  # path of the field, what is wrong
+
+
+def problems(scenario: Scenario) -> Iterator[Problem]:
+    """What is wrong between the fields of *scenario*, each with the path of the field to mend."""
+    yield from _shares("journeys", scenario.journeys)
+    yield from _shares("regions", scenario.regions)
+    yield from _traffic(scenario)
+    yield from _cycles(scenario)
+    yield from _partners(scenario)
+    yield from _entries(scenario)
+    yield from _dates(scenario)
+    for name, tier in scenario.tiers.items():
+        if isinstance(tier, Cache) and isinstance(scenario.tiers.get(tier.origin), (Queue, Partner)):
+            yield f"tiers.{name}.origin", f"must be a tier that answers reads; {tier.origin} is a {scenario.tiers[tier.origin].kind}"
+        if isinstance(tier, Database) and tier.connections > tier.max_connections * (1 + tier.replicas):
+            most = tier.max_connections * (1 + tier.replicas)
+            yield f"tiers.{name}.connections", f"must be at most max_connections of all nodes, {most:g}; got {tier.connections:g}"
+
+
+def calls_of(scenario: Scenario, tier: str) -> Mapping[str, Any]:
+    """The tiers that one call to *tier* may call in turn."""
+    one = scenario.tiers[tier]
+    if isinstance(one, Service):
+        return one.calls
+    return {one.origin: 1.0} if isinstance(one, Cache) else {}
+
+
+def _shares(section: str, rows: Mapping[str, Any]) -> Iterator[Problem]:
+    total = sum(row.share for row in rows.values())
+    if not 0.98 <= total <= 1.02:
+        yield section, f"shares must sum to 100%; got {total * 100:.6g}% ({' + '.join(f'{r.share * 100:.4g}%' for r in rows.values())})"
+
+
+def _traffic(scenario: Scenario) -> Iterator[Problem]:
+    traffic = scenario.traffic
+    users = traffic.peak_users is not None and traffic.requests_per_user_rps is not None
+    if not users and traffic.peak_rps is None and traffic.history is None:
+        yield "traffic", "must state peak_users with requests_per_user, or peak, or a history file; got none of them"
+    if traffic.peak_users is not None and traffic.peak_rps is not None:
+        yield "traffic.peak", "must not stand beside peak_users: each gives the peak; take one out"
+    if (traffic.peak_users is None) != (traffic.requests_per_user_rps is None) and traffic.peak_rps is None and traffic.history is None:
+        yield "traffic", "peak_users and requests_per_user belong together; got only one of them"
+    if traffic.growth_per_month is None and traffic.history is None:
+        yield "traffic.growth", "must be stated where there is no history file, such as 2%/month (0%/month: no growth)"
+
+
+def _cycles(scenario: Scenario) -> Iterator[Problem]:
+    try:
+        call_order(scenario)
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        yield f"tiers.{circle[0]}", f"calls run in a circle: {' -> '.join(circle)}; take one of them out"
+
+
+def call_order(scenario: Scenario) -> list[str]:
+    """All tiers, each before the tiers it calls or waits for; raises `graphlib.CycleError` where calls run in a circle."""
+    callers = TopologicalSorter({name: _waits_for(scenario, name) & set(scenario.tiers) for name in scenario.tiers})
+    return list(reversed(list(callers.static_order())))
+
+
+def _waits_for(scenario: Scenario, name: str) -> set[str]:
+    """The tiers that *name* calls itself, and those it calls for the journeys it is the entry of."""
+    own = set(calls_of(scenario, name))
+    return own.union(*(set(j.calls) for key, j in scenario.journeys.items() if entry_of(scenario, key) == name)) - {name}
+
+
+def _partners(scenario: Scenario) -> Iterator[Problem]:
+    for name, tier in scenario.tiers.items():
+        if isinstance(tier, Partner) and tier.p99_s <= tier.p50_s:
+            yield f"tiers.{name}.p99", f"must be more than its p50; got {tier.p99_s * 1e3:g}ms against {tier.p50_s * 1e3:g}ms"
+
+
+def _entries(scenario: Scenario) -> Iterator[Problem]:
+    for name, journey in scenario.journeys.items():
+        services = [called for called in journey.calls if isinstance(scenario.tiers[called], Service)]
+        if journey.entry is None and len(services) > 1:
+            yield f"journeys.{name}.entry", f"must say which of its services makes the calls: {', '.join(services)}"
+        if journey.entry is not None and journey.entry not in journey.calls:
+            yield f"journeys.{name}.entry", f"must be among the journey's calls; got {journey.entry}"
+
+
+def entry_of(scenario: Scenario, journey: str) -> str | None:
+    """The service that makes the calls of *journey*; None where it calls no service."""
+    one = scenario.journeys[journey]
+    services = [called for called in one.calls if isinstance(scenario.tiers[called], Service)]
+    return one.entry or (services[0] if services else None)
+
+
+def _dates(scenario: Scenario) -> Iterator[Problem]:
+    for path, text in _days(scenario):
+        try:
+            datetime.date.fromisoformat(text)
+        except ValueError:
+            yield path, f"must be a day of the calendar; got {text}"
+
+
+def _days(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    if scenario.as_of:
+        yield "as_of", scenario.as_of
+    for name, answer in scenario.answers.items():
+        yield f"answers.{name}.date", answer.date
+        if answer.review:
+            yield f"answers.{name}.review", answer.review

@@ -1,0 +1,102 @@
+"""A scenario as stated: each field with its text, law, line and source, before any world is drawn."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from perfplan.quantity import FloatArray, Law, Quantity
+from perfplan.record import Declared
+from perfplan.scenario import Scenario
+
+SOURCES = ("stated", "override", "fitted", "default")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One field: where it stands, what was written, the law or word it stands for."""
+
+    path: str
+    text: str
+    value: Law | str
+    declared: Declared
+    source: str  # one of SOURCES
+    where: str  # "scenario.yaml:41", "-p", "traffic.csv", or the reason of a default
+    beside: str = ""  # another value for the same field that this one overrules
+
+    @property
+    def law(self) -> Law | None:
+        """The law of a number; None for words."""
+        return self.value if isinstance(self.value, Law) else None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """The shape of the scenario: a record, map or list whose children are branches or paths of entries."""
+
+    make: Callable[[dict[str, Any]], Any]
+    children: Mapping[str, Branch | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What a file says; `at` draws worlds from it, `but` states something else."""
+
+    file: str
+    entries: Mapping[str, Entry]
+    shape: Branch
+    files: tuple[str, ...] = ()  # files beside the scenario that it names
+    week: FloatArray | None = None
+    history: Any = None
+    overrides: tuple[str, ...] = ()
+    reread: Callable[[tuple[str, ...]], Statement] = field(repr=False, compare=False)
+
+    def at(self, worlds: int | None = None, seed: int = 7) -> Scenario:
+        """The scenario with every uncertain number drawn *worlds* times, shape (worlds, 1); None: at its median.
+
+        Each field has a stream of its own, by its path: overrides and options do not change the draws of the others,
+        so that they are compared in the same worlds. Draws are stratified (one per 1/worlds of probability).
+        """
+        values = {path: self.draw(entry, worlds, seed) for path, entry in self.entries.items()}
+        made = _build(self.shape, values)
+        return replace(made, week=self.week)
+
+    def draw(self, entry: Entry, worlds: int | None, seed: int) -> Any:
+        """The value of one entry in every world: shape (worlds, 1), or a scalar where it is certain or *worlds* is None."""
+        law = entry.law
+        if law is None:
+            return entry.value
+        if law.certain or worlds is None:
+            return law.mid
+        rng = np.random.default_rng((seed, zlib.crc32(entry.path.encode())))
+        p = (rng.permutation(worlds) + rng.uniform(size=worlds)) / worlds
+        return np.asarray(law.quantile(p)).reshape(worlds, 1)
+
+    def but(self, *overrides: str) -> Statement:
+        """The same file with more overrides, each such as "tiers.api.instances=30"; checked again."""
+        return self.reread((*self.overrides, *overrides)) if overrides else self
+
+    def uncertain(self) -> Iterator[Entry]:
+        """The entries that are intervals."""
+        return (e for e in self.entries.values() if e.law is not None and not e.law.certain)
+
+
+def _build(branch: Branch | str, values: Mapping[str, Any]) -> Any:
+    if isinstance(branch, str):
+        return values[branch]
+    return branch.make({name: _build(child, values) for name, child in branch.children.items()})
+
+
+def shown(entry: Entry) -> tuple[str, str]:
+    """Value and 90 % interval of an entry as a person would write them; the interval is "" where it is certain."""
+    law, kind = entry.law, entry.declared.kind
+    if law is None or not isinstance(kind, Quantity):
+        return str(entry.value), ""
+    if law.certain:
+        return kind.show(law.mid), ""
+    low, high = (kind.show(float(law.quantile(p))) for p in (0.05, 0.95))
+    return kind.show(law.mid), f"{low} … {high}"

@@ -1,0 +1,156 @@
+"""The plan in sentences: verdict, three numbers, the decision asked for. Made from findings, never canned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.findings import BROKEN, Finding, bought, cause, findings, first_below, lead_time_s
+from perfplan.uncertainty import Order, Study, confidence
+from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, short_money, weeks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """One of the three numbers: what, the number, and the line under it."""
+
+    name: str
+    value: str
+    note: str
+    broken: str = ""  # the part of the value that breaks a promise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """What the first screen says."""
+
+    verdict: str
+    remedy: str
+    headlines: tuple[Headline, ...]
+    decision: str
+    asked: bool  # whether something is asked of the reader
+    why: str
+    nothing: str  # what happens if nothing is done
+    findings: tuple[Finding, ...]
+
+    def lines(self) -> list[str]:
+        """The verdict in five lines, for a terminal."""
+        numbers = [f"{h.name}: {h.value} ({h.note})" for h in self.headlines]
+        return [self.verdict, self.remedy, "; ".join(numbers[:2]), numbers[2], self.decision]
+
+
+def story(study: Study) -> Story:
+    """The story of *study*."""
+    found = findings(study)
+    asked = confidence(study.scenario)
+    start = first_below(study.p_all, asked)
+    broken = start <= study.last
+    first = next((f for f in found if f.kind == BROKEN and f.month == start), next((f for f in found if f.kind == BROKEN), None))
+    return Story(
+        verdict=_verdict(study, first, broken, start, asked), remedy=_remedy(study, broken, start, asked), headlines=_headlines(study, asked),
+        decision=_decision(study), asked=bool(_next_orders(study)), why=_why(study, first), nothing=_nothing(study, asked), findings=tuple(found),
+    )  # fmt: skip
+
+
+def _verdict(study: Study, first: Finding | None, broken: bool, start: float, asked: float) -> str:
+    as_of = str(study.scenario.as_of)
+    if broken and first is not None:
+        return f"{first.title}{_event(study, first.month)}, unless the fleet grows by then."
+    if broken:
+        return f"Together, the promises hold with less than {percent(asked)} from {month_name(as_of, start)}."
+    until = month_name(as_of, start - 1 if np.isfinite(start) else study.worlds.rps.shape[1] - 1)
+    return f"Every promise holds with {percent(asked)} confidence until {until}, with what there is today."
+
+
+def _event(study: Study, month: float) -> str:
+    from perfplan.plan import month_index
+
+    names = [e.name for e in study.scenario.traffic.events if month_index(study.scenario, e.month) == month]
+    return f", at {' and '.join(names)}" if names else ""
+
+
+def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
+    as_of = str(study.scenario.as_of)
+    orders = _until(study)
+    if not broken:
+        return "Nothing has to be bought for the months asked for."
+    good = first_below(study.fleet.p_all, asked)
+    extra = float(np.median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last]))
+    total = float(np.median(study.fleet.cost_usd[:, study.last]))
+    if good <= study.last:
+        p = float(study.fleet.p_all[int(good)])
+        bought_text = f"The best fleet found adds {bought(study, orders)} and reaches" if orders else "Nothing that can be bought helps: P(all hold) stays at"
+        return f"{bought_text} {percent(p)} in {month_name(as_of, good)}; demand, targets or code must change to keep every promise."
+    later = [o.month for o in study.fleet.orders if o.month > study.last]  # what is ordered after the months asked for is another decision
+    held = month_name(as_of, min(good, *later, study.worlds.rps.shape[1]) - 1)
+    extra_text = f"{change(extra, money)} against today's fleet" if abs(extra) >= 1 else "no more than today's fleet"
+    return f"Adding {bought(study, orders)} keeps every promise with {percent(asked)} confidence until {held} for {money(total)} a month ({extra_text})."
+
+
+def _until(study: Study) -> list[Order]:
+    return [o for o in study.fleet.orders if o.month <= study.last]
+
+
+def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
+    as_of, last = str(study.scenario.as_of), study.last
+    now, then = float(study.p_all[0]), float(study.p_all[last])
+    first = study.run_outs[0]
+    when = first.quantile(0.5)
+    cost_now = float(np.median(study.worlds.cost_month_usd[:, 0]))
+    low, middle, high = np.quantile(study.fleet.cost_usd[:, last], (0.05, 0.5, 0.95))
+    p05, p95 = (month_name(as_of, first.quantile(p)) for p in (0.05, 0.95))
+    return (
+        Headline(
+            name="P(every promise holds), today’s fleet", value=f"{percent(now)} → {percent(then)}", broken=percent(then) if then < asked else "",
+            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}",
+        ),
+        Headline(
+            name="Runs out first", value=first.resource.label if np.isfinite(first.quantile(0.95)) or np.isfinite(when) else "nothing",
+            note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})" if np.isfinite(when) else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months",
+        ),
+        Headline(
+            name="Cost per month, with the plan", value=f"{short_money(cost_now)} → {short_money(float(middle))}",
+            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}",
+        ),
+    )  # fmt: skip
+
+
+def _next_orders(study: Study) -> list[tuple[str, str, float]]:
+    """What to order first: (text, date, lead time) of the next order within the months asked for."""
+    orders = _until(study)
+    return [due_of(study, orders[0])] if orders else []
+
+
+def due_of(study: Study, order: Order) -> tuple[str, str, float]:
+    """What an order adds, its last day, and the longest lead time in it."""
+    lead = max(lead_time_s(study, path) for path in order.changes)
+    return bought(study, [order]), day_name(study.order_by(order.month, lead)), lead
+
+
+def _decision(study: Study) -> str:
+    orders = _next_orders(study)
+    if not orders:
+        return "Nothing to decide now; look again when traffic, prices or code have changed."
+    text, due, lead = orders[0]
+    return f"Decide: approve {text} by {due} (lead time {weeks(lead)})."
+
+
+def _why(study: Study, first: Finding | None) -> str:
+    if first is None:
+        return "No promise is broken within the months asked for."
+    return f"{first.reason[0].upper()}{first.reason[1:]}. {first.value[0].upper()}{first.value[1:]}."
+
+
+def _nothing(study: Study, asked: float) -> str:
+    as_of = str(study.scenario.as_of)
+    half = first_below(study.p_all, 0.5)
+    start = first_below(study.p_all, asked)
+    if not np.isfinite(start):
+        return "Nothing: every promise holds to the end of the plan."
+    parts = [f"P(every promise holds) falls below {percent(asked)} in {month_name(as_of, start)}"]
+    if np.isfinite(half):
+        worst = cause(study, int(half))
+        parts.append(f"and in half of all worlds a promise is broken in {month_name(as_of, half)}, where {worst.label} are the tightest")
+    peak = float(np.median(study.worlds.rps[:, study.last]))
+    return f"{' '.join(parts)}. By {month_name(as_of, study.last)} the peak hour brings {rate(peak)}{NBSP}at the median."

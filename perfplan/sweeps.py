@@ -1,0 +1,176 @@
+"""The plan over a range of something else than months: load, cache memory, pool size.
+
+A sweep puts its range on the second axis of the plan, where the months are otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.models.caching import items_in_memory, lru_hit_ratio
+from perfplan.models.latency import percentiles_s
+from perfplan.models.queueing import MMc
+from perfplan.plan import Plan, demand_rps, plan
+from perfplan.plan.paths import carry
+from perfplan.quantity import FloatArray
+from perfplan.scenario import Cache, Database, Latency, Scenario, Throughput, but
+from perfplan.uncertainty import Study
+
+SPAN = np.geomspace(0.1, 8.0, 180)  # loads that are tried, over today's peak
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knee:
+    """How far the load can grow with a fleet, at the median: where each promise breaks and each resource reaches its limit."""
+
+    peak_rps: float
+    objectives: Mapping[str, float]  # highest load that keeps it; inf: beyond the span; 0: broken at any load
+    resources: Mapping[str, float]  # load at which it reaches its limit
+    saturated: Mapping[str, float]  # load at which it saturates
+
+    @property
+    def rps(self) -> float:
+        """Highest load at which every promise that a load can break still holds."""
+        return min((v for v in self.objectives.values() if v > 0), default=float("inf"))
+
+    @property
+    def first(self) -> str:
+        """The resource that saturates first."""
+        return min(self.saturated, key=lambda k: self.saturated[k])
+
+
+def knee(middle: Scenario) -> Knee:
+    """Where *middle*, a scenario at its median, breaks as the load grows."""
+    now = float(demand_rps(middle, 1)[0, 0])
+    loads = (now * SPAN)[None, :]
+    made = plan(middle, loads, percentiles=())
+    return Knee(
+        peak_rps=now,
+        objectives={name: _last_true(j.holds[0], loads[0]) for name, j in made.judged.items()},
+        resources={path: _crossing(r.utilization[0] / np.broadcast_to(r.limit, r.utilization.shape)[0], loads[0]) for path, r in made.resources.items() if "storage" not in path},
+        saturated={path: _crossing(r.utilization[0], loads[0]) for path, r in made.resources.items() if "storage" not in path},
+    )
+
+
+def _last_true(holds: FloatArray, loads: FloatArray) -> float:
+    broken = np.flatnonzero(~np.asarray(holds, dtype=bool))
+    if broken.size == 0:
+        return float("inf")
+    return 0.0 if broken[0] == 0 else float(loads[broken[0] - 1])
+
+
+def _crossing(used: FloatArray, loads: FloatArray) -> float:
+    over = np.flatnonzero(used >= 1.0)
+    if over.size == 0:
+        return float("inf")
+    i = over[0]
+    if i == 0 or not np.isfinite(used[i]):
+        return float(loads[i])
+    part = (1 - used[i - 1]) / (used[i] - used[i - 1])
+    return float(loads[i - 1] + part * (loads[i] - loads[i - 1]))
+
+
+def latency_by_load(study: Study, p: float = 0.95, points: int = 60, worlds: int = 200) -> tuple[FloatArray, dict[str, FloatArray], dict[str, dict[int, FloatArray]]]:
+    """Loads, the percentile *p* of each journey at the median, and its quantiles over worlds (5, 25, 50, 75, 95)."""
+    from perfplan.uncertainty import take_worlds
+
+    middle = study.scenario
+    top = min(2.2 * knee(middle).rps, 4 * float(study.middle.rps[0, 0]))
+    loads = np.linspace(top / 40, top, points)
+    one = carry(middle, loads[None, :])
+    few = take_worlds(study.worlds.scenario, worlds)
+    many = carry(few, np.broadcast_to(loads, (min(worlds, study.worlds.rps.shape[0]), points)))
+    lines = {name: percentiles_s(path, (p,), (1, points))[0][0] for name, path in one.journeys.items()}
+    fans = {}
+    for name, path in many.journeys.items():
+        values = percentiles_s(path, (p,), many.rps.shape)[0]
+        fans[name] = {q: np.quantile(values, q / 100, axis=0, method="higher") for q in (5, 25, 50, 75, 95)}
+    return loads, lines, fans
+
+
+def cache_by_memory(study: Study, name: str) -> dict[str, FloatArray]:
+    """Hit ratio of a cache, calls to its origin and slowest journey's p99 against its memory, at today's load."""
+    cache = study.scenario.tiers[name]
+    assert isinstance(cache, Cache)
+    scale = np.geomspace(0.1, 4.0, 25)
+    memory = cache.memory_bytes * scale
+    hits = lru_hit_ratio(cache.items, cache.popularity, items_in_memory(memory, cache.item_bytes, cache.instances))
+    rps = study.middle.rps[:, :1] * np.ones_like(scale)
+    state = carry(study.scenario, rps, dict(study.middle.carried.hit_ratio) | {name: hits[None, :]})
+    p99 = [percentiles_s(path, (0.99,), rps.shape)[0][0] for path in state.journeys.values()]
+    return {
+        "memory_bytes": memory * cache.instances,
+        "hit_ratio": hits,
+        "origin_rps": np.asarray(state.calls_rps[cache.origin] + 0 * rps)[0],
+        "p99_s": np.max(p99, axis=0),
+    }
+
+
+def wait_by_pool(study: Study, name: str, month: int | None = None) -> dict[str, FloatArray]:
+    """Mean and p99 wait for a connection of database *name* against the size of its pool, today and in *month*."""
+    month = study.last if month is None else month
+    tier = study.scenario.tiers[name]
+    assert isinstance(tier, Database)
+    pool = study.middle.carried.stations[name, "connections"]
+    sizes = np.arange(max(2, int(tier.connections * 0.4)), int(tier.connections * 2.5) + 1, dtype=float)
+    found = {"connections": sizes}
+    for label, index in (("today", 0), ("later", month)):
+        rate, hold = (float(np.ravel(v + 0 * study.middle.rps)[index]) for v in (pool.arrival_rps, pool.service_s))
+        station = MMc(arrival_rps=rate, service_s=hold, servers=sizes)
+        found[f"{label}_mean_s"] = np.asarray(station.mean_wait_s)
+        found[f"{label}_p99_s"] = np.asarray(station.wait_quantile_s(0.99))
+    return found
+
+
+def shares_of_latency(study: Study, month: int = 0) -> dict[str, dict[str, tuple[float, float]]]:
+    """Mean time a request of each journey spends in each tier: (waiting, being served), in seconds, at the median.
+
+    Means add; percentiles do not.
+    """
+    state = study.middle.carried
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, journey in study.scenario.journeys.items():
+        rows = {"round trip": (0.0, _at(_round_trip(study), month))}
+        for called, visits in journey.calls.items():
+            mean = _at(state.responses[called].mean_s, month, study.middle) * float(visits)
+            wait = sum(_at(s.mean_wait_s, month, study.middle) for (tier, bought), s in state.stations.items() if tier == called and bought in ("instances", "connections"))
+            wait = min(wait * float(visits), mean)
+            rows[called] = (wait, mean - wait)
+        found[name] = rows
+    return found
+
+
+def _round_trip(study: Study) -> FloatArray:
+    from perfplan.plan.paths import round_trip
+
+    return np.asarray(round_trip(study.scenario).mean_s)
+
+
+def _at(value: object, month: int, made: Plan | None = None) -> float:
+    array = np.asarray(value, dtype=float)
+    if made is not None:
+        array = array + 0 * made.rps
+    return float(np.ravel(array)[month if array.size > 1 else 0])
+
+
+def frontier(study: Study) -> list[tuple[str, float, float]]:
+    """Name, cost per month and P of each option in the last month asked for: what a dollar buys in certainty."""
+    base = float(np.median(study.worlds.cost_month_usd[:, study.last]))
+    return [(t.name, base + t.cost_change_usd, t.p_all) for t in study.options]
+
+
+def targets(scenario: Scenario) -> dict[str, float]:
+    """Latency targets by journey, the strictest of each."""
+    found: dict[str, float] = {}
+    for objective in scenario.objectives.values():
+        if isinstance(objective, Latency):
+            found[objective.journey] = min(found.get(objective.journey, np.inf), float(np.median(objective.below_s)))
+    return found
+
+
+def without_throughput(scenario: Scenario) -> Scenario:
+    """The scenario without its throughput objectives."""
+    return but(scenario, objectives={k: o for k, o in scenario.objectives.items() if not isinstance(o, Throughput)})

@@ -1,0 +1,453 @@
+"""Plans over many worlds: when things run out, which fleet keeps every promise, what options are worth, what moves the date.
+
+Every comparison is made in the same worlds: the same draws, with other counts or other overrides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from perfplan.models.capacity import first_month, month_quantile, nodes_needed
+from perfplan.plan import MONTHS, Plan, Resource, demand_rps, plan, with_counts
+from perfplan.quantity import DAY, MONTH, FloatArray
+from perfplan.scenario import Cache, Database, Queue, Scenario, Service, but
+from perfplan.scenario.statement import Statement
+
+BOUGHT = {Service: ("instances",), Cache: ("instances",), Database: ("cores", "replicas", "connections"), Queue: ("workers",)}
+CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+MOST_STEPS = 60  # of one order; a search that needs more does not end well
+CAP = 4.0  # how far out of bounds an objective counts when steps are compared, on a log scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Counts that must work from a month on, and what they change."""
+
+    month: int
+    counts: Mapping[str, float]  # path to count, all that differ from today
+    changes: Mapping[str, tuple[float, float]]  # path to (before, after) of this order
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """Orders over time, and the plan in all worlds with them."""
+
+    orders: Sequence[Order]
+    p_all: FloatArray  # (months,)
+    cost_usd: FloatArray  # (worlds, months)
+    fails_from: int | None  # month from which no fleet that could be found keeps every promise
+
+    def counts_at(self, month: int) -> Mapping[str, float]:
+        """What differs from today in *month*."""
+        return next((o.counts for o in reversed(self.orders) if o.month <= month), {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOut:
+    """The month in which a resource passes its limit with today's count."""
+
+    resource: Resource
+    months: FloatArray  # (worlds,), inf where it lasts
+
+    def quantile(self, p: float) -> float:
+        """Month by which a share *p* of the worlds has run out; inf where fewer do within the plan."""
+        return month_quantile(self.months, p)
+
+
+def confidence(scenario: Scenario) -> float:
+    """The highest confidence that an objective asks for."""
+    return max(float(np.median(o.confidence)) for o in scenario.objectives.values())
+
+
+def horizon(scenario: Scenario, months: int = MONTHS) -> int:
+    """The last month up to which an objective must hold."""
+    return min(max(until(o) for o in scenario.objectives.values()), months - 1)
+
+
+def until(objective: Any) -> int:
+    """The month up to which *objective* must hold."""
+    return round(float(np.median(objective.until_s)) / MONTH)
+
+
+def take_worlds(scenario: Scenario, count: int) -> Scenario:
+    """The first *count* worlds of a drawn scenario."""
+    return _each_array(scenario, lambda a: a[:count] if a.ndim == 2 else a)
+
+
+def _each_array(value: Any, change: Callable[[FloatArray], FloatArray]) -> Any:
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {k: _each_array(v, change) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_each_array(v, change) for v in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return but(value, **{f.name: _each_array(getattr(value, f.name), change) for f in dataclasses.fields(value)})
+    return value
+
+
+def run_outs(made: Plan) -> list[RunOut]:
+    """Every resource with the month it runs out, the first (at the median, then at P5) first."""
+    found = [RunOut(resource=one, months=first_month(one.utilization > one.limit)) for one in made.resources.values()]
+    return sorted(found, key=lambda r: (r.quantile(0.5), r.quantile(0.05), -float(np.median(r.resource.utilization[:, 0] / r.resource.limit.flat[0]))))
+
+
+def broken_from(made: Plan) -> FloatArray:
+    """First month in which some objective does not hold, (worlds,); inf where all hold to the end."""
+    return first_month(~made.all_hold)
+
+
+def sampling_error(p: float, worlds: int) -> float:
+    """Half width of the 95 % interval of a share *p* of *worlds* (at most: the draws are stratified).
+
+    >>> round(sampling_error(0.5, 2000), 4)
+    0.0219
+    """
+    return 1.96 * float(np.sqrt(max(p * (1 - p), 1 / worlds) / worlds))
+
+
+# ---- the fleet that keeps every promise ----
+
+
+def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400) -> Fleet:
+    """Orders that keep every promise with the asked confidence: the cheapest next step for the gain in P, again and again.
+
+    Each order lasts `order_ahead` months. First every resource is brought within its utilization limit and N + 1 with the
+    asked confidence; then steps are bought one by one (greedy), each the one with most gain per dollar in the same worlds.
+    """
+    few = take_worlds(drawn, sizing_worlds)
+    rps = np.broadcast_to(demand_rps(few, months), (sizing_worlds if _is_drawn(few) else 1, months))
+    asked, ahead = confidence(drawn), max(1, round(float(np.median(drawn.order_ahead_s)) / MONTH))
+    aim = min(asked + (sampling_error(asked, rps.shape[0]) / 1.96 if rps.shape[0] > 1 else 0.0), 0.999)
+    orders: list[Order] = []
+    counts: dict[str, float] = {}
+    month, fails_from = 0, None
+    while month < months:
+        bad = _first_bad(plan(with_counts(few, counts), rps[:, month:], percentiles=()), aim)
+        if bad is None:
+            break
+        month += bad
+        window = rps[:, month : month + ahead]
+        busiest = window[:, [int(np.median(window, axis=0).argmax())]]
+        better = _size(few, busiest, counts, aim)
+        changes = {p: (_count(few, counts, p), n) for p, n in better.items() if n != _count(few, counts, p)}
+        if not changes:
+            fails_from = month
+            break
+        counts = better
+        orders.append(Order(month=month, counts=dict(counts), changes=changes))
+        if _first_bad(plan(with_counts(few, counts), busiest, percentiles=()), aim) is not None:
+            fails_from = fails_from if fails_from is not None else month
+            month += ahead
+    return _in_all_worlds(drawn, orders, months, fails_from)
+
+
+def _is_drawn(scenario: Scenario) -> bool:
+    return demand_rps(scenario, 1).shape[0] > 1 or any(
+        isinstance(getattr(t, f.name), np.ndarray) for t in scenario.tiers.values() for f in dataclasses.fields(t)
+    )
+
+
+def _first_bad(made: Plan, aim: float) -> int | None:
+    good = (made.all_hold.mean(axis=0) >= aim) & np.all([(r.utilization <= r.limit).mean(axis=0) >= aim for r in _sized(made)], axis=0)
+    return None if good.all() else int((~good).argmax())
+
+
+def _sized(made: Plan) -> list[Resource]:
+    """The resources whose count is ours to choose."""
+    return [r for r in made.resources.values() if r.field in ("instances", "cores", "replicas", "connections", "workers")]
+
+
+def _count(scenario: Scenario, counts: Mapping[str, float], path: str) -> float:
+    _, tier, name = path.split(".")
+    return counts.get(path, float(getattr(scenario.tiers[tier], name)))
+
+
+def _size(scenario: Scenario, rps: FloatArray, counts: Mapping[str, float], aim: float) -> dict[str, float]:
+    """Counts that keep every promise at the load *rps*, as far as they can be found."""
+    now = _within_limits(scenario, rps, dict(counts), aim)
+    made = plan(with_counts(scenario, now), rps, percentiles=())
+    for _ in range(MOST_STEPS):
+        p, short = _score(made)
+        if p >= aim:
+            break
+        tried = [(path, n, plan(with_counts(scenario, now | {path: n}), rps, percentiles=())) for path, n in _steps(made)]
+        worth = [(_gain(made, other, p, short), path, n, other) for path, n, other in tried]
+        best = max(worth, key=lambda w: w[0], default=None)
+        if best is None or best[0] <= 0:
+            break
+        now[best[1]], made = best[2], best[3]
+    return now
+
+
+def _gain(made: Plan, other: Plan, p: float, short: float) -> float:
+    other_p, other_short = _score(other)
+    gain = other_p - p + 0.25 * (short - other_short)
+    extra = float(np.median(other.cost_month_usd - made.cost_month_usd))
+    return gain / (max(extra, 0.0) + 20.0) if gain > 1e-6 else 0.0
+
+
+def _score(made: Plan) -> tuple[float, float]:
+    """P(every objective holds), and how far out of bounds they are where they do not, on a log scale."""
+    short = 0.0
+    for judged in made.judged.values():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.log(np.maximum(judged.value, 1e-300) / judged.bound)
+        short += float(np.clip(np.nan_to_num(ratio, nan=CAP, posinf=CAP), 0, CAP).mean())
+    return float(made.all_hold.mean()), short
+
+
+def _within_limits(scenario: Scenario, rps: FloatArray, counts: dict[str, float], aim: float) -> dict[str, float]:
+    """Every count high enough for its utilization limit and N + 1 with confidence *aim*; callee first, as waits shrink."""
+    for _ in range(12):
+        made = plan(with_counts(scenario, counts), rps, percentiles=(), objectives=False)
+        changed = {}
+        for one in sorted(_sized(made), key=lambda r: ("cores", "replicas", "connections", "workers", "instances").index(r.field)):
+            if (one.utilization <= one.limit).mean() < aim and np.isfinite(one.utilization).all():
+                count = _needed(made.scenario, one, aim)
+                if count != one.count:
+                    changed[one.path] = count
+                    break
+        if not changed:
+            return counts
+        counts = counts | changed
+    return counts
+
+
+def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
+    tier = scenario.tiers[one.tier]
+    if one.field == "cores":
+        return next((float(s) for s in CORE_SIZES if s > one.count), one.count)
+    if one.field == "replicas" and one.count <= 1:
+        return one.count + 1
+    steady, spare = limit_of(tier, one.field)
+    needed = nodes_needed(one.utilization * one.count, 1.0, steady, spare)
+    wanted = float(np.quantile(needed, aim, method="higher"))
+    if isinstance(tier, Database) and one.field == "connections":
+        return min(wanted, float(tier.max_connections * (1 + tier.replicas)))
+    return max(wanted, one.count + 1)
+
+
+def limit_of(tier: Any, name: str) -> tuple[Any, int]:
+    """Stated utilization limit of a field that is bought, and how many may be lost."""
+    return (tier.pool_limit if name == "connections" else tier.utilization_limit), int(not isinstance(tier, Cache) and name not in ("connections", "cores"))
+
+
+def _steps(made: Plan) -> list[tuple[str, float]]:
+    """The next larger count of everything that can be bought and is not idle."""
+    steps = []
+    for one in _sized(made):
+        if np.quantile(one.utilization, 0.95) < 0.3:
+            continue
+        tier, count = made.scenario.tiers[one.tier], one.count
+        if one.field == "cores":
+            larger = next((float(s) for s in CORE_SIZES if s > count), count)
+        elif one.field == "connections":
+            larger = min(count + max(4.0, round(count * 0.1)), float(tier.max_connections * (1 + tier.replicas)))  # type: ignore[union-attr]
+        else:
+            larger = count + max(1.0, round(count * 0.05))
+        if larger > count:
+            steps.append((one.path, larger))
+    return steps
+
+
+def _in_all_worlds(drawn: Scenario, orders: Sequence[Order], months: int, fails_from: int | None) -> Fleet:
+    """The recommended fleet planned in every world, epoch by epoch."""
+    rps = demand_rps(drawn, months)
+    starts = [0, *(o.month for o in orders), months]
+    all_counts: list[Mapping[str, float]] = [{}, *(o.counts for o in orders)]
+    p_all, cost = [], []
+    for start, stop, counts in zip(starts[:-1], starts[1:], all_counts, strict=True):
+        if stop > start:
+            made = plan(with_counts(drawn, counts), rps[:, start:stop], percentiles=(), first=start)
+            p_all.append(made.all_hold.mean(axis=0))
+            cost.append(made.cost_month_usd)
+    return Fleet(orders=tuple(orders), p_all=np.concatenate(p_all), cost_usd=np.concatenate(cost, axis=1), fails_from=fails_from)
+
+
+# ---- options ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """An option planned in the same worlds as doing nothing."""
+
+    name: str
+    overrides: Sequence[str]
+    proposed: bool  # by the findings, not stated in the scenario
+    p_all: float  # P(every objective holds) in the last month asked for
+    p_lowest: float  # the lowest P of any month up to it
+    p95_change_s: float  # of the journey that is nearest to its target, in the last month, at the median
+    cost_change_usd: float  # per month, in the last month, at the median
+    months_gained: float  # until P(every objective holds) falls below the asked confidence
+    price_usd: float = 0.0
+    effort_s: float = 0.0
+    lead_time_s: float = 0.0
+
+
+def try_options(statement: Statement, drawn: Scenario, fleet: Fleet, worlds: int = 300, seed: int = 7) -> list[Tried]:
+    """Stated options, proposed ones and the recommended fleet, ranked by P, then months gained, then price."""
+    total = demand_rps(drawn, 1).shape[0]
+    count = min(worlds, total)
+    nothing = _tried_plan(take_worlds(drawn, count))
+    last = horizon(drawn)
+    rows = [("nothing", (), False, None), *_stated(statement, drawn), *((n, o, True, None) for n, o in proposals(drawn))]
+    if fleet.orders:
+        counts = fleet.counts_at(last)
+        rows.append(("the recommended fleet", tuple(f"{p}={n:g}" for p, n in counts.items()), True, None))
+    tried = [_try(statement, nothing, row, count, total, seed, last) for row in rows]
+    return sorted(tried, key=lambda t: (-round(t.p_all, 2), -round(t.p_lowest, 2), -t.months_gained, t.cost_change_usd, t.name))
+
+
+def _stated(statement: Statement, drawn: Scenario) -> list[tuple[str, tuple[str, ...], bool, Any]]:
+    return [(name, tuple(option.set), False, option) for name, option in drawn.options.items()]
+
+
+def proposals(drawn: Scenario) -> list[tuple[str, tuple[str, ...]]]:
+    """What findings propose, by kind of tier: more of what is bought, async calls, batched queries, more cache."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for name, tier in drawn.tiers.items():
+        at = f"tiers.{name}"
+        if isinstance(tier, Service):
+            more = tier.instances + max(1, round(float(tier.instances) * 0.2))
+            found.append((f"{more:g} instances of {name}", (f"{at}.instances={more:g}",)))
+        elif isinstance(tier, Database):
+            pool = min(round(float(tier.connections) * 1.5), float(tier.max_connections * (1 + tier.replicas)))
+            found.append((f"pool of {pool:g} for {name}", (f"{at}.connections={pool:g}",)))
+            found.append((f"one more replica of {name}", (f"{at}.replicas={tier.replicas + 1:g}",)))
+            found += _batching(drawn, name)
+        elif isinstance(tier, Cache) and tier.hit_ratio is None:
+            memory = float(np.median(tier.memory_bytes)) * 1.5
+            found.append((f"half as much memory again for {name}", (f"{at}.memory={memory / 1e6:.0f}MB",)))
+        elif isinstance(tier, Queue):
+            found.append((f"{tier.workers + max(1, round(float(tier.workers) * 0.2)):g} workers for {name}", (f"{at}.workers={tier.workers + max(1, round(float(tier.workers) * 0.2)):g}",)))
+    taken = {o for option in drawn.options.values() for o in option.set}
+    return [(name, overrides) for name, overrides in found if not set(overrides) <= taken]
+
+
+def _batching(drawn: Scenario, database: str) -> list[tuple[str, tuple[str, ...]]]:
+    calls = {name: float(np.median(j.calls.get(database, 0.0))) for name, j in drawn.journeys.items()}
+    name = max(calls, key=lambda n: calls[n])
+    path = f"journeys.{name}.calls.{database}"
+    stated = any(o.startswith(path) for option in drawn.options.values() for o in option.set)
+    return [] if calls[name] < 4 or stated else [(f"half the queries of {name}, batched", (f"{path}={calls[name] / 2:g}",))]
+
+
+def _tried_plan(scenario: Scenario) -> Plan:
+    return plan(scenario, percentiles=())
+
+
+def _try(statement: Statement, nothing: Plan, row: tuple[str, tuple[str, ...], bool, Any], count: int, total: int, seed: int, last: int) -> Tried:
+    name, overrides, proposed, option = row
+    made = _tried_plan(take_worlds(statement.but(*overrides).at(total, seed), count)) if overrides else nothing
+    p = made.all_hold.mean(axis=0)
+    extra = float(np.median(made.cost_month_usd[:, last] - nothing.cost_month_usd[:, last]))
+    asked = confidence(statement.at())
+    gained = _lasts(made, asked) - _lasts(nothing, asked)
+    return Tried(
+        name=name, overrides=overrides, proposed=proposed, p_all=float(p[last]), p_lowest=float(p[: last + 1].min()),
+        p95_change_s=_p95(made, last) - _p95(nothing, last), cost_change_usd=extra + (float(option.monthly_usd) if option else 0.0), months_gained=gained,
+        price_usd=float(np.median(option.price_usd)) if option else 0.0, effort_s=float(np.median(option.effort_s)) if option else 0.0,
+        lead_time_s=float(np.median(option.lead_time_s)) if option else 0.0,
+    )  # fmt: skip
+
+
+def _lasts(made: Plan, asked: float) -> float:
+    """Months until P(every objective holds) first falls below what was asked."""
+    return min(month_quantile(broken_from(made), 1 - asked), float(made.rps.shape[1]))
+
+
+def _p95(made: Plan, last: int) -> float:
+    """Mean over journeys of the median p95 today, at the load of the first month: finite where the last month is not."""
+    from perfplan.models.latency import percentiles_s
+
+    worlds = np.median(made.rps[:, : last + 1], axis=0, keepdims=True)
+    medians = plan(_each_array(made.scenario, lambda a: np.median(a, axis=0, keepdims=True) if a.ndim == 2 else a), worlds[:, :1], percentiles=(), objectives=False)
+    return float(np.mean([percentiles_s(j, (0.95,), (1, 1))[0][0, 0] for j in medians.carried.journeys.values()]))
+
+
+# ---- what moves the answer ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """How much an uncertain input moves an outcome: mean outcome where it is in its upper third less that in its lower third."""
+
+    path: str
+    months: float  # of the first broken promise
+    cost_usd: float  # per month, in the last month asked for
+
+
+def sensitivities(statement: Statement, made: Plan, seed: int = 7) -> list[Moved]:
+    """Every uncertain input with what it moves, the strongest first."""
+    worlds = made.rps.shape[0]
+    if worlds < 30:
+        return []
+    broken = np.minimum(broken_from(made), made.rps.shape[1])
+    cost = made.cost_month_usd[:, horizon(made.scenario, made.rps.shape[1])]
+    found = []
+    for entry in statement.uncertain():
+        order = np.argsort(np.ravel(statement.draw(entry, worlds, seed)))
+        low, high = order[: worlds // 3], order[-(worlds // 3) :]
+        found.append(Moved(path=entry.path, months=float(broken[high].mean() - broken[low].mean()), cost_usd=float(cost[high].mean() - cost[low].mean())))
+    return sorted(found, key=lambda m: (-abs(m.months), -abs(m.cost_usd)))
+
+
+# ---- everything a presentation needs ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One statement planned: at the median, in many worlds, with the recommended fleet and with every option."""
+
+    statement: Statement
+    seed: int
+    middle: Plan  # one world, every input at its median
+    worlds: Plan  # many worlds, today's fleet
+    run_outs: Sequence[RunOut]
+    fleet: Fleet
+    options: Sequence[Tried]
+    moved: Sequence[Moved]
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario at its median."""
+        return self.middle.scenario
+
+    @property
+    def last(self) -> int:
+        """The last month asked for."""
+        return horizon(self.scenario)
+
+    @property
+    def p_all(self) -> FloatArray:
+        """P(every objective holds) by month, today's fleet."""
+        return np.asarray(self.worlds.all_hold.mean(axis=0))
+
+    @property
+    def as_of(self) -> datetime.date:
+        """Day of the plan."""
+        return datetime.date.fromisoformat(str(self.scenario.as_of))
+
+    def order_by(self, month: float, lead_time_s: float) -> datetime.date:
+        """The last day to order what must work at the start of *month*; the day of the plan where that has passed."""
+        start = np.datetime64(str(self.scenario.as_of)[:7], "M") + int(month)
+        due = (start.astype("datetime64[D]") - np.timedelta64(round(lead_time_s / DAY), "D")).astype(datetime.date)
+        return max(due, self.as_of)
+
+
+def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
+    """Plan *statement* at its median and in *worlds* worlds; size the fleet; try the options."""
+    drawn = statement.at(worlds, seed)
+    made = plan(drawn, both=True)
+    fleet = recommend(drawn)
+    return Study(
+        statement=statement, seed=seed, middle=plan(statement.at(), both=True), worlds=made, run_outs=run_outs(made), fleet=fleet,
+        options=try_options(statement, drawn, fleet, seed=seed), moved=sensitivities(statement, made, seed),
+    )  # fmt: skip
