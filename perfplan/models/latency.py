@@ -57,6 +57,12 @@ def _last(value: Value) -> FloatArray:
     return np.asarray(value, dtype=float)[..., None]
 
 
+def _weighted(weight: Value, value: Value) -> Value:
+    """weight x value, where a part that is never taken may be without end."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.asarray(weight) > 0, weight * np.asarray(value), 0.0)
+
+
 def _pole(y: FloatArray) -> Complex:
     """1 / (1 - i y) in real arithmetic, several times faster than a complex division."""
     out = np.empty(y.shape, dtype=complex)
@@ -251,11 +257,11 @@ class Mixture:
 
     @property
     def mean_s(self) -> Value:
-        return sum((w * p.mean_s for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
+        return sum((_weighted(w, p.mean_s) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
 
     @property
     def variance(self) -> Value:
-        second = sum((w * (p.variance + p.mean_s**2) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
+        second = sum((_weighted(w, p.variance + p.mean_s**2) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
         return second - self.mean_s**2
 
     @property

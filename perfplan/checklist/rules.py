@@ -1,0 +1,482 @@
+"""How each item that perfplan can answer is answered: a rule, the function that computes it, the chapter that shows it.
+
+An item stands here only if the function named under `formula` is called for it. Where the scenario lacks what a rule
+needs, the rule returns None and the item stays unanswered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.findings import first_below, holds_with
+from perfplan.models.capacity import month_quantile
+from perfplan.models.growth import in_flight
+from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_s
+from perfplan.plan import burst, concurrency
+from perfplan.plan.promises import path_availability, visits_of
+from perfplan.scenario import (
+    Availability,
+    Cache,
+    Completion,
+    Database,
+    Errors,
+    Latency,
+    Objective,
+    Partner,
+    Queue,
+    Service,
+    Throughput,
+    Users,
+)
+from perfplan.sweeps import knee, shares_of_latency
+from perfplan.uncertainty import Study, until
+from perfplan.words import duration, listed, money, month_name, number, percent, rate, share, size
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a rule found."""
+
+    text: str
+    verdict: str = "met"
+    answer: str = "computed"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An item's rule, its chapter and the function that computes its number."""
+
+    judge: Callable[[Study], Found | None]
+    place: str
+    formula: str
+
+
+# ---- small helpers ----
+
+
+def _of(study: Study, kind: type) -> dict[str, Objective]:
+    return {n: o for n, o in study.scenario.objectives.items() if isinstance(o, kind)}
+
+
+def _tiers(study: Study, kind: type) -> dict[str, object]:
+    return {n: t for n, t in study.scenario.tiers.items() if isinstance(t, kind)}
+
+
+def _verdict_of(study: Study, names: list[str]) -> str:
+    """Met: each holds with its confidence until its date; at risk: half a year longer it does not."""
+    worst = "met"
+    for name in names:
+        p, asked = holds_with(study, name)
+        last, start = until(study.scenario.objectives[name]), first_below(p, asked)
+        if start <= last:
+            return "not met"
+        if start <= last + 6:
+            worst = "at risk"
+    return worst
+
+
+def _objectives(study: Study, kind: type, missing: str = "") -> Found | None:
+    names = list(_of(study, kind))
+    if not names:
+        return None
+    parts = [f"{n}: P(holds) {percent(float(holds_with(study, n)[0][0]))} now, {percent(float(holds_with(study, n)[0][study.last]))} in {month_name(str(study.scenario.as_of), study.last)}" for n in names]
+    return Found(text="; ".join(parts) + missing, verdict=_verdict_of(study, names))
+
+
+def _now(study: Study, value: object, month: int = 0) -> float:
+    return float(np.ravel(np.broadcast_to(np.asarray(value, dtype=float), study.middle.rps.shape))[month])
+
+
+def _when(study: Study, path: str) -> tuple[str, str]:
+    """The run-out of *path* in words and as a verdict."""
+    out = next(r for r in study.run_outs if r.resource.path == path)
+    p05, p50 = out.quantile(0.05), out.quantile(0.5)
+    as_of = str(study.scenario.as_of)
+    text = f"runs out in {month_name(as_of, p50)} at the median (P5 {month_name(as_of, p05)})" if np.isfinite(p05) else "lasts for the whole plan"
+    return text, "not met" if p05 < 1 else "at risk" if p05 <= study.last else "met"
+
+
+# ---- phase 1 ----
+
+
+def _expectations(study: Study) -> Found:
+    promised = {getattr(o, "journey", None) for o in _of(study, Latency).values()}
+    lacking = [j for j in study.scenario.journeys if j not in promised]
+    text = f"{len(study.scenario.objectives)} objectives over {len(study.scenario.journeys)} journeys"
+    return Found(text=text + (f"; no latency objective for {listed(lacking)}" if lacking else ""), verdict="at risk" if lacking else "met")
+
+
+def _patterns(study: Study) -> Found:
+    history = study.statement.history
+    if history is None:
+        return Found(text="no traffic history: the usual week of a consumer service is assumed", verdict="at risk")
+    return Found(text=f"{history.file}: {len(history.weekly_peak_rps)} weeks; mean hour {share(float(np.mean(history.week)))} of the busiest", answer="measured")
+
+
+def _growth(study: Study) -> Found:
+    as_of = str(study.scenario.as_of)
+    parts = [f"{month_name(as_of, m)} {rate(float(np.median(study.worlds.rps[:, m])))} ({number(float(np.quantile(study.worlds.rps[:, m], 0.05)))} … {number(float(np.quantile(study.worlds.rps[:, m], 0.95)))})" for m in (6, 12, 36)]
+    return Found(text=", ".join(parts))
+
+
+def _critical(study: Study) -> Found | None:
+    names = sorted({o.journey for o in _of(study, Latency).values()})  # type: ignore[union-attr]
+    return Found(text=f"latency is promised for {listed(names)}, {share(sum(float(np.median(study.scenario.journeys[n].share)) for n in names))} of all requests") if names else None
+
+
+def _regions(study: Study) -> Found:
+    regions = study.scenario.regions
+    text = ", ".join(f"{n} {share(float(np.median(r.share)))} at {duration(float(np.median(r.round_trip_s)))}" for n, r in regions.items())
+    slow = [n for n, r in regions.items() for o in _of(study, Latency).values() if float(np.median(r.round_trip_s)) > float(np.median(o.below_s))]  # type: ignore[union-attr]
+    return Found(text=text, verdict="at risk" if slow else "met")
+
+
+def _latency(study: Study) -> Found | None:
+    found = _objectives(study, Latency)
+    if found is None:
+        return None
+    rows = [f"{n} p50/p95/p99 {' / '.join(duration(float(v[0, 0])) for v in ps.values())}" for n, ps in study.middle.percentile_s.items()]
+    return Found(text="; ".join(rows) + "; " + found.text, verdict=found.verdict)
+
+
+def _throughput(study: Study) -> Found | None:
+    return _objectives(study, Throughput)
+
+
+def _peak_second(study: Study) -> Found:
+    return Found(text=f"peak hour {rate(_now(study, study.middle.rps))}, peak second {rate(_now(study, study.middle.second_rps))}")
+
+
+def _users(study: Study) -> Found:
+    users, flying = concurrency(study.middle)
+    names = list(_of(study, Users))
+    verdict = _verdict_of(study, names) if names else "met"
+    return Found(text=f"{number(_now(study, users))} users at once, {number(_now(study, flying))} requests in flight", verdict=verdict)
+
+
+def _availability(study: Study) -> Found | None:
+    found = _objectives(study, Availability)
+    if found is None:
+        return None
+    up = [f"{n} {share(float(np.median(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0])))}" for n in study.scenario.journeys]
+    return Found(text=f"composed from tiers: {', '.join(up)}; {found.text}", verdict=found.verdict)
+
+
+def _uptime(study: Study) -> Found | None:
+    names = _of(study, Availability)
+    text = "; ".join(f"{n}: {share(float(np.median(o.above)))} allows {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30 days" for n, o in names.items())  # type: ignore[union-attr]
+    return Found(text=text) if names else None
+
+
+def _budget(study: Study) -> Found | None:
+    names = _of(study, Availability)
+    if not names:
+        return None
+    parts = [f"{n}: {duration(float(error_budget_s(float(np.median(o.above)), DAYS_28)))} in 28 days, {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30" for n, o in names.items()]  # type: ignore[union-attr]
+    return Found(text="; ".join(parts))
+
+
+def _freeze(study: Study) -> Found | None:
+    names = _of(study, Availability)
+    at = float(np.median(study.scenario.freeze_at))
+    text = "; ".join(f"{n}: deployments stop when {duration(at * float(error_budget_s(float(np.median(o.above)), DAYS_30)))} of 30 days are left" for n, o in names.items())  # type: ignore[union-attr]
+    return Found(text=f"{text}; nothing shows that the policy is in force", verdict="at risk") if names else None
+
+
+def _slis(study: Study) -> Found:
+    return Found(text=f"each of the {len(study.scenario.objectives)} objectives has the definition of its indicator in chapter 1")
+
+
+def _headroom(study: Study) -> Found:
+    found = knee(study.scenario)
+    has, wanted = found.rps / found.peak_rps, float(np.median(study.scenario.headroom))
+    return Found(text=f"{number(has)} times today's peak before a promise breaks; {number(wanted)} wanted, 3 recommended", verdict="met" if has >= 3 else "at risk" if has >= wanted else "not met")
+
+
+def _storage(study: Study) -> Found | None:
+    names = list(study.middle.stored_bytes)
+    if not names:
+        return None
+    texts, verdicts = zip(*(_when(study, f"tiers.{n}.storage_limit") for n in names), strict=True)
+    return Found(text="; ".join(f"{n}: {size(_now(study, study.middle.stored_bytes[n]))} now, {size(_now(study, study.middle.stored_bytes[n], 36))} in 36 months, {t}" for n, t in zip(names, texts, strict=True)), verdict=_worst(verdicts))
+
+
+def _worst(verdicts: tuple[str, ...]) -> str:
+    return next((v for v in ("not met", "at risk") if v in verdicts), "met")
+
+
+def _bandwidth(study: Study) -> Found:
+    text, verdict = _when(study, "link")
+    return Found(text=f"{size(_now(study, study.middle.sent_bytes))}/s out, {size(_now(study, study.middle.received_bytes))}/s in at the peak hour; the link {text}", verdict=verdict)
+
+
+def _burst(study: Study) -> Found:
+    backlog, drain, name = burst(study.middle)
+    waiting = _now(study, backlog)
+    text = f"a burst of {number(float(np.median(study.scenario.traffic.peak_second)))} times for {duration(float(np.median(study.scenario.traffic.burst_s)))} leaves {number(waiting)} requests waiting for {name}"
+    return Found(text=f"{text}, gone after {duration(_now(study, drain))}" if waiting else f"{text}: it is carried", verdict="met" if waiting == 0 else "at risk")
+
+
+# ---- phase 2 ----
+
+
+def _breakpoints(study: Study) -> Found:
+    found = knee(study.scenario)
+    first = found.first.removeprefix("tiers.").replace(".", " ")
+    return Found(text=f"{first} saturate first, at {rate(found.saturated[found.first])}; promises hold up to {rate(found.rps)}", verdict="met" if found.rps > found.peak_rps * 2 else "at risk")
+
+
+def _cpu_threshold(study: Study) -> Found | None:
+    found = knee(study.scenario)
+    rows = [(n, study.middle.carried.stations[n, "instances"]) for n in _tiers(study, Service)]
+    parts = [f"{n} {share(min(float(np.median(study.scenario.tiers[n].utilization_limit)), _now(study, s.utilization) * found.rps / found.peak_rps))}" for n, s in rows]  # type: ignore[union-attr]
+    return Found(text=f"highest utilization before a promise breaks: {', '.join(parts)}; no policy is shown to be deployed", verdict="at risk") if parts else None
+
+
+def _queue_depth(study: Study) -> Found | None:
+    parts = []
+    for objective in _of(study, Completion).values():
+        assert isinstance(objective, Completion)
+        rps = _now(study, study.middle.carried.calls_rps[objective.queue])
+        parts.append(f"{objective.queue}: {number(float(in_flight(rps, float(np.median(objective.below_s)))))} jobs in the queue at its target")
+    return Found(text="; ".join(parts) + "; no policy is shown to be deployed", verdict="at risk") if parts else None
+
+
+def _hierarchy(study: Study) -> Found | None:
+    caches = _tiers(study, Cache)
+    if not caches and study.scenario.cdn is None:
+        return None
+    parts = [f"edge answers {share(sum(_now(study, study.middle.carried.edge[n]) * float(np.median(j.share)) for n, j in study.scenario.journeys.items()))} of all requests"] if study.scenario.cdn else []
+    parts += [f"{n} hits {share(_now(study, study.middle.carried.hit_ratio[n]))}" for n in caches]
+    return Found(text="; ".join(parts) + "; with a cold cache its origin is not yet modelled", verdict="at risk")
+
+
+def _edge(study: Study) -> Found | None:
+    return Found(text=f"edge hit ratio {share(float(np.median(study.scenario.cdn.hit_ratio)))} as stated", verdict="met" if float(np.median(study.scenario.cdn.hit_ratio)) >= 0.8 else "at risk") if study.scenario.cdn else None
+
+
+def _app_cache(study: Study) -> Found | None:
+    caches = _tiers(study, Cache)
+    if not caches:
+        return None
+    hits = {n: _now(study, study.middle.carried.hit_ratio[n]) for n in caches}
+    return Found(text=", ".join(f"{n} {share(h)}" for n, h in hits.items()), verdict="met" if min(hits.values()) >= 0.8 else "at risk")
+
+
+def _cache_aside(study: Study) -> Found | None:
+    parts = []
+    for name, tier in _tiers(study, Cache).items():
+        assert isinstance(tier, Cache)
+        reads = _now(study, study.middle.carried.calls_rps[name])
+        parts.append(f"{name}: {number(reads)} look-ups a second, {number(reads * (1 - _now(study, study.middle.carried.hit_ratio[name])))} misses reach {tier.origin}")
+    return Found(text="; ".join(parts)) if parts else None
+
+
+def _oltp(study: Study) -> Found | None:
+    parts, verdicts = [], []
+    for name in _tiers(study, Database):
+        text, verdict = _when(study, f"tiers.{name}.cores")
+        parts.append(f"{name}: {number(_now(study, study.middle.carried.calls_rps[name]))} queries a second; primary {text}")
+        verdicts.append(verdict)
+    return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
+
+
+def _key_value(study: Study) -> Found | None:
+    parts, verdicts = [], []
+    for name in _tiers(study, Cache):
+        text, verdict = _when(study, f"tiers.{name}.instances")
+        parts.append(f"{name}: {number(_now(study, study.middle.carried.calls_rps[name]))} look-ups a second; {text}")
+        verdicts.append(verdict)
+    return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
+
+
+def _pool(study: Study) -> Found | None:
+    parts, verdicts = [], []
+    for name in _tiers(study, Database):
+        text, verdict = _when(study, f"tiers.{name}.connections")
+        station = study.middle.carried.stations[name, "connections"]
+        parts.append(f"{name}: {number(_now(study, station.load))} connections busy on average of {number(_now(study, station.servers))}, {text}")
+        verdicts.append(verdict)
+    return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
+
+
+def _replicas(study: Study) -> Found | None:
+    parts, verdicts = [], []
+    for name, tier in _tiers(study, Database).items():
+        if tier.replicas:  # type: ignore[attr-defined]
+            text, verdict = _when(study, f"tiers.{name}.replicas")
+            parts.append(f"{name}: replicas {share(_now(study, study.middle.carried.stations[name, 'replicas'].utilization))} busy, {text}")
+            verdicts.append(verdict)
+    return Found(text="; ".join(parts) + "; lag is not modelled yet", verdict=_worst((*verdicts, "at risk"))) if parts else None
+
+
+def _sharding(study: Study) -> Found | None:
+    names = list(_tiers(study, Database))
+    if not names:
+        return None
+    rows = [_when(study, f"tiers.{n}.{f}") for n in names for f in ("cores", "storage_limit")]
+    needed = any(v != "met" for _, v in rows)
+    return Found(text="; ".join(t for t, _ in rows), verdict="at risk" if needed else "not applicable")
+
+
+def _partners(study: Study) -> Found | None:
+    parts = [f"{n}: mean {duration(_now(study, study.middle.carried.responses[n].mean_s))}, p99 {duration(float(np.median(t.p99_s)))}" for n, t in _tiers(study, Partner).items()]  # type: ignore[attr-defined]
+    return Found(text="; ".join(parts)) if parts else None
+
+
+def _jobs(study: Study) -> Found | None:
+    queues = _tiers(study, Queue)
+    if not queues:
+        return None
+    rows = {n: study.middle.carried.stations[n, "workers"] for n in queues}
+    text = "; ".join(f"{n}: {number(_now(study, s.arrival_rps))} jobs a second, workers {share(_now(study, s.utilization))} busy, mean wait {duration(_now(study, s.mean_wait_s))}" for n, s in rows.items())
+    return Found(text=text, verdict="met" if all(_now(study, s.utilization) < 1 for s in rows.values()) else "not met")
+
+
+def _static(study: Study) -> Found | None:
+    if study.scenario.cdn is None:
+        return None
+    all_bytes = _now(study, study.middle.edge_bytes)
+    return Found(text=f"the edge carries {size(all_bytes)}/s at the peak, {size(_now(study, study.middle.sent_bytes))}/s still leave the data centre")
+
+
+def _cacheable(study: Study) -> Found | None:
+    if study.scenario.cdn is None:
+        return None
+    return Found(text=", ".join(f"{n} {share(float(np.median(j.cacheable)))} cacheable" for n, j in study.scenario.journeys.items()))
+
+
+# ---- phases 3, 5, 6 and the quick reference ----
+
+
+def _threads(study: Study) -> Found | None:
+    parts = [f"{n}: {number(_now(study, study.middle.carried.stations[n, 'instances'].load) * float(t.instances))} threads busy of {number(float(t.instances * t.threads))} ({t.io})" for n, t in _tiers(study, Service).items()]  # type: ignore[attr-defined]
+    return Found(text="; ".join(parts)) if parts else None
+
+
+def _batching(study: Study) -> Found | None:
+    tried = [t for t in study.options if any(".calls." in o for o in t.overrides)]
+    return Found(text="; ".join(f"{t.name}: P(all hold) {percent(t.p_all)} in {month_name(str(study.scenario.as_of), study.last)}" for t in tried), verdict="at risk") if tried else None
+
+
+def _cost(study: Study) -> Found:
+    cost = float(np.median(study.worlds.cost_month_usd[:, 0]))
+    requests = float(np.median(study.worlds.rps[:, 0])) * 730 * 3600 * float(np.mean(study.scenario.week)) if study.scenario.week is not None else float("nan")
+    per = f", {money(cost / requests * 1e6)} per million requests" if np.isfinite(requests) else ""
+    return Found(text=f"{money(cost)} a month today{per}; list prices as stated")
+
+
+def _document(study: Study) -> Found:
+    return Found(text=f"plan.html of {study.as_of}, made from these inputs", answer="artefact")
+
+
+def _p95(study: Study) -> Found:
+    worst = max(float(ps[0.95][0, 0]) for ps in study.middle.percentile_s.values())
+    tier = next((n for n, t in (("Enterprise", 0.150), ("Growth", 0.300), ("MVP", 0.500)) if worst < t), "none")
+    return Found(text=f"slowest journey's p95 is {duration(worst)} at the peak hour: tier reached {tier}", verdict="met" if tier != "none" else "not met")
+
+
+def _error_rate(study: Study) -> Found:
+    bad = max(float(1 - path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
+    tier = next((n for n, t in (("Enterprise", 1e-4), ("Growth", 1e-3), ("MVP", 1e-2)) if bad < t), "none")
+    binding = "; with an availability of 99.9 % / 99.95 % / 99.99 % counted in requests, 0.1 % / 0.05 % / 0.01 % bind" if _of(study, Errors) or _of(study, Availability) else ""
+    return Found(text=f"worst journey fails {share(bad)} of requests: tier reached {tier}{binding}", verdict="met" if tier != "none" else "not met")
+
+
+def _nines(study: Study) -> Found:
+    up = min(float(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
+    tier = next((n for n, t in (("Enterprise", 0.9999), ("Growth", 0.9995), ("MVP", 0.999)) if up >= t), "none")
+    return Found(text=f"worst journey {share(up)}: tier reached {tier}", verdict="met" if tier != "none" else "not met")
+
+
+def _hits(study: Study) -> Found | None:
+    hits = [_now(study, h) for h in study.middle.carried.hit_ratio.values()]
+    if not hits:
+        return None
+    tier = next((n for n, t in (("Enterprise", 0.95), ("Growth", 0.9), ("MVP", 0.8)) if min(hits) > t), "none")
+    return Found(text=f"lowest hit ratio {share(min(hits))}: tier reached {tier}", verdict="met" if tier != "none" else "at risk")
+
+
+def _database_share(study: Study) -> Found | None:
+    names = list(_tiers(study, Database))
+    rows = shares_of_latency(study)
+    reach = {j: visits_of(study.scenario, j, study.middle.carried.hit_ratio) for j in rows}
+    parts = []
+    for journey, shares in rows.items():
+        total = sum(sum(v) for v in shares.values())
+        inside = sum(_now(study, reach[journey].get(n, 0.0)) * _now(study, study.middle.carried.responses[n].mean_s) for n in names)
+        parts.append(f"{journey} {share(min(inside / total, 1.0))}")
+    return Found(text=f"share of the mean response time that is spent in databases: {', '.join(parts)}") if names else None
+
+
+def _limit(study: Study) -> Found:
+    found = knee(study.scenario)
+    return Found(text=f"{found.first.removeprefix('tiers.').replace('.', ' ')} limit the throughput, at {rate(found.saturated[found.first])}")
+
+
+def _run_out_months(study: Study) -> Found:
+    soonest = min(month_quantile(r.months, 0.05) for r in study.run_outs)
+    return Found(text=f"first resource runs out in {month_name(str(study.scenario.as_of), soonest)} (P5); orders and dates stand in chapter 0", answer="artefact")
+
+
+_1, _2, _3, _5, _6 = "1_requirements", "2_architecture", "3_implementation", "5_monitoring", "6_optimization"
+RULES: dict[str, Rule] = {
+    "1.1.1": Rule(_expectations, _1, "perfplan.plan.promises.judge"),
+    "1.1.2": Rule(_patterns, _1, "perfplan.reading.history.read_history"),
+    "1.1.3": Rule(_growth, _1, "perfplan.models.growth.grown"),
+    "1.1.4": Rule(_critical, _1, "perfplan.plan.promises.judge"),
+    "1.1.5": Rule(_regions, _1, "perfplan.plan.paths.round_trip"),
+    "1.2.1": Rule(_latency, _1, "perfplan.models.latency.percentiles_s"),
+    "1.2.1.a": Rule(lambda s: _objectives(s, Latency), _1, "perfplan.models.latency.exceeds"),
+    "1.2.1.c": Rule(lambda s: _objectives(s, Completion), _1, "perfplan.models.queueing.MMc.response_exceeds"),
+    "1.2.2": Rule(_throughput, _1, "perfplan.plan.promises.judge"),
+    "1.2.2.a": Rule(_peak_second, _1, "perfplan.models.growth.peak_rps"),
+    "1.2.2.b": Rule(_users, _1, "perfplan.models.growth.concurrent_users"),
+    "1.2.3": Rule(_availability, _1, "perfplan.models.availability.in_series"),
+    "1.2.3.a": Rule(_uptime, _1, "perfplan.models.slo.error_budget_s"),
+    "1.2.4": Rule(_budget, _1, "perfplan.models.slo.error_budget_requests"),
+    "1.2.4.a": Rule(_budget, _1, "perfplan.models.slo.error_budget_s"),
+    "1.2.4.b": Rule(_freeze, _1, "perfplan.models.slo.error_budget_s"),
+    "1.2.5": Rule(_slis, _1, "perfplan.tables.indicators"),
+    "1.3.1": Rule(_peak_second, _1, "perfplan.models.growth.peak_rps"),
+    "1.3.2": Rule(_headroom, _1, "perfplan.sweeps.knee"),
+    "1.3.3": Rule(_storage, _1, "perfplan.models.capacity.first_month"),
+    "1.3.4": Rule(_bandwidth, _1, "perfplan.models.capacity.first_month"),
+    "1.3.5": Rule(_burst, _1, "perfplan.models.growth.burst_backlog"),
+    "2.1.3.a": Rule(_cpu_threshold, _2, "perfplan.sweeps.knee"),
+    "2.1.3.c": Rule(_queue_depth, _2, "perfplan.models.growth.in_flight"),
+    "2.1.4": Rule(_breakpoints, _2, "perfplan.sweeps.knee"),
+    "2.2.1": Rule(_hierarchy, _2, "perfplan.models.caching.lru_hit_ratio"),
+    "2.2.1.b": Rule(_edge, _2, "perfplan.plan.paths.edge_share"),
+    "2.2.1.c": Rule(_app_cache, _2, "perfplan.models.caching.lru_hit_ratio"),
+    "2.2.2.a": Rule(_cache_aside, _2, "perfplan.models.caching.miss_rate"),
+    "2.3.1.a": Rule(_oltp, _2, "perfplan.models.queueing.MMc"),
+    "2.3.1.c": Rule(_key_value, _2, "perfplan.models.queueing.MMc"),
+    "2.3.3": Rule(_pool, _2, "perfplan.models.queueing.erlang_c"),
+    "2.3.3.a": Rule(_pool, _2, "perfplan.models.queueing.MMc"),
+    "2.3.4": Rule(_replicas, _2, "perfplan.models.queueing.MMc"),
+    "2.3.5": Rule(_sharding, _2, "perfplan.models.capacity.first_month"),
+    "2.4.1.a": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
+    "2.4.1.b": Rule(_partners, _2, "perfplan.models.latency.Lognormal"),
+    "2.4.1.c": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
+    "2.4.1.d": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
+    "2.5.1.a": Rule(_static, _2, "perfplan.models.cost.traffic_month_usd"),
+    "2.5.1.b": Rule(_cacheable, _2, "perfplan.plan.paths.edge_share"),
+    "3.1.3": Rule(_threads, _3, "perfplan.models.queueing.MMc"),
+    "3.1.4.a": Rule(_batching, _3, "perfplan.uncertainty.try_options"),
+    "5.3.3.c": Rule(_cost, _5, "perfplan.models.cost.machines_month_usd"),
+    "6.2.8": Rule(_batching, _6, "perfplan.uncertainty.try_options"),
+    "6.3.1": Rule(_document, _6, "perfplan.workbook.make"),
+    "6.3.2": Rule(_document, _6, "perfplan.workbook.make"),
+    "6.3.5": Rule(_run_out_months, _6, "perfplan.workbook.make"),
+    "CB.1": Rule(_peak_second, _1, "perfplan.models.growth.peak_rps"),
+    "QR.1": Rule(_p95, _1, "perfplan.models.latency.percentiles_s"),
+    "QR.2": Rule(_error_rate, _1, "perfplan.models.slo.binding_error_limit"),
+    "QR.3": Rule(_nines, _1, "perfplan.models.availability.in_series"),
+    "QR.4": Rule(_hits, _1, "perfplan.models.caching.lru_hit_ratio"),
+    "CI.1": Rule(_database_share, _2, "perfplan.sweeps.shares_of_latency"),
+    "CI.3": Rule(_limit, _2, "perfplan.sweeps.knee"),
+}

@@ -1,0 +1,137 @@
+"""The command line: perfplan new | plan | check | schema | fields | lab."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+HOLDS, BREAKS, BAD_INPUT, FAILED = 0, 1, 2, 3  # exit codes of check; plan uses 0, 2 and 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    from perfplan.reading import BadScenario
+
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except BadScenario as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except (OSError, RuntimeError) as error:
+        print(f"perfplan: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="perfplan", description="Capacity plans with tail latency, uncertainty, time and money, from one file.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    new = commands.add_parser("new", help="write a commented starter scenario")
+    new.add_argument("name", help="name of the service, and of the folder that is made")
+    new.add_argument("--tier", choices=("mvp", "growth", "enterprise"), default="growth", help="targets of the quick reference (default: growth)")
+    new.set_defaults(run=_new)
+
+    plan = commands.add_parser("plan", help="plan a scenario and write its plan folder")
+    _inputs(plan)
+    plan.add_argument("--out", metavar="DIR", help="plan folder (default: plans/NAME, NAME being the folder of the scenario)")
+    plan.add_argument("--worlds", type=int, default=2000, help="draws of the uncertain inputs (default: 2000)")
+    plan.set_defaults(run=_plan)
+
+    check = commands.add_parser("check", help="findings, and exit 0 where every objective holds, 1 where some do not, 2 on bad input, 3 else")
+    _inputs(check)
+    check.add_argument("--items", action="store_true", help="the state of every item of the checklist instead")
+    check.add_argument("--worlds", type=int, default=500, help="draws of the uncertain inputs (default: 500)")
+    check.set_defaults(run=_check)
+
+    schema = commands.add_parser("schema", help="print the JSON schema of scenarios, for editors")
+    schema.set_defaults(run=_schema)
+
+    fields = commands.add_parser("fields", help="print the reference of all fields")
+    fields.set_defaults(run=_fields)
+
+    lab = commands.add_parser("lab", help="open JupyterLab on the workbook")
+    lab.set_defaults(run=_lab)
+    return parser
+
+
+def _inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenario", nargs="?", help="scenario file")
+    parser.add_argument("--demo", action="store_true", help="the storefront that comes with perfplan")
+    parser.add_argument("-p", dest="overrides", action="append", default=[], metavar="FIELD=VALUE", help="state a field anew, such as -p traffic.peak_users=80k")
+
+
+def _scenario(options: argparse.Namespace) -> Path:
+    from perfplan.reading import BadScenario, Problem
+    from perfplan.workbook.folder import data_folder
+
+    if options.demo:
+        return data_folder() / "storefront" / "scenario.yaml"
+    if not options.scenario:
+        raise BadScenario("perfplan", [Problem(0, "scenario", "must be named (or use --demo for the storefront that comes with perfplan)")])
+    return Path(options.scenario)
+
+
+def _new(options: argparse.Namespace) -> int:
+    from perfplan.starter import write
+
+    print(write(options.name, options.tier))
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from perfplan.story import story
+    from perfplan.workbook import make
+
+    path = _scenario(options)
+    out = Path(options.out) if options.out else Path("plans") / path.resolve().parent.name
+    study = make(path, out, tuple(options.overrides), options.worlds)
+    for line in story(study).lines():
+        print(line)
+    print(out / "plan.html")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from perfplan.reading import read
+    from perfplan.workbook.checking import check, items
+
+    statement = read(_scenario(options), tuple(options.overrides))
+    if options.items:
+        print(items(statement, options.worlds))
+        return 0
+    report, holds = check(statement, options.worlds)
+    print(report)
+    return HOLDS if holds else BREAKS
+
+
+def _schema(_: argparse.Namespace) -> int:
+    import json
+
+    from perfplan.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=1))
+    return 0
+
+
+def _fields(_: argparse.Namespace) -> int:
+    from perfplan.schema import all_fields
+
+    print("| field | kind | meaning | default | why |\n|---|---|---|---|---|")
+    for row in all_fields():
+        print("| " + " | ".join(value.replace("|", "\\|") for value in row.values()) + " |")
+    return 0
+
+
+def _lab(_: argparse.Namespace) -> int:
+    import os
+
+    from perfplan.workbook.folder import notebooks_folder
+
+    os.execvp(sys.executable, [sys.executable, "-m", "jupyterlab", str(notebooks_folder().parent)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""plan.json: every number of a plan with unit, formula and interval, in a stable, versioned schema; and plan against plan.
+
+Layout, version 1: `inputs` by path of the field (text, value, interval, unit, source), `numbers` by key (value, P5, P95,
+unit, formula), `fleet` (orders), `findings`, `options`, `checklist`. Keys are sorted; no time of day, no path of a machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from perfplan.checklist import states, tally
+from perfplan.findings import findings, holds_with
+from perfplan.plan import concurrency, month_names
+from perfplan.quantity import FloatArray, Quantity
+from perfplan.story import story
+from perfplan.uncertainty import Study, confidence
+from perfplan.words import change, count, money, month_name, number, percent, rate
+
+SCHEMA = "perfplan/plan/1"
+SHOWN = (0, 6, 12, 24, 36)  # months whose numbers are kept
+
+
+def document(study: Study) -> dict[str, Any]:
+    """The plan as plain data, ready for JSON."""
+    told = story(study)
+    found = states(study)
+    return {
+        "schema": SCHEMA, "name": study.scenario.name, "as_of": str(study.scenario.as_of), "worlds": int(study.worlds.rps.shape[0]), "seed": study.seed,
+        "confidence": confidence(study.scenario), "asked_until": _month(study, study.last), "verdict": told.verdict, "remedy": told.remedy, "decision": told.decision,
+        "inputs": _inputs(study), "numbers": _numbers(study),
+        "fleet": [{"month": _month(study, o.month), "counts": dict(o.counts), "changes": {k: list(v) for k, v in o.changes.items()}} for o in study.fleet.orders],
+        "findings": [{"kind": f.kind, "phase": f.phase, "about": f.about, "title": f.title, "rule": f.rule, "value": f.value, "reason": f.reason, "remedy": f.remedy, "price_month_usd": f.price_usd} for f in findings(study)],
+        "options": [{"name": t.name, "overrides": list(t.overrides), "p_all": t.p_all, "months_gained": t.months_gained, "cost_month_usd": t.cost_change_usd, "price_usd": t.price_usd} for t in study.options],
+        "checklist": {"items": {s.item.id: {"answer": s.answer, "verdict": s.verdict, "text": s.text, "formula": s.formula} for s in found}, "answered": tally(found)[-1].answered, "of": tally(found)[-1].total},
+    }  # fmt: skip
+
+
+def to_json(data: dict[str, Any]) -> str:
+    """The text of plan.json: sorted, indented, with null for what is without end."""
+    return json.dumps(_plain(data), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, int | float | np.number):
+        return float(f"{float(value):.10g}") if math.isfinite(float(value)) else None
+    return str(value)
+
+
+def _month(study: Study, month: int) -> str:
+    return str(month_names(study.scenario)[month])
+
+
+def _inputs(study: Study) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for path, entry in study.statement.entries.items():
+        row: dict[str, Any] = {"text": entry.text, "source": entry.source, "where": entry.where}
+        if entry.law is not None and isinstance(entry.declared.kind, Quantity):
+            row |= {"value": entry.law.mid, "unit": entry.declared.kind.unit}
+            if not entry.law.certain:
+                row |= {"p05": float(entry.law.quantile(0.05)), "p95": float(entry.law.quantile(0.95))}
+        rows[path] = row
+    return rows
+
+
+def _numbers(study: Study) -> dict[str, Any]:
+    made = study.worlds
+    users, flying = concurrency(made)
+    found: dict[str, Any] = {}
+
+    def put(key: str, values: FloatArray, unit: str, formula: str) -> None:
+        for m in SHOWN:
+            if m < values.shape[1]:
+                low, middle, high = np.quantile(values[:, m], (0.05, 0.5, 0.95), method="higher")
+                found[f"{key}.{_month(study, m)}"] = {"value": float(middle), "p05": float(low), "p95": float(high), "unit": unit, "formula": formula}
+
+    put("demand.peak_hour", made.rps, "1/s", "perfplan.plan.demand_rps")
+    put("demand.peak_second", made.second_rps, "1/s", "perfplan.plan.Plan.second_rps")
+    put("demand.users", users, "", "perfplan.models.growth.concurrent_users")
+    put("demand.in_flight", flying, "", "perfplan.models.growth.in_flight")
+    put("traffic.out", made.sent_bytes, "B/s", "perfplan.plan.plan")
+    put("cost.today_fleet", made.cost_month_usd, "USD/month", "perfplan.plan.Plan.cost_month_usd")
+    put("cost.plan", study.fleet.cost_usd, "USD/month", "perfplan.plan.Plan.cost_month_usd")
+    for name, ps in made.percentile_s.items():
+        for p, values in ps.items():
+            put(f"latency.{name}.p{p * 100:g}", values, "s", "perfplan.models.latency.percentiles_s")
+    for name, data in made.stored_bytes.items():
+        put(f"storage.{name}", data, "B", "perfplan.plan.plan")
+    for path, resource in made.resources.items():
+        put(f"utilization.{path}", resource.utilization, "", "perfplan.models.queueing.MMc.utilization")
+    for name, judged in made.judged.items():
+        p, asked = holds_with(study, name)
+        for m in SHOWN:
+            found[f"p_holds.{name}.{_month(study, m)}"] = {"value": float(p[m]), "unit": "", "formula": "perfplan.plan.promises.judge", "asked": asked}
+        del judged
+    for m in SHOWN:
+        found[f"p_all.today_fleet.{_month(study, m)}"] = {"value": float(study.p_all[m]), "unit": "", "formula": "perfplan.plan.Plan.all_hold"}
+        found[f"p_all.plan.{_month(study, m)}"] = {"value": float(study.fleet.p_all[m]), "unit": "", "formula": "perfplan.plan.Plan.all_hold"}
+    for out in study.run_outs:
+        quantiles = {k: out.quantile(p) for k, p in (("p05", 0.05), ("value", 0.5), ("p95", 0.95))}
+        found[f"run_out.{out.resource.path}"] = quantiles | {"unit": "months from as_of", "formula": "perfplan.models.capacity.first_month"}
+    return found
+
+
+# ---- plan against plan ----
+
+
+def compare(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, str]]:
+    """What differs between two plans, as rows (what, then, now, change): dates, inputs, demand, fleet, cost, probabilities."""
+    rows = _compare_run_outs(before, now)
+    for path in sorted(set(before["inputs"]) | set(now["inputs"])):
+        then, new = (d["inputs"].get(path, {}).get("text", "–") for d in (before, now))
+        if then != new and path != "as_of":
+            rows.append({"what": f"Input: {path}", "then": then, "now": new, "change": _relative(before["inputs"].get(path, {}).get("value"), now["inputs"].get(path, {}).get("value"))})
+    for key, label, write in (("demand.peak_hour", "Peak hour", rate), ("cost.plan", "Cost per month with the plan", money), ("p_all.today_fleet", "P(every promise holds), today’s fleet", percent)):
+        rows += _compare_numbers(before, now, key, label, write)
+    rows += _compare_fleet(before, now)
+    if before["verdict"] != now["verdict"]:
+        rows.insert(0, {"what": "Verdict", "then": before["verdict"], "now": now["verdict"], "change": ""})
+    return rows
+
+
+def _relative(then: float | None, new: float | None) -> str:
+    if not then or new is None:
+        return ""
+    return f"{change(round(100 * (new / then - 1), 1))} %"
+
+
+def _compare_numbers(before: dict[str, Any], now: dict[str, Any], key: str, label: str, write: Any) -> list[dict[str, str]]:
+    rows = []
+    for name, new in now["numbers"].items():
+        if name.startswith(f"{key}.") and name in before["numbers"]:
+            then = before["numbers"][name]["value"]
+            if then is not None and new["value"] is not None and not math.isclose(then, new["value"], rel_tol=5e-3, abs_tol=5e-3):
+                rows.append({"what": f"{label}, {month_name(name.rpartition('.')[2], 0)}", "then": write(then), "now": write(new["value"]), "change": _relative(then, new["value"]) if write is not percent else f"{change(round(100 * (new['value'] - then)))} points"})
+    return rows
+
+
+def _compare_run_outs(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, str]]:
+    rows = []
+    for name, new in now["numbers"].items():
+        if name.startswith("run_out.") and name in before["numbers"]:
+            then = before["numbers"][name]["value"]
+            dates = [month_name(str(d["as_of"]), v if v is not None and math.isfinite(v) else math.inf) for d, v in ((before, then), (now, new["value"]))]
+            if dates[0] != dates[1]:
+                rows.append({"what": f"Runs out (P50): {name.removeprefix('run_out.tiers.').replace('.', ' ')}", "then": dates[0], "now": dates[1], "change": ""})
+    return rows
+
+
+def _compare_fleet(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, str]]:
+    last = [max((o for o in d["fleet"] if o["month"] <= d["asked_until"]), key=lambda o: o["month"], default={"counts": {}})["counts"] for d in (before, now)]
+    rows = []
+    for path in sorted(set(last[0]) | set(last[1])):
+        then, new = (c.get(path) for c in last)
+        if then != new:
+            rows.append({"what": f"Fleet: {path}", "then": count(then) if then is not None else "as today", "now": count(new) if new is not None else "as today", "change": change(new - then, number) if then is not None and new is not None else ""})
+    return rows

@@ -1,0 +1,188 @@
+"""The plan folder: inputs, executed notebooks, tables, plan.json, plan.html, history; written beside, then put in place."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from perfplan import tables
+from perfplan.blocks import Table
+from perfplan.checklist import states
+from perfplan.document import document, to_json
+from perfplan.reading import read
+from perfplan.scenario.statement import Statement
+from perfplan.uncertainty import Study
+from perfplan.workbook.opening import CACHE, WORLDS, plan_of
+from perfplan.workbook.page import CHAPTERS, page
+
+SCENARIO = "inputs/scenario.yaml"
+
+
+class CellFailed(RuntimeError):
+    """A notebook did not run; says which, which cell, and what."""
+
+
+def notebooks_folder() -> Path:
+    """Where the notebooks are: in the checkout, or where the wheel put them."""
+    return _shipped("notebooks")
+
+
+def data_folder() -> Path:
+    """Where the example scenarios are."""
+    return _shipped("data")
+
+
+def _shipped(name: str) -> Path:
+    checkout = Path(__file__).parents[2] / name
+    return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "perfplan" / name
+
+
+def make(path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS) -> Study:
+    """Plan the scenario at *path* and write the plan folder *out*; returns the study.
+
+    Everything is written into a folder beside *out* and put in its place at the end: a failure leaves the old plan.
+    """
+    statement = read(path, overrides)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        with tempfile.TemporaryDirectory() as cache, _environment({CACHE: cache}):
+            (stage / "plan").mkdir()
+            study = _fill(stage / "plan", out, statement, worlds)
+        _swap(stage, out)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return study
+
+
+def _fill(folder: Path, old: Path, statement: Statement, worlds: int) -> Study:
+    inputs = _inputs(folder, statement)
+    _history(folder, old)
+    kept = (*statement.overrides, *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()))
+    study = plan_of(read(folder / SCENARIO, kept), worlds)
+    notebooks = {name: _run(name, folder, kept, worlds) for name in _progress([file for file, _, _ in CHAPTERS])}
+    made = document(study) | {"files": inputs}
+    (folder / "plan.json").write_text(to_json(made), encoding="utf-8")
+    (folder / "plan.html").write_text(page(study, notebooks), encoding="utf-8")
+    _tables(folder / "tables", study)
+    return study
+
+
+def _inputs(folder: Path, statement: Statement) -> dict[str, str]:
+    """Copy the scenario and every file it names; returns their hashes."""
+    source = Path(statement.file)
+    target = folder / "inputs"
+    target.mkdir()
+    hashes = {}
+    for name, file in (("scenario.yaml", source), *((n, source.parent / n) for n in statement.files)):
+        copy = target / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+        hashes[name] = hashlib.sha256(copy.read_bytes()).hexdigest()
+    if statement.overrides:
+        (target / "overrides.txt").write_text("\n".join(statement.overrides) + "\n", encoding="utf-8")
+    return hashes
+
+
+def _history(folder: Path, old: Path) -> None:
+    """Carry earlier plans over, and the one that is being replaced."""
+    target = folder / "history"
+    target.mkdir()
+    if (old / "history").is_dir():
+        shutil.copytree(old / "history", target, dirs_exist_ok=True)
+    if (old / "plan.json").is_file():
+        text = (old / "plan.json").read_text(encoding="utf-8")
+        number = len(list(target.glob("*.json"))) + 1
+        (target / f"{number:04d}-{json.loads(text)['as_of']}.json").write_text(text, encoding="utf-8")
+
+
+def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int) -> Any:
+    """Execute one notebook by papermill and keep it in the plan folder."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    target = folder / "notebooks" / f"{name}.ipynb"
+    target.parent.mkdir(exist_ok=True)
+    parameters = {"scenario": SCENARIO, "overrides": "; ".join(overrides), "worlds": str(worlds)}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of papermill's and the kernel client's own code
+            made = papermill.execute_notebook(
+                str(notebooks_folder() / f"{name}.ipynb"), str(target), parameters=parameters, cwd=str(folder), progress_bar=False, log_output=False, kernel_name="python3"
+            )
+    except PapermillExecutionError as error:
+        raise CellFailed(f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}") from None
+    _without_times(made)
+    target.write_text(json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    return made
+
+
+def _without_times(notebook: Any) -> None:
+    """Take out when and how long: the same inputs give the same file."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+
+
+def _progress(names: list[str]) -> Iterator[str]:
+    """The names, with a bar where someone looks at a terminal."""
+    if not sys.stderr.isatty():
+        yield from names
+        return
+    from tqdm import tqdm
+
+    yield from tqdm(names, desc="notebooks", unit="notebook")
+
+
+def _tables(folder: Path, study: Study) -> None:
+    folder.mkdir()
+    for one in all_tables(study):
+        one.frame.to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
+
+
+def all_tables(study: Study) -> list[Table]:
+    """Every table of a plan."""
+    t = tables
+    plain = (
+        t.orders, t.run_outs, t.needed, t.costs, t.demand, t.rates, t.objectives, t.indicators, t.budgets, t.headroom, t.tiers_of_ambition, t.latencies, t.bottlenecks,
+        t.breakpoints, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions,
+    )  # fmt: skip
+    return [make_table(study) for make_table in plain] + [t.items(states(study), str(phase)) for phase in range(1, 7)]
+
+
+def _swap(stage: Path, out: Path) -> None:
+    """Put the new plan in the place of the old one; the old one is taken away last."""
+    if out.exists():
+        out.rename(stage / "old")
+    try:
+        (stage / "plan").rename(out)
+    except OSError:
+        if (stage / "old").exists():
+            (stage / "old").rename(out)
+        raise
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {k: os.environ.get(k) for k in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

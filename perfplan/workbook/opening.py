@@ -1,0 +1,207 @@
+"""What a notebook calls: open a plan by its scenario, and the blocks that are neither figure nor table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+from perfplan.blocks import Block, Html, empty_block, finding_block, key, mix, safe
+from perfplan.checklist import ANSWERS, VERDICTS, State, states, summary, tally
+from perfplan.findings import findings as all_findings
+from perfplan.reading import BadScenario, read
+from perfplan.reading.document import Problem
+from perfplan.scenario.statement import Statement
+from perfplan.story import story
+from perfplan.uncertainty import Study, study
+from perfplan.words import month_name
+
+WORLDS, SEED = 2000, 7
+CACHE = "PERFPLAN_CACHE"  # folder in which one run's notebooks find the plan that was computed for them
+_OPEN: dict[str, Study] = {}
+
+
+def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: str) -> Study:
+    """The plan of a scenario file with overrides; remembered by content, so that one kernel computes a plan once.
+
+    *overrides*: "field=value; field=value". *worlds*: how many, 2,000 if empty. Other *fields* are notebook parameters:
+    `peak_users="80k"` states traffic.peak_users; empty ones are as in the scenario. A relative path is looked up from the
+    working folder, then from the folders above it.
+    """
+    named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if text.strip()]
+    listed = [part.strip() for part in overrides.split(";") if part.strip()]
+    statement = read(find(scenario), (*named, *listed))
+    return plan_of(statement, _count(worlds))
+
+
+FIELDS = {"peak_users": "traffic.peak_users", "requests_per_user": "traffic.requests_per_user", "growth": "traffic.growth", "as_of": "as_of"}
+
+
+def _count(worlds: str) -> int:
+    text = worlds.strip() or os.environ.get("PERFPLAN_WORLDS", str(WORLDS))
+    if not text.isdigit() or not 30 <= int(text) <= 100_000:
+        raise BadScenario("parameters", [Problem(0, "worlds", f"must be a whole number from 30 to 100000; got {text}")])
+    return int(text)
+
+
+def find(path: str) -> Path:
+    """A relative path from the working folder or the nearest folder above it that has it; else the path as it is."""
+    given = Path(path)
+    for folder in ([Path.cwd(), *Path.cwd().parents][:4]) if not given.is_absolute() else ():
+        if (folder / given).exists():
+            return Path(os.path.relpath(folder / given))
+    return given
+
+
+def content_key(statement: Statement, worlds: int) -> str:
+    """A hash of everything a plan depends on: the statement's entries, the history, worlds, seed and this code."""
+    digest = hashlib.sha256(f"{worlds} {SEED} {code_key()}".encode())
+    for path, entry in sorted(statement.entries.items()):
+        digest.update(f"{path}\0{entry.text}\0{entry.where}\0{entry.beside}\n".encode("utf-8", "surrogatepass"))
+    if statement.week is not None:
+        digest.update(statement.week.tobytes())
+    return digest.hexdigest()
+
+
+def code_key() -> str:
+    """A hash of the package's own sources: another version computes anew."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def plan_of(statement: Statement, worlds: int = WORLDS) -> Study:
+    """The study of *statement*, computed once per content and kernel (and once per run, where a run shares a folder)."""
+    name = content_key(statement, worlds)
+    if name not in _OPEN:
+        folder = os.environ.get(CACHE)
+        stored = Path(folder) / f"{name}.pickle" if folder else None
+        if stored is not None and stored.is_file():
+            _OPEN[name] = pickle.loads(stored.read_bytes())  # written by this run, into a folder of its own
+        else:
+            _OPEN[name] = study(statement, worlds, SEED)
+            if stored is not None:
+                stored.write_bytes(pickle.dumps(_OPEN[name]))
+    return _OPEN[name]
+
+
+def previous(scenario: str) -> dict[str, Any] | None:
+    """The newest earlier plan.json of the plan folder that *scenario* lies in; None where there is none."""
+    folder = find(scenario).resolve().parent.parent / "history"
+    found = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    return dict(json.loads(found[-1].read_text(encoding="utf-8"))) if found else None
+
+
+# ---- blocks ----
+
+
+def style() -> Block:
+    """The look of the plan, for a notebook: shown once at its top."""
+    sheet = Path(__file__).with_name("look.css").read_text(encoding="utf-8")
+    sheet = sheet.split("/* ---- paper")[0].replace(":root[data-theme=\"light\"]", ":scope.light").replace(":root[data-theme=\"dark\"]", ":scope.dark").replace(":root", ":scope").replace("body {", ":scope {").replace("light dark;", "light;")
+    return Block(markup=Html(f"<style>@scope (.perfplan) {{ {sheet} }}</style>"))
+
+
+def chapter(made: Study, phase: int) -> Block:
+    """Title (the answer) and lead of a chapter."""
+    title, lead = _CHAPTERS[phase](made)
+    return Block(markup=Html(f"<h2>{safe(title)}</h2><p>{safe(lead)}</p>"))
+
+
+def _first(made: Study, phase: int, otherwise: str) -> str:
+    found = [f for f in all_findings(made) if f.phase == phase]
+    return found[0].title if found else otherwise
+
+
+def _plan(made: Study) -> tuple[str, str]:
+    told = story(made)
+    return told.decision, told.verdict + " " + told.remedy
+
+
+def _requirements(made: Study) -> tuple[str, str]:
+    from perfplan.tables import demand, objectives
+
+    return objectives(made).title, f"{demand(made).title}."
+
+
+def _architecture(made: Study) -> tuple[str, str]:
+    from perfplan.tables import breakpoints, latencies
+
+    return breakpoints(made).title, f"{latencies(made).title}."
+
+
+def _implementation(made: Study) -> tuple[str, str]:
+    from perfplan.tables import pools, stations
+
+    return stations(made).title, f"{pools(made).title}."
+
+
+def _testing(made: Study) -> tuple[str, str]:
+    from perfplan.tables import stages
+
+    return stages(made).title, "The rates below are for an open load generator; the predictions stand beside them, written down before the test."
+
+
+def _monitoring(made: Study) -> tuple[str, str]:
+    from perfplan.tables import budgets, watch
+
+    return watch(made).title, f"{budgets(made).title}."
+
+
+def _optimization(made: Study) -> tuple[str, str]:
+    from perfplan.tables import options, sensitivities
+
+    return options(made).title, f"{sensitivities(made).title}."
+
+
+_CHAPTERS = {0: _plan, 1: _requirements, 2: _architecture, 3: _implementation, 4: _testing, 5: _monitoring, 6: _optimization}
+
+
+def findings(made: Study, phase: int) -> Block:
+    """The findings of one phase; promises that break first. Phase 0: the broken ones of all."""
+    rows = [f for f in all_findings(made) if f.phase == phase or (phase == 0 and f.kind == "broken")]
+    as_of = str(made.scenario.as_of)
+    since = {"broken": "Breaks a promise", "at risk": "At risk", "holds": "Holds"}
+    blocks = []
+    for f in rows:
+        severity = since[f.kind] + (f" from {month_name(as_of, f.month)}" if f.kind == "broken" and f.month > 0 else "")
+        blocks.append(finding_block(f.kind, severity, f.title, {"Rule": f.rule, "Value": f.value, "Reason": f.reason, "Remedy": f.remedy}))
+    return Block(markup=Html("".join(blocks) or empty_block("Nothing is broken", "Every promise holds for the months asked for, with what there is today.")))
+
+
+def missing(title: str, needed: str) -> Block:
+    """A question that this plan does not answer yet, and what it needs."""
+    return Block(markup=empty_block(title, needed))
+
+
+def checklist(made: Study) -> Block:
+    """How many of the items have which answer and verdict, by phase."""
+    found = states(made)
+    return Block(markup=Html(checklist_table(found)))
+
+
+def checklist_table(found: list[State]) -> str:
+    """The table of `checklist`."""
+    rows = tally(found)
+    answer_kinds = [(a, a if a != "none" else "no answer") for a in ANSWERS]
+    css = {"met": "met", "at risk": "risk", "not met": "notmet", "not applicable": "na", "unanswered": "unanswered"}
+    verdict_kinds = [(css[v], v) for v in VERDICTS]
+    body = "".join(
+        f'<tr role="row"><th role="rowheader" scope="row">{safe(t.phase)}</th><td role="cell" class="num" data-label="Items">{t.total}</td>'
+        f'<td role="cell" class="num" data-label="Not met">{f"<b class=broken>{t.verdicts[2]}</b>" if t.verdicts[2] else 0}</td>'
+        f'<td role="cell" class="wide" data-label="Answers">{mix(answer_kinds, t.answers)}</td><td role="cell" class="wide" data-label="Verdicts">{mix(verdict_kinds, t.verdicts)}</td></tr>'
+        for t in rows[:-1]
+    )
+    total = rows[-1]
+    worst = max(rows[:-1], key=lambda t: t.verdicts[2])
+    title = f"{worst.phase} has {worst.verdicts[2]} of the {total.verdicts[2]} items that are not met" if total.verdicts[2] else "No item is not met"
+    keys = f'<div class="keys"><div><b>Answers</b>{key(answer_kinds, total.answers)}</div><div><b>Verdicts</b>{key(verdict_kinds, total.verdicts)}</div></div>'
+    head = "".join(f'<th role="columnheader" scope="col"{c}>{h}</th>' for h, c in (("Phase", ""), ("Items", " class=num"), ("Not met", " class=num"), ("Answers", ""), ("Verdicts", "")))
+    return (
+        f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(summary(found))}. A bar is a whole phase, its parts in the order of the keys.</small>{keys}</caption>'
+        f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )

@@ -1,0 +1,210 @@
+"""plan.html: one offline file from the executed notebooks. No request to anywhere; scripts run by hash only."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from perfplan import look, tables
+from perfplan.blocks import Html, safe
+from perfplan.checklist import states, summary
+from perfplan.story import Headline, Story, story
+from perfplan.uncertainty import Study
+from perfplan.words import NBSP, day_name
+from perfplan.workbook.opening import checklist_table
+
+HERE = Path(__file__).parent
+CHAPTERS = (  # notebook, name in the navigation, for whom
+    ("0_capacity_plan", "Plan", "For the director"),
+    ("1_requirements", "Requirements", "For all three readers"),
+    ("2_architecture", "Architecture", "For the architect"),
+    ("3_implementation", "Implementation", "For the architect and the SRE"),
+    ("4_testing", "Testing", "For the SRE"),
+    ("5_monitoring", "Monitoring", "For the SRE"),
+    ("6_optimization", "Optimization", "For director and architect"),
+)
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def page(study: Study, notebooks: dict[str, Any]) -> str:
+    """The whole page; *notebooks* by name, executed, as plain nbformat dicts."""
+    from plotly.offline import get_plotlyjs
+
+    told = story(study)
+    chapters = [_chapter(i, name, reader, notebooks[file]) for i, (file, name, reader) in enumerate(CHAPTERS)]
+    chapters += [_trust(study), _assumptions(study), _checklist(study)]
+    names = [name for _, name, _ in CHAPTERS] + ["Trust", "Assumptions", "Checklist"]
+    links = "".join(f'<li><a href="#{n.lower()}">{n}</a></li>' for n in names)
+    scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8")]
+    title = f"{study.scenario.name} · capacity plan · {day_name(study.as_of)}"
+    body = _spaced(_first_screen(study, told, notebooks["0_capacity_plan"]) + "".join(chapters))
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{(HERE / "look.css").read_text(encoding="utf-8")}</style></head><body>
+<a class="skip" href="#plan">Skip to the chapters</a>
+<header class="top"><h1><b class="name">{safe(study.scenario.name)}</b> · capacity plan · {day_name(study.as_of)}</h1>
+<ul><li><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li><li><button class="tool" id="theme">Dark</button></li></ul></header>
+<div class="bar"><nav aria-label="Chapters"><ol>{links}</ol></nav></div>
+<main>{body}</main><script type="application/json" id="swap">{json.dumps(look.SWAP)}</script>{"".join(f"<script>{s}</script>" for s in scripts)}</body></html>
+"""
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
+
+
+def _spaced(markup: str) -> str:
+    """A no-break space between a number and its unit."""
+    return re.sub(r"(\d) (%|ms|rps|s|GB|TB|MB)(?![\w])", rf"\1{NBSP}\2", markup)
+
+
+# ---- first screen ----
+
+
+def _first_screen(study: Study, told: Story, overview: Any) -> str:
+    figure = next((o for o in _outputs(overview) if PLOTLY in o), None)
+    picture = _figure(figure[PLOTLY], lead="lead") if figure else ""
+    nothing = "" if told.asked else " screen-quiet"
+    return (
+        '<section data-nav="plan" aria-label="The plan in short">'
+        f'<div class="verdict"><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p></div>'
+        f'<dl class="three">{"".join(map(_headline, told.headlines))}</dl>{picture}'
+        f'<div class="decide{nothing}"><p>{safe(told.decision)}</p><details><summary>Why?</summary><p>{safe(told.why)}</p></details>'
+        f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div></section>"
+    )
+
+
+def _headline(one: Headline) -> str:
+    value = str(safe(one.value))
+    if one.broken:
+        value = value.replace(str(safe(one.broken)), f'<span class="broken">{safe(one.broken)}</span>') if one.value.count(one.broken) == 1 else f'{value.rpartition("→")[0]}→ <span class="broken">{safe(one.broken)}</span>'
+    return f'<div><dt>{safe(one.name)}</dt><dd><span class="name">{value}</span></dd><dd>{safe(one.note)}</dd></div>'
+
+
+# ---- chapters ----
+
+
+def _chapter(number: int, name: str, reader: str, notebook: Any) -> str:
+    parts: list[str] = []
+    seen_first = number != 0  # the first figure of the overview stands on the first screen
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            parts.append(_markdown("".join(cell["source"])))
+            continue
+        for data in (o.get("data", {}) for o in cell.get("outputs", ())):
+            if PLOTLY in data and not seen_first:
+                seen_first = True
+            elif PLOTLY in data:
+                parts.append(_figure(data[PLOTLY]))
+            elif "text/html" in data:
+                parts.append(_block("".join(data["text/html"])))
+    return _section(name, f"{number} {name}", reader, [p for p in parts if p])
+
+
+def _section(anchor: str, name: str, reader: str, parts: list[str]) -> str:
+    """A chapter; its title is the first heading among its parts."""
+    at = next((i for i, p in enumerate(parts) if p.startswith("<h2>")), None)
+    head = parts.pop(at) if at is not None else f"<h2>{safe(name)}</h2>"
+    return f'<section class="chapter" id="{anchor.lower()}"><p class="side"><b>{safe(name)}</b>{safe(reader)}</p>{head}{"".join(parts)}</section>'
+
+
+def _outputs(notebook: Any) -> list[dict[str, Any]]:
+    return [o.get("data", {}) for cell in notebook["cells"] for o in cell.get("outputs", ())]
+
+
+def _block(markup: str) -> str:
+    """What one of our own blocks shows; other HTML of a notebook is left out."""
+    match = re.fullmatch(r'\s*<div class="perfplan">(.*)</div>\s*', markup, re.DOTALL)
+    inner = match[1] if match else ""
+    return "" if inner.startswith("<style>") else inner
+
+
+def _markdown(text: str) -> str:
+    """Text of a notebook: headings and what is only for the notebook's reader are left out."""
+    import mistune
+
+    kept = [p for p in text.split("\n\n") if not p.startswith(("# ", "<!-- notebook"))]
+    return str(mistune.html("\n\n".join(kept))).strip() if kept else ""
+
+
+def _figure(data: dict[str, Any], lead: str = "") -> str:
+    """The page lifts title and subtitle out of a figure: as text they wrap, can be selected and are read aloud."""
+    layout = dict(data["layout"])
+    title = layout.get("title", {})
+    finding, subtitle = title.get("text", ""), title.get("subtitle", {}).get("text", "")
+    height = layout.get("meta", {}).get("height", 360)
+    margin = dict(layout.get("margin", {}))
+    layout["title"] = {"text": "", "subtitle": {"text": ""}, "automargin": False}
+    layout["margin"] = margin | {"t": margin.get("t", 8)}
+    layout.pop("height", None)
+    text = json.dumps({"data": data["data"], "layout": layout}, sort_keys=True).replace("<", "\\u003c")
+    name = f"fig-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    caption = "" if lead else f"<b>{finding}</b>"
+    label = finding.replace('"', "&quot;")
+    numbers = _numbers(data)
+    return (
+        f'<figure><figcaption class="{lead}">{caption}<small>{subtitle}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{label}"></div>'
+        f'<script type="application/json" id="{name}">{text}</script>{numbers}</figure>'
+    )
+
+
+def _numbers(data: dict[str, Any]) -> str:
+    """The numbers of a figure's named series, as a table that scripts are not needed for."""
+    series = [t for t in data["data"] if t.get("name") and t.get("type", "scatter") in ("scatter", "bar")]
+    if not series:
+        return ""
+    flat = [(t["y"], t["x"]) if t.get("orientation") == "h" else (t["x"], t["y"]) for t in series]
+    places = list(dict.fromkeys(str(p) for places, _ in flat for p in places))
+    if len(places) > 200:
+        places = places[:: len(places) // 60]
+    columns = [dict(zip(map(str, p), v, strict=False)) for p, v in flat]
+    head = "".join(f'<th class="num">{t["name"]}</th>' for t in series)
+    rows = "".join(f"<tr><th>{_place(p)}</th>{''.join(f'<td class=num>{_value(c.get(p))}</td>' for c in columns)}</tr>" for p in places)
+    return f'<details><summary>The numbers</summary><div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+
+
+def _place(text: str) -> str:
+    try:
+        return f"{float(text):,.4g}"
+    except ValueError:
+        return text
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:,.4g}" if isinstance(value, int | float) else str(value)
+
+
+# ---- trust, assumptions, checklist ----
+
+
+def _trust(study: Study) -> str:
+    made = study.worlds.rps.shape[0]
+    rows = (
+        ("Worlds", f"{made:,} draws of every uncertain input, stratified; the sampling error of a probability is at most {196 * (0.25 / made) ** 0.5:.1f} points."),
+        ("Stations", "M/M/c per node at its share of the load: exact for random balancing and exponential service; checked against tables at 40 digits."),
+        ("Percentiles", "Cosine series of each journey’s distribution; within 0.5 % of exact results (measured in the project’s benchmarks)."),
+        ("Independence", "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown."),
+        ("Blocking threads", "A thread is held for its own work and the mean of what it waits for; its spread is taken as exponential."),
+        ("Caches", "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. Recency beyond popularity is not modelled."),
+        ("Growth", "A steady rate, compounded, with events on top; seasons are not modelled yet, and no backtest is shown yet."),
+        ("Failures", "Independent nodes; a zone that takes several of them along is not modelled yet."),
+    )
+    body = "".join(f"<dt>{safe(a)}</dt><dd>{safe(b)}</dd>" for a, b in rows)
+    empty = '<div class="empty"><p><b>Model against measurement: no answer yet</b></p><p class="note">Needs measured latencies at known loads.</p></div>'
+    return _section("Trust", "7 Trust", "For whoever doubts", ["<h2>What the numbers rest on, and what they leave out</h2>", f'<article class="finding holds"><dl>{body}</dl></article>', empty])
+
+
+def _assumptions(study: Study) -> str:
+    table = tables.assumptions(study)
+    return _section("Assumptions", "8 Assumptions", "For whoever doubts", [f"<h2>{safe(table.title)}</h2>", table.html()])
+
+
+def _checklist(study: Study) -> str:
+    found = states(study)
+    short = summary(found).split(";")[0]
+    return _section("Checklist", "9 Checklist", "For all three readers", [f"<h2>{safe(short)}</h2>", Html(checklist_table(found))])
