@@ -131,11 +131,15 @@ def empty_block(title: str, needed: str) -> Html:
 def mix(kinds: Sequence[tuple[str, str]], counts: Sequence[int]) -> Html:
     """A bar of parts: (css class, name) and how many of each."""
     label = ", ".join(f"{c} {name}" for (_, name), c in zip(kinds, counts, strict=True))
-    parts = "".join(f'<span class="{css}" style="--w:{c}" title="{c} {safe(name)}"></span>' for (css, name), c in zip(kinds, counts, strict=True) if c)
+    parts = "".join(
+        f'<span class="{css}" style="--w:{c}" title="{c} {safe(name)}"></span>' for (css, name), c in zip(kinds, counts, strict=True) if c
+    )
     return Html(f'<div class="mix" role="img" aria-label="{safe(label)}">{parts}</div>')
 
 
 def key(kinds: Sequence[tuple[str, str]], totals: Sequence[int]) -> Html:
     """The key of such bars, with totals."""
-    items = "".join(f'<li><span class="mark {css}"></span>{safe(name)} <b>{n}</b></li>' for (css, name), n in zip(kinds, totals, strict=True))
+    items = "".join(
+        f'<li><span class="mark {css}"></span>{safe(name)} <b>{n}</b></li>' for (css, name), n in zip(kinds, totals, strict=True)
+    )
     return Html(f'<ul class="key">{items}</ul>')

@@ -26,12 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="perfplan", description="Capacity plans with tail latency, uncertainty, time and money, from one file.")
+    parser = argparse.ArgumentParser(
+        prog="perfplan", description="Capacity plans with tail latency, uncertainty, time and money, from one file."
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
 
     new = commands.add_parser("new", help="write a commented starter scenario")
     new.add_argument("name", help="name of the service, and of the folder that is made")
-    new.add_argument("--tier", choices=("mvp", "growth", "enterprise"), default="growth", help="targets of the quick reference (default: growth)")
+    new.add_argument(
+        "--tier", choices=("mvp", "growth", "enterprise"), default="growth", help="targets of the quick reference (default: growth)"
+    )
     new.set_defaults(run=_new)
 
     plan = commands.add_parser("plan", help="plan a scenario and write its plan folder")
@@ -40,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--worlds", type=int, default=2000, help="draws of the uncertain inputs (default: 2000)")
     plan.set_defaults(run=_plan)
 
-    check = commands.add_parser("check", help="findings, and exit 0 where every objective holds, 1 where some do not, 2 on bad input, 3 else")
+    check = commands.add_parser(
+        "check", help="findings, and exit 0 where every objective holds, 1 where some do not, 2 on bad input, 3 else"
+    )
     _inputs(check)
     check.add_argument("--items", action="store_true", help="the state of every item of the checklist instead")
     check.add_argument("--worlds", type=int, default=500, help="draws of the uncertain inputs (default: 500)")
@@ -60,7 +66,14 @@ def _parser() -> argparse.ArgumentParser:
 def _inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scenario", nargs="?", help="scenario file")
     parser.add_argument("--demo", action="store_true", help="the storefront that comes with perfplan")
-    parser.add_argument("-p", dest="overrides", action="append", default=[], metavar="FIELD=VALUE", help="state a field anew, such as -p traffic.peak_users=80k")
+    parser.add_argument(
+        "-p",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="state a field anew, such as -p traffic.peak_users=80k",
+    )
 
 
 def _scenario(options: argparse.Namespace) -> Path:

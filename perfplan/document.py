@@ -81,7 +81,13 @@ def _numbers(study: Study) -> dict[str, Any]:
         for m in SHOWN:
             if m < values.shape[1]:
                 low, middle, high = np.quantile(values[:, m], (0.05, 0.5, 0.95), method="higher")
-                found[f"{key}.{_month(study, m)}"] = {"value": float(middle), "p05": float(low), "p95": float(high), "unit": unit, "formula": formula}
+                found[f"{key}.{_month(study, m)}"] = {
+                    "value": float(middle),
+                    "p05": float(low),
+                    "p95": float(high),
+                    "unit": unit,
+                    "formula": formula,
+                }
 
     put("demand.peak_hour", made.rps, "1/s", "perfplan.plan.demand_rps")
     put("demand.peak_second", made.second_rps, "1/s", "perfplan.plan.Plan.second_rps")
@@ -97,14 +103,26 @@ def _numbers(study: Study) -> dict[str, Any]:
         put(f"storage.{name}", data, "B", "perfplan.plan.plan")
     for path, resource in made.resources.items():
         put(f"utilization.{path}", resource.utilization, "", "perfplan.models.queueing.MMc.utilization")
-    for name, judged in made.judged.items():
-        p, asked = holds_with(study, name)
+    for name in made.judged:
+        held, asked = holds_with(study, name)
         for m in SHOWN:
-            found[f"p_holds.{name}.{_month(study, m)}"] = {"value": float(p[m]), "unit": "", "formula": "perfplan.plan.promises.judge", "asked": asked}
-        del judged
+            found[f"p_holds.{name}.{_month(study, m)}"] = {
+                "value": float(held[m]),
+                "unit": "",
+                "formula": "perfplan.plan.promises.judge",
+                "asked": asked,
+            }
     for m in SHOWN:
-        found[f"p_all.today_fleet.{_month(study, m)}"] = {"value": float(study.p_all[m]), "unit": "", "formula": "perfplan.plan.Plan.all_hold"}
-        found[f"p_all.plan.{_month(study, m)}"] = {"value": float(study.fleet.p_all[m]), "unit": "", "formula": "perfplan.plan.Plan.all_hold"}
+        found[f"p_all.today_fleet.{_month(study, m)}"] = {
+            "value": float(study.p_all[m]),
+            "unit": "",
+            "formula": "perfplan.plan.Plan.all_hold",
+        }
+        found[f"p_all.plan.{_month(study, m)}"] = {
+            "value": float(study.fleet.p_all[m]),
+            "unit": "",
+            "formula": "perfplan.plan.Plan.all_hold",
+        }
     for out in study.run_outs:
         quantiles = {k: out.quantile(p) for k, p in (("p05", 0.05), ("value", 0.5), ("p95", 0.95))}
         found[f"run_out.{out.resource.path}"] = quantiles | {"unit": "months from as_of", "formula": "perfplan.models.capacity.first_month"}
@@ -120,8 +138,19 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, str]]
     for path in sorted(set(before["inputs"]) | set(now["inputs"])):
         then, new = (d["inputs"].get(path, {}).get("text", "–") for d in (before, now))
         if then != new and path != "as_of":
-            rows.append({"what": f"Input: {path}", "then": then, "now": new, "change": _relative(before["inputs"].get(path, {}).get("value"), now["inputs"].get(path, {}).get("value"))})
-    for key, label, write in (("demand.peak_hour", "Peak hour", rate), ("cost.plan", "Cost per month with the plan", money), ("p_all.today_fleet", "P(every promise holds), today’s fleet", percent)):
+            rows.append(
+                {
+                    "what": f"Input: {path}",
+                    "then": then,
+                    "now": new,
+                    "change": _relative(before["inputs"].get(path, {}).get("value"), now["inputs"].get(path, {}).get("value")),
+                }
+            )
+    for key, label, write in (
+        ("demand.peak_hour", "Peak hour", rate),
+        ("cost.plan", "Cost per month with the plan", money),
+        ("p_all.today_fleet", "P(every promise holds), today’s fleet", percent),
+    ):
         rows += _compare_numbers(before, now, key, label, write)
     rows += _compare_fleet(before, now)
     if before["verdict"] != now["verdict"]:
@@ -141,7 +170,16 @@ def _compare_numbers(before: dict[str, Any], now: dict[str, Any], key: str, labe
         if name.startswith(f"{key}.") and name in before["numbers"]:
             then = before["numbers"][name]["value"]
             if then is not None and new["value"] is not None and not math.isclose(then, new["value"], rel_tol=5e-3, abs_tol=5e-3):
-                rows.append({"what": f"{label}, {month_name(name.rpartition('.')[2], 0)}", "then": write(then), "now": write(new["value"]), "change": _relative(then, new["value"]) if write is not percent else f"{change(round(100 * (new['value'] - then)))} points"})
+                rows.append(
+                    {
+                        "what": f"{label}, {month_name(name.rpartition('.')[2], 0)}",
+                        "then": write(then),
+                        "now": write(new["value"]),
+                        "change": _relative(then, new["value"])
+                        if write is not percent
+                        else f"{change(round(100 * (new['value'] - then)))} points",
+                    }
+                )
     return rows
 
 
@@ -150,17 +188,37 @@ def _compare_run_outs(before: dict[str, Any], now: dict[str, Any]) -> list[dict[
     for name, new in now["numbers"].items():
         if name.startswith("run_out.") and name in before["numbers"]:
             then = before["numbers"][name]["value"]
-            dates = [month_name(str(d["as_of"]), v if v is not None and math.isfinite(v) else math.inf) for d, v in ((before, then), (now, new["value"]))]
+            dates = [
+                month_name(str(d["as_of"]), v if v is not None and math.isfinite(v) else math.inf)
+                for d, v in ((before, then), (now, new["value"]))
+            ]
             if dates[0] != dates[1]:
-                rows.append({"what": f"Runs out (P50): {name.removeprefix('run_out.tiers.').replace('.', ' ')}", "then": dates[0], "now": dates[1], "change": ""})
+                rows.append(
+                    {
+                        "what": f"Runs out (P50): {name.removeprefix('run_out.tiers.').replace('.', ' ')}",
+                        "then": dates[0],
+                        "now": dates[1],
+                        "change": "",
+                    }
+                )
     return rows
 
 
 def _compare_fleet(before: dict[str, Any], now: dict[str, Any]) -> list[dict[str, str]]:
-    last = [max((o for o in d["fleet"] if o["month"] <= d["asked_until"]), key=lambda o: o["month"], default={"counts": {}})["counts"] for d in (before, now)]
+    last: list[dict[str, Any]] = [
+        max((o for o in d["fleet"] if o["month"] <= d["asked_until"]), key=lambda o: o["month"], default={"counts": {}})["counts"]
+        for d in (before, now)
+    ]
     rows = []
     for path in sorted(set(last[0]) | set(last[1])):
         then, new = (c.get(path) for c in last)
         if then != new:
-            rows.append({"what": f"Fleet: {path}", "then": count(then) if then is not None else "as today", "now": count(new) if new is not None else "as today", "change": change(new - then, number) if then is not None and new is not None else ""})
+            rows.append(
+                {
+                    "what": f"Fleet: {path}",
+                    "then": count(then) if then is not None else "as today",
+                    "now": count(new) if new is not None else "as today",
+                    "change": change(new - then, number) if then is not None and new is not None else "",
+                }
+            )
     return rows

@@ -86,7 +86,11 @@ def promise(name: str, objective: Objective) -> str:
     if isinstance(objective, Errors):
         return f"fewer than {share(float(np.median(objective.below)))} of {objective.journey} requests fail"
     if isinstance(objective, Throughput):
-        return "no station saturates in the peak second" if objective.above_rps is None else f"carries {rate(float(np.median(objective.above_rps)))}"
+        return (
+            "no station saturates in the peak second"
+            if objective.above_rps is None
+            else f"carries {rate(float(np.median(objective.above_rps)))}"
+        )
     if isinstance(objective, Users):
         return f"carries {number(float(np.median(objective.above)))} users at once with every latency objective kept"
     assert isinstance(objective, Completion)
@@ -123,7 +127,9 @@ def cause(study: Study, month: int) -> Cause:
     """Which resource saturates, or comes nearest to it, in the peak second of *month*; the called before the caller."""
     one = study.middle
     state = carry(one.scenario, one.rps[:, month : month + 1] * one.scenario.traffic.peak_second, one.carried.hit_ratio)
-    used = {key: float(np.ravel(s.utilization)[0]) for key, s in state.stations.items() if not isinstance(one.scenario.tiers[key[0]], Queue)}
+    used = {
+        key: float(np.ravel(s.utilization)[0]) for key, s in state.stations.items() if not isinstance(one.scenario.tiers[key[0]], Queue)
+    }
     worst = max(used.values(), default=0.0)
     near = [key for key, value in used.items() if value >= min(worst, 1.0) * 0.98]
     depth = list(state.responses)  # the called first
@@ -195,7 +201,9 @@ def _reason(study: Study, judged: Judged, month: int, kind: str) -> str:
         return f"{judged.objective.queue} workers are {share(float(np.ravel(station.utilization + 0 * study.middle.rps)[month]))} busy in {month_name(str(study.scenario.as_of), month)}"
     worst = cause(study, month)
     used = share(worst.utilization) if np.isfinite(worst.utilization) else "more than fully"
-    return f"in the peak second of {month_name(str(study.scenario.as_of), month)} {worst.label} are {used} used at the median" + ("" if kind != HOLDS else ", and still enough")
+    return f"in the peak second of {month_name(str(study.scenario.as_of), month)} {worst.label} are {used} used at the median" + (
+        "" if kind != HOLDS else ", and still enough"
+    )
 
 
 # ---- the remedy ----
@@ -289,7 +297,11 @@ def _run_out_title(out: RunOut, as_of: str, early: float) -> str:
     name = name[0].upper() + name[1:]
     if np.isfinite(out.quantile(0.5)):
         return f"{name} {'runs' if one else 'run'} out in {month_name(as_of, out.quantile(0.5))}"
-    return f"{name} may run out from {month_name(as_of, early)}" if np.isfinite(early) else f"{name} {'lasts' if one else 'last'} for the whole plan"
+    return (
+        f"{name} may run out from {month_name(as_of, early)}"
+        if np.isfinite(early)
+        else f"{name} {'lasts' if one else 'last'} for the whole plan"
+    )
 
 
 # ---- consistency, caches, headroom ----

@@ -97,7 +97,14 @@ _BYTES = {"B": 1.0} | {f"{p}B": 1000.0**i for i, p in enumerate("kMGTP", 1)} | {
 _PERCENT = {"%": 0.01}
 
 SECONDS = Quantity(name="duration", unit="s", suffix="s", units=_TIME, open_low=True, example="12ms")
-RPS = Quantity(name="rate", unit="1/s", suffix="rps", units={"rps": 1.0, "req/s": 1.0} | {f"/{k}": v for k, v in _PER.items()}, open_low=True, example="400 rps")
+RPS = Quantity(
+    name="rate",
+    unit="1/s",
+    suffix="rps",
+    units={"rps": 1.0, "req/s": 1.0} | {f"/{k}": v for k, v in _PER.items()},
+    open_low=True,
+    example="400 rps",
+)
 BYTES = Quantity(name="size", unit="B", suffix="bytes", units=_BYTES, open_low=True, example="2GiB")
 BYTES_PER_SECOND = Quantity(
     name="bandwidth", unit="B/s", suffix="bytes_per_s", open_low=True, example="10Gbit/s",
@@ -178,7 +185,8 @@ class Law:
         z, to = ndtri(p), self.scale.to
         border = float(ndtri(0.5 + self.coverage / 2))
         low, mid, high = to(self.low), to(self.mid), to(self.high)
-        return self.scale.back(mid + np.where(z < 0, mid - low, high - mid) * z / border)
+        found: Value = self.scale.back(mid + np.where(z < 0, mid - low, high - mid) * z / border)
+        return found
 
 
 def certain(value: float) -> Law:
@@ -317,7 +325,9 @@ def _show(quantity: Quantity, value: float, digits: int) -> str:
         return f"{value * 100:.{digits + 3}g}%" + ("/month" if quantity is GROWTH else "")
     if quantity.suffix.startswith("usd"):
         return _show_money(quantity, value, digits)
-    shown = {"duration": ("us", "ms", "s", "min", "h", "d"), "size": ("B", "kB", "MB", "GB", "TB", "PB")}.get(quantity.name, ())
+    shown: tuple[str, ...] = {"duration": ("us", "ms", "s", "min", "h", "d"), "size": ("B", "kB", "MB", "GB", "TB", "PB")}.get(
+        quantity.name, ()
+    )
     if quantity is BYTES and value >= 1024 and math.log2(value) % 1 == 0:
         shown = ("KiB", "MiB", "GiB", "TiB", "PiB")
     if quantity is BYTES_PER_SECOND:

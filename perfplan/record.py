@@ -86,7 +86,7 @@ def record(cls: type[T]) -> type[T]:
             if isinstance(kind, Quantity):
                 default = parse(one.metadata["default"], kind).mid
                 setattr(made, one.name, default)
-                made.__init__.__kwdefaults__[one.name] = default  # type: ignore[misc]
+                (made.__init__.__kwdefaults__ or {})[one.name] = default
     return made
 
 

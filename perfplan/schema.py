@@ -49,7 +49,12 @@ def _kind(kind: Any) -> dict[str, Any]:
             return {"type": "object", "additionalProperties": _kind(inner)}
         if what == "list":
             return {"type": "array", "items": _kind(inner)}
-        return {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": [tag_of(c) for c in inner]}}, "allOf": [_branch(c) for c in inner]}
+        return {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"enum": [tag_of(c) for c in inner]}},
+            "allOf": [_branch(c) for c in inner],
+        }
     return _record(kind)
 
 
@@ -67,7 +72,15 @@ def all_fields() -> list[dict[str, str]]:
 def _walk(cls: type, prefix: str, rows: list[dict[str, str]]) -> None:
     for one in declared(cls).values():
         path = f"{prefix}{one.key}"
-        rows.append({"field": path, "kind": kind_name(one.kind), "meaning": one.help, "default": one.default or ("–" if one.optional else "must be stated"), "reason": one.reason})
+        rows.append(
+            {
+                "field": path,
+                "kind": kind_name(one.kind),
+                "meaning": one.help,
+                "default": one.default or ("–" if one.optional else "must be stated"),
+                "reason": one.reason,
+            }
+        )
         _below(one.kind, path, rows)
 
 

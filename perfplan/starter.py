@@ -20,7 +20,9 @@ def write(name: str, tier: str) -> str:
     import json
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,60}", name):
-        raise BadScenario("perfplan new", [Problem(0, "NAME", f"must be letters, digits, - _ and . (it names a folder); got {name[:60]!r}")])
+        raise BadScenario(
+            "perfplan new", [Problem(0, "NAME", f"must be letters, digits, - _ and . (it names a folder); got {name[:60]!r}")]
+        )
     folder = Path(name)
     if folder.exists():
         raise BadScenario("perfplan new", [Problem(0, "NAME", f"must be new; {name} is already there")])

@@ -80,7 +80,11 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     total = float(np.median(study.fleet.cost_usd[:, study.last]))
     if good <= study.last:
         p = float(study.fleet.p_all[int(good)])
-        bought_text = f"The best fleet found adds {bought(study, orders)} and reaches" if orders else "Nothing that can be bought helps: P(all hold) stays at"
+        bought_text = (
+            f"The best fleet found adds {bought(study, orders)} and reaches"
+            if orders
+            else "Nothing that can be bought helps: P(all hold) stays at"
+        )
         return f"{bought_text} {percent(p)} in {month_name(as_of, good)}; demand, targets or code must change to keep every promise."
     later = [o.month for o in study.fleet.orders if o.month > study.last]  # what is ordered after the months asked for is another decision
     held = month_name(as_of, min(good, *later, study.worlds.rps.shape[1]) - 1)
@@ -99,7 +103,7 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     when = first.quantile(0.5)
     cost_now = float(np.median(study.worlds.cost_month_usd[:, 0]))
     low, middle, high = np.quantile(study.fleet.cost_usd[:, last], (0.05, 0.5, 0.95))
-    p05, p95 = (month_name(as_of, first.quantile(p)) for p in (0.05, 0.95))
+    p05, p95 = (month_name(as_of, first.quantile(p), short=True) for p in (0.05, 0.95))
     return (
         Headline(
             name="P(every promise holds), today’s fleet", value=f"{percent(now)} → {percent(then)}", broken=percent(then) if then < asked else "",

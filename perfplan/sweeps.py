@@ -16,7 +16,8 @@ from perfplan.models.queueing import MMc
 from perfplan.plan import Plan, demand_rps, plan
 from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray
-from perfplan.scenario import Cache, Database, Latency, Scenario, Throughput, but
+from perfplan.record import but
+from perfplan.scenario import Cache, Database, Latency, Scenario, Throughput
 from perfplan.uncertainty import Study
 
 SPAN = np.geomspace(0.1, 8.0, 180)  # loads that are tried, over today's peak
@@ -50,7 +51,11 @@ def knee(middle: Scenario) -> Knee:
     return Knee(
         peak_rps=now,
         objectives={name: _last_true(j.holds[0], loads[0]) for name, j in made.judged.items()},
-        resources={path: _crossing(r.utilization[0] / np.broadcast_to(r.limit, r.utilization.shape)[0], loads[0]) for path, r in made.resources.items() if "storage" not in path},
+        resources={
+            path: _crossing(r.utilization[0] / np.broadcast_to(r.limit, r.utilization.shape)[0], loads[0])
+            for path, r in made.resources.items()
+            if "storage" not in path
+        },
         saturated={path: _crossing(r.utilization[0], loads[0]) for path, r in made.resources.items() if "storage" not in path},
     )
 
@@ -73,7 +78,9 @@ def _crossing(used: FloatArray, loads: FloatArray) -> float:
     return float(loads[i - 1] + part * (loads[i] - loads[i - 1]))
 
 
-def latency_by_load(study: Study, p: float = 0.95, points: int = 60, worlds: int = 200) -> tuple[FloatArray, dict[str, FloatArray], dict[str, dict[int, FloatArray]]]:
+def latency_by_load(
+    study: Study, p: float = 0.95, points: int = 60, worlds: int = 200
+) -> tuple[FloatArray, dict[str, FloatArray], dict[str, dict[int, FloatArray]]]:
     """Loads, the percentile *p* of each journey at the median, and its quantiles over worlds (5, 25, 50, 75, 95)."""
     from perfplan.uncertainty import take_worlds
 
@@ -136,7 +143,11 @@ def shares_of_latency(study: Study, month: int = 0) -> dict[str, dict[str, tuple
         rows = {"round trip": (0.0, _at(_round_trip(study), month))}
         for called, visits in journey.calls.items():
             mean = _at(state.responses[called].mean_s, month, study.middle) * float(visits)
-            wait = sum(_at(s.mean_wait_s, month, study.middle) for (tier, bought), s in state.stations.items() if tier == called and bought in ("instances", "connections"))
+            wait = sum(
+                _at(s.mean_wait_s, month, study.middle)
+                for (tier, bought), s in state.stations.items()
+                if tier == called and bought in ("instances", "connections")
+            )
             wait = min(wait * float(visits), mean)
             rows[called] = (wait, mean - wait)
         found[name] = rows

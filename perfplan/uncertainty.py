@@ -9,14 +9,15 @@ import dataclasses
 import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from perfplan.models.capacity import first_month, month_quantile, nodes_needed
 from perfplan.plan import MONTHS, Plan, Resource, demand_rps, plan, with_counts
 from perfplan.quantity import DAY, MONTH, FloatArray
-from perfplan.scenario import Cache, Database, Queue, Scenario, Service, but
+from perfplan.record import but
+from perfplan.scenario import Cache, Database, Queue, Scenario, Service
 from perfplan.scenario.statement import Statement
 
 BOUGHT = {Service: ("instances",), Cache: ("instances",), Database: ("cores", "replicas", "connections"), Queue: ("workers",)}
@@ -77,7 +78,7 @@ def until(objective: Any) -> int:
 
 def take_worlds(scenario: Scenario, count: int) -> Scenario:
     """The first *count* worlds of a drawn scenario."""
-    return _each_array(scenario, lambda a: a[:count] if a.ndim == 2 else a)
+    return cast(Scenario, _each_array(scenario, lambda a: a[:count] if a.ndim == 2 else a))
 
 
 def _each_array(value: Any, change: Callable[[FloatArray], FloatArray]) -> Any:
@@ -95,7 +96,9 @@ def _each_array(value: Any, change: Callable[[FloatArray], FloatArray]) -> Any:
 def run_outs(made: Plan) -> list[RunOut]:
     """Every resource with the month it runs out, the first (at the median, then at P5) first."""
     found = [RunOut(resource=one, months=first_month(one.utilization > one.limit)) for one in made.resources.values()]
-    return sorted(found, key=lambda r: (r.quantile(0.5), r.quantile(0.05), -float(np.median(r.resource.utilization[:, 0] / r.resource.limit.flat[0]))))
+    return sorted(
+        found, key=lambda r: (r.quantile(0.5), r.quantile(0.05), -float(np.median(r.resource.utilization[:, 0] / r.resource.limit.flat[0])))
+    )
 
 
 def broken_from(made: Plan) -> FloatArray:
@@ -236,7 +239,9 @@ def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
 
 def limit_of(tier: Any, name: str) -> tuple[Any, int]:
     """Stated utilization limit of a field that is bought, and how many may be lost."""
-    return (tier.pool_limit if name == "connections" else tier.utilization_limit), int(not isinstance(tier, Cache) and name not in ("connections", "cores"))
+    return (tier.pool_limit if name == "connections" else tier.utilization_limit), int(
+        not isinstance(tier, Cache) and name not in ("connections", "cores")
+    )
 
 
 def _steps(made: Plan) -> list[tuple[str, float]]:
@@ -326,7 +331,12 @@ def proposals(drawn: Scenario) -> list[tuple[str, tuple[str, ...]]]:
             memory = float(np.median(tier.memory_bytes)) * 1.5
             found.append((f"half as much memory again for {name}", (f"{at}.memory={memory / 1e6:.0f}MB",)))
         elif isinstance(tier, Queue):
-            found.append((f"{tier.workers + max(1, round(float(tier.workers) * 0.2)):g} workers for {name}", (f"{at}.workers={tier.workers + max(1, round(float(tier.workers) * 0.2)):g}",)))
+            found.append(
+                (
+                    f"{tier.workers + max(1, round(float(tier.workers) * 0.2)):g} workers for {name}",
+                    (f"{at}.workers={tier.workers + max(1, round(float(tier.workers) * 0.2)):g}",),
+                )
+            )
     taken = {o for option in drawn.options.values() for o in option.set}
     return [(name, overrides) for name, overrides in found if not set(overrides) <= taken]
 
@@ -343,7 +353,9 @@ def _tried_plan(scenario: Scenario) -> Plan:
     return plan(scenario, percentiles=())
 
 
-def _try(statement: Statement, nothing: Plan, row: tuple[str, tuple[str, ...], bool, Any], count: int, total: int, seed: int, last: int) -> Tried:
+def _try(
+    statement: Statement, nothing: Plan, row: tuple[str, tuple[str, ...], bool, Any], count: int, total: int, seed: int, last: int
+) -> Tried:
     name, overrides, proposed, option = row
     made = _tried_plan(take_worlds(statement.but(*overrides).at(total, seed), count)) if overrides else nothing
     p = made.all_hold.mean(axis=0)
@@ -368,7 +380,12 @@ def _p95(made: Plan, last: int) -> float:
     from perfplan.models.latency import percentiles_s
 
     worlds = np.median(made.rps[:, : last + 1], axis=0, keepdims=True)
-    medians = plan(_each_array(made.scenario, lambda a: np.median(a, axis=0, keepdims=True) if a.ndim == 2 else a), worlds[:, :1], percentiles=(), objectives=False)
+    medians = plan(
+        _each_array(made.scenario, lambda a: np.median(a, axis=0, keepdims=True) if a.ndim == 2 else a),
+        worlds[:, :1],
+        percentiles=(),
+        objectives=False,
+    )
     return float(np.mean([percentiles_s(j, (0.95,), (1, 1))[0][0, 0] for j in medians.carried.journeys.values()]))
 
 
@@ -395,7 +412,13 @@ def sensitivities(statement: Statement, made: Plan, seed: int = 7) -> list[Moved
     for entry in statement.uncertain():
         order = np.argsort(np.ravel(statement.draw(entry, worlds, seed)))
         low, high = order[: worlds // 3], order[-(worlds // 3) :]
-        found.append(Moved(path=entry.path, months=float(broken[high].mean() - broken[low].mean()), cost_usd=float(cost[high].mean() - cost[low].mean())))
+        found.append(
+            Moved(
+                path=entry.path,
+                months=float(broken[high].mean() - broken[low].mean()),
+                cost_usd=float(cost[high].mean() - cost[low].mean()),
+            )
+        )
     return sorted(found, key=lambda m: (-abs(m.months), -abs(m.cost_usd)))
 
 
@@ -438,7 +461,7 @@ class Study:
     def order_by(self, month: float, lead_time_s: float) -> datetime.date:
         """The last day to order what must work at the start of *month*; the day of the plan where that has passed."""
         start = np.datetime64(str(self.scenario.as_of)[:7], "M") + int(month)
-        due = (start.astype("datetime64[D]") - np.timedelta64(round(lead_time_s / DAY), "D")).astype(datetime.date)
+        due = cast(datetime.date, (start.astype("datetime64[D]") - np.timedelta64(round(lead_time_s / DAY), "D")).astype(datetime.date))
         return max(due, self.as_of)
 
 

@@ -51,7 +51,11 @@ def _attested(study: Study, item: Item, answer: Answer) -> State:
         reason = answer.note or ""
         verdict = "not applicable" if reason else "unanswered"
         return State(item=item, answer="attested", verdict=verdict, text=said if reason else f"{said}: needs its reason under note")
-    review = datetime.date.fromisoformat(answer.review) if answer.review else datetime.date.fromisoformat(answer.date) + datetime.timedelta(REVIEW_DAYS)
+    review = (
+        datetime.date.fromisoformat(answer.review)
+        if answer.review
+        else datetime.date.fromisoformat(answer.date) + datetime.timedelta(REVIEW_DAYS)
+    )
     if review < study.as_of:
         return State(item=item, answer="attested", verdict="at risk", text=f"{said}: stale since {review}")
     verdict = "not met" if answer.value.lower() in ("no", "false", "none") else "met"

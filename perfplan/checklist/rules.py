@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from perfplan.scenario import (
     Queue,
     Service,
     Throughput,
+    Tier,
     Users,
 )
 from perfplan.sweeps import knee, shares_of_latency
@@ -57,11 +59,19 @@ class Rule:
 # ---- small helpers ----
 
 
-def _of(study: Study, kind: type) -> dict[str, Objective]:
+Promise = TypeVar("Promise", bound=Objective)
+Kind = TypeVar("Kind", bound=Tier)
+
+
+def _of(study: Study, kind: type[Promise]) -> dict[str, Promise]:
     return {n: o for n, o in study.scenario.objectives.items() if isinstance(o, kind)}
 
 
-def _tiers(study: Study, kind: type) -> dict[str, object]:
+def _has(study: Study, kind: type) -> bool:
+    return any(isinstance(o, kind) for o in study.scenario.objectives.values())
+
+
+def _tiers(study: Study, kind: type[Kind]) -> dict[str, Kind]:
     return {n: t for n, t in study.scenario.tiers.items() if isinstance(t, kind)}
 
 
@@ -78,11 +88,14 @@ def _verdict_of(study: Study, names: list[str]) -> str:
     return worst
 
 
-def _objectives(study: Study, kind: type, missing: str = "") -> Found | None:
+def _objectives(study: Study, kind: type[Objective], missing: str = "") -> Found | None:
     names = list(_of(study, kind))
     if not names:
         return None
-    parts = [f"{n}: P(holds) {percent(float(holds_with(study, n)[0][0]))} now, {percent(float(holds_with(study, n)[0][study.last]))} in {month_name(str(study.scenario.as_of), study.last)}" for n in names]
+    parts = [
+        f"{n}: P(holds) {percent(float(holds_with(study, n)[0][0]))} now, {percent(float(holds_with(study, n)[0][study.last]))} in {month_name(str(study.scenario.as_of), study.last)}"
+        for n in names
+    ]
     return Found(text="; ".join(parts) + missing, verdict=_verdict_of(study, names))
 
 
@@ -95,7 +108,11 @@ def _when(study: Study, path: str) -> tuple[str, str]:
     out = next(r for r in study.run_outs if r.resource.path == path)
     p05, p50 = out.quantile(0.05), out.quantile(0.5)
     as_of = str(study.scenario.as_of)
-    text = f"runs out in {month_name(as_of, p50)} at the median (P5 {month_name(as_of, p05)})" if np.isfinite(p05) else "lasts for the whole plan"
+    text = (
+        f"runs out in {month_name(as_of, p50)} at the median (P5 {month_name(as_of, p05)})"
+        if np.isfinite(p05)
+        else "lasts for the whole plan"
+    )
     return text, "not met" if p05 < 1 else "at risk" if p05 <= study.last else "met"
 
 
@@ -113,24 +130,41 @@ def _patterns(study: Study) -> Found:
     history = study.statement.history
     if history is None:
         return Found(text="no traffic history: the usual week of a consumer service is assumed", verdict="at risk")
-    return Found(text=f"{history.file}: {len(history.weekly_peak_rps)} weeks; mean hour {share(float(np.mean(history.week)))} of the busiest", answer="measured")
+    return Found(
+        text=f"{history.file}: {len(history.weekly_peak_rps)} weeks; mean hour {share(float(np.mean(history.week)))} of the busiest",
+        answer="measured",
+    )
 
 
 def _growth(study: Study) -> Found:
     as_of = str(study.scenario.as_of)
-    parts = [f"{month_name(as_of, m)} {rate(float(np.median(study.worlds.rps[:, m])))} ({number(float(np.quantile(study.worlds.rps[:, m], 0.05)))} … {number(float(np.quantile(study.worlds.rps[:, m], 0.95)))})" for m in (6, 12, 36)]
+    parts = [
+        f"{month_name(as_of, m)} {rate(float(np.median(study.worlds.rps[:, m])))} ({number(float(np.quantile(study.worlds.rps[:, m], 0.05)))} … {number(float(np.quantile(study.worlds.rps[:, m], 0.95)))})"
+        for m in (6, 12, 36)
+    ]
     return Found(text=", ".join(parts))
 
 
 def _critical(study: Study) -> Found | None:
-    names = sorted({o.journey for o in _of(study, Latency).values()})  # type: ignore[union-attr]
-    return Found(text=f"latency is promised for {listed(names)}, {share(sum(float(np.median(study.scenario.journeys[n].share)) for n in names))} of all requests") if names else None
+    names = sorted({o.journey for o in _of(study, Latency).values()})
+    return (
+        Found(
+            text=f"latency is promised for {listed(names)}, {share(sum(float(np.median(study.scenario.journeys[n].share)) for n in names))} of all requests"
+        )
+        if names
+        else None
+    )
 
 
 def _regions(study: Study) -> Found:
     regions = study.scenario.regions
     text = ", ".join(f"{n} {share(float(np.median(r.share)))} at {duration(float(np.median(r.round_trip_s)))}" for n, r in regions.items())
-    slow = [n for n, r in regions.items() for o in _of(study, Latency).values() if float(np.median(r.round_trip_s)) > float(np.median(o.below_s))]  # type: ignore[union-attr]
+    slow = [
+        n
+        for n, r in regions.items()
+        for o in _of(study, Latency).values()
+        if float(np.median(r.round_trip_s)) > float(np.median(o.below_s))
+    ]
     return Found(text=text, verdict="at risk" if slow else "met")
 
 
@@ -161,13 +195,19 @@ def _availability(study: Study) -> Found | None:
     found = _objectives(study, Availability)
     if found is None:
         return None
-    up = [f"{n} {share(float(np.median(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0])))}" for n in study.scenario.journeys]
+    up = [
+        f"{n} {share(float(np.median(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0])))}"
+        for n in study.scenario.journeys
+    ]
     return Found(text=f"composed from tiers: {', '.join(up)}; {found.text}", verdict=found.verdict)
 
 
 def _uptime(study: Study) -> Found | None:
     names = _of(study, Availability)
-    text = "; ".join(f"{n}: {share(float(np.median(o.above)))} allows {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30 days" for n, o in names.items())  # type: ignore[union-attr]
+    text = "; ".join(
+        f"{n}: {share(float(np.median(o.above)))} allows {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30 days"
+        for n, o in names.items()
+    )
     return Found(text=text) if names else None
 
 
@@ -175,14 +215,20 @@ def _budget(study: Study) -> Found | None:
     names = _of(study, Availability)
     if not names:
         return None
-    parts = [f"{n}: {duration(float(error_budget_s(float(np.median(o.above)), DAYS_28)))} in 28 days, {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30" for n, o in names.items()]  # type: ignore[union-attr]
+    parts = [
+        f"{n}: {duration(float(error_budget_s(float(np.median(o.above)), DAYS_28)))} in 28 days, {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30"
+        for n, o in names.items()
+    ]
     return Found(text="; ".join(parts))
 
 
 def _freeze(study: Study) -> Found | None:
     names = _of(study, Availability)
     at = float(np.median(study.scenario.freeze_at))
-    text = "; ".join(f"{n}: deployments stop when {duration(at * float(error_budget_s(float(np.median(o.above)), DAYS_30)))} of 30 days are left" for n, o in names.items())  # type: ignore[union-attr]
+    text = "; ".join(
+        f"{n}: deployments stop when {duration(at * float(error_budget_s(float(np.median(o.above)), DAYS_30)))} of 30 days are left"
+        for n, o in names.items()
+    )
     return Found(text=f"{text}; nothing shows that the policy is in force", verdict="at risk") if names else None
 
 
@@ -193,7 +239,10 @@ def _slis(study: Study) -> Found:
 def _headroom(study: Study) -> Found:
     found = knee(study.scenario)
     has, wanted = found.rps / found.peak_rps, float(np.median(study.scenario.headroom))
-    return Found(text=f"{number(has)} times today's peak before a promise breaks; {number(wanted)} wanted, 3 recommended", verdict="met" if has >= 3 else "at risk" if has >= wanted else "not met")
+    return Found(
+        text=f"{number(has)} times today's peak before a promise breaks; {number(wanted)} wanted, 3 recommended",
+        verdict="met" if has >= 3 else "at risk" if has >= wanted else "not met",
+    )
 
 
 def _storage(study: Study) -> Found | None:
@@ -201,7 +250,13 @@ def _storage(study: Study) -> Found | None:
     if not names:
         return None
     texts, verdicts = zip(*(_when(study, f"tiers.{n}.storage_limit") for n in names), strict=True)
-    return Found(text="; ".join(f"{n}: {size(_now(study, study.middle.stored_bytes[n]))} now, {size(_now(study, study.middle.stored_bytes[n], 36))} in 36 months, {t}" for n, t in zip(names, texts, strict=True)), verdict=_worst(verdicts))
+    return Found(
+        text="; ".join(
+            f"{n}: {size(_now(study, study.middle.stored_bytes[n]))} now, {size(_now(study, study.middle.stored_bytes[n], 36))} in 36 months, {t}"
+            for n, t in zip(names, texts, strict=True)
+        ),
+        verdict=_worst(verdicts),
+    )
 
 
 def _worst(verdicts: tuple[str, ...]) -> str:
@@ -210,14 +265,20 @@ def _worst(verdicts: tuple[str, ...]) -> str:
 
 def _bandwidth(study: Study) -> Found:
     text, verdict = _when(study, "link")
-    return Found(text=f"{size(_now(study, study.middle.sent_bytes))}/s out, {size(_now(study, study.middle.received_bytes))}/s in at the peak hour; the link {text}", verdict=verdict)
+    return Found(
+        text=f"{size(_now(study, study.middle.sent_bytes))}/s out, {size(_now(study, study.middle.received_bytes))}/s in at the peak hour; the link {text}",
+        verdict=verdict,
+    )
 
 
 def _burst(study: Study) -> Found:
     backlog, drain, name = burst(study.middle)
     waiting = _now(study, backlog)
     text = f"a burst of {number(float(np.median(study.scenario.traffic.peak_second)))} times for {duration(float(np.median(study.scenario.traffic.burst_s)))} leaves {number(waiting)} requests waiting for {name}"
-    return Found(text=f"{text}, gone after {duration(_now(study, drain))}" if waiting else f"{text}: it is carried", verdict="met" if waiting == 0 else "at risk")
+    return Found(
+        text=f"{text}, gone after {duration(_now(study, drain))}" if waiting else f"{text}: it is carried",
+        verdict="met" if waiting == 0 else "at risk",
+    )
 
 
 # ---- phase 2 ----
@@ -226,14 +287,23 @@ def _burst(study: Study) -> Found:
 def _breakpoints(study: Study) -> Found:
     found = knee(study.scenario)
     first = found.first.removeprefix("tiers.").replace(".", " ")
-    return Found(text=f"{first} saturate first, at {rate(found.saturated[found.first])}; promises hold up to {rate(found.rps)}", verdict="met" if found.rps > found.peak_rps * 2 else "at risk")
+    return Found(
+        text=f"{first} saturate first, at {rate(found.saturated[found.first])}; promises hold up to {rate(found.rps)}",
+        verdict="met" if found.rps > found.peak_rps * 2 else "at risk",
+    )
 
 
 def _cpu_threshold(study: Study) -> Found | None:
     found = knee(study.scenario)
-    rows = [(n, study.middle.carried.stations[n, "instances"]) for n in _tiers(study, Service)]
-    parts = [f"{n} {share(min(float(np.median(study.scenario.tiers[n].utilization_limit)), _now(study, s.utilization) * found.rps / found.peak_rps))}" for n, s in rows]  # type: ignore[union-attr]
-    return Found(text=f"highest utilization before a promise breaks: {', '.join(parts)}; no policy is shown to be deployed", verdict="at risk") if parts else None
+    rows = [
+        (n, float(np.median(t.utilization_limit)), study.middle.carried.stations[n, "instances"]) for n, t in _tiers(study, Service).items()
+    ]
+    parts = [f"{n} {share(min(limit, _now(study, s.utilization) * found.rps / found.peak_rps))}" for n, limit, s in rows]
+    return (
+        Found(text=f"highest utilization before a promise breaks: {', '.join(parts)}; no policy is shown to be deployed", verdict="at risk")
+        if parts
+        else None
+    )
 
 
 def _queue_depth(study: Study) -> Found | None:
@@ -241,7 +311,9 @@ def _queue_depth(study: Study) -> Found | None:
     for objective in _of(study, Completion).values():
         assert isinstance(objective, Completion)
         rps = _now(study, study.middle.carried.calls_rps[objective.queue])
-        parts.append(f"{objective.queue}: {number(float(in_flight(rps, float(np.median(objective.below_s)))))} jobs in the queue at its target")
+        parts.append(
+            f"{objective.queue}: {number(float(in_flight(rps, float(np.median(objective.below_s)))))} jobs in the queue at its target"
+        )
     return Found(text="; ".join(parts) + "; no policy is shown to be deployed", verdict="at risk") if parts else None
 
 
@@ -249,13 +321,26 @@ def _hierarchy(study: Study) -> Found | None:
     caches = _tiers(study, Cache)
     if not caches and study.scenario.cdn is None:
         return None
-    parts = [f"edge answers {share(sum(_now(study, study.middle.carried.edge[n]) * float(np.median(j.share)) for n, j in study.scenario.journeys.items()))} of all requests"] if study.scenario.cdn else []
+    parts = (
+        [
+            f"edge answers {share(sum(_now(study, study.middle.carried.edge[n]) * float(np.median(j.share)) for n, j in study.scenario.journeys.items()))} of all requests"
+        ]
+        if study.scenario.cdn
+        else []
+    )
     parts += [f"{n} hits {share(_now(study, study.middle.carried.hit_ratio[n]))}" for n in caches]
     return Found(text="; ".join(parts) + "; with a cold cache its origin is not yet modelled", verdict="at risk")
 
 
 def _edge(study: Study) -> Found | None:
-    return Found(text=f"edge hit ratio {share(float(np.median(study.scenario.cdn.hit_ratio)))} as stated", verdict="met" if float(np.median(study.scenario.cdn.hit_ratio)) >= 0.8 else "at risk") if study.scenario.cdn else None
+    return (
+        Found(
+            text=f"edge hit ratio {share(float(np.median(study.scenario.cdn.hit_ratio)))} as stated",
+            verdict="met" if float(np.median(study.scenario.cdn.hit_ratio)) >= 0.8 else "at risk",
+        )
+        if study.scenario.cdn
+        else None
+    )
 
 
 def _app_cache(study: Study) -> Found | None:
@@ -271,7 +356,9 @@ def _cache_aside(study: Study) -> Found | None:
     for name, tier in _tiers(study, Cache).items():
         assert isinstance(tier, Cache)
         reads = _now(study, study.middle.carried.calls_rps[name])
-        parts.append(f"{name}: {number(reads)} look-ups a second, {number(reads * (1 - _now(study, study.middle.carried.hit_ratio[name])))} misses reach {tier.origin}")
+        parts.append(
+            f"{name}: {number(reads)} look-ups a second, {number(reads * (1 - _now(study, study.middle.carried.hit_ratio[name])))} misses reach {tier.origin}"
+        )
     return Found(text="; ".join(parts)) if parts else None
 
 
@@ -298,7 +385,9 @@ def _pool(study: Study) -> Found | None:
     for name in _tiers(study, Database):
         text, verdict = _when(study, f"tiers.{name}.connections")
         station = study.middle.carried.stations[name, "connections"]
-        parts.append(f"{name}: {number(_now(study, station.load))} connections busy on average of {number(_now(study, station.servers))}, {text}")
+        parts.append(
+            f"{name}: {number(_now(study, station.load))} connections busy on average of {number(_now(study, station.servers))}, {text}"
+        )
         verdicts.append(verdict)
     return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
 
@@ -306,7 +395,7 @@ def _pool(study: Study) -> Found | None:
 def _replicas(study: Study) -> Found | None:
     parts, verdicts = [], []
     for name, tier in _tiers(study, Database).items():
-        if tier.replicas:  # type: ignore[attr-defined]
+        if tier.replicas:
             text, verdict = _when(study, f"tiers.{name}.replicas")
             parts.append(f"{name}: replicas {share(_now(study, study.middle.carried.stations[name, 'replicas'].utilization))} busy, {text}")
             verdicts.append(verdict)
@@ -323,7 +412,10 @@ def _sharding(study: Study) -> Found | None:
 
 
 def _partners(study: Study) -> Found | None:
-    parts = [f"{n}: mean {duration(_now(study, study.middle.carried.responses[n].mean_s))}, p99 {duration(float(np.median(t.p99_s)))}" for n, t in _tiers(study, Partner).items()]  # type: ignore[attr-defined]
+    parts = [
+        f"{n}: mean {duration(_now(study, study.middle.carried.responses[n].mean_s))}, p99 {duration(float(np.median(t.p99_s)))}"
+        for n, t in _tiers(study, Partner).items()
+    ]
     return Found(text="; ".join(parts)) if parts else None
 
 
@@ -332,7 +424,10 @@ def _jobs(study: Study) -> Found | None:
     if not queues:
         return None
     rows = {n: study.middle.carried.stations[n, "workers"] for n in queues}
-    text = "; ".join(f"{n}: {number(_now(study, s.arrival_rps))} jobs a second, workers {share(_now(study, s.utilization))} busy, mean wait {duration(_now(study, s.mean_wait_s))}" for n, s in rows.items())
+    text = "; ".join(
+        f"{n}: {number(_now(study, s.arrival_rps))} jobs a second, workers {share(_now(study, s.utilization))} busy, mean wait {duration(_now(study, s.mean_wait_s))}"
+        for n, s in rows.items()
+    )
     return Found(text=text, verdict="met" if all(_now(study, s.utilization) < 1 for s in rows.values()) else "not met")
 
 
@@ -340,7 +435,9 @@ def _static(study: Study) -> Found | None:
     if study.scenario.cdn is None:
         return None
     all_bytes = _now(study, study.middle.edge_bytes)
-    return Found(text=f"the edge carries {size(all_bytes)}/s at the peak, {size(_now(study, study.middle.sent_bytes))}/s still leave the data centre")
+    return Found(
+        text=f"the edge carries {size(all_bytes)}/s at the peak, {size(_now(study, study.middle.sent_bytes))}/s still leave the data centre"
+    )
 
 
 def _cacheable(study: Study) -> Found | None:
@@ -353,18 +450,34 @@ def _cacheable(study: Study) -> Found | None:
 
 
 def _threads(study: Study) -> Found | None:
-    parts = [f"{n}: {number(_now(study, study.middle.carried.stations[n, 'instances'].load) * float(t.instances))} threads busy of {number(float(t.instances * t.threads))} ({t.io})" for n, t in _tiers(study, Service).items()]  # type: ignore[attr-defined]
+    parts = [
+        f"{n}: {number(_now(study, study.middle.carried.stations[n, 'instances'].load) * float(t.instances))} threads busy of {number(float(t.instances * t.threads))} ({t.io})"
+        for n, t in _tiers(study, Service).items()
+    ]
     return Found(text="; ".join(parts)) if parts else None
 
 
 def _batching(study: Study) -> Found | None:
     tried = [t for t in study.options if any(".calls." in o for o in t.overrides)]
-    return Found(text="; ".join(f"{t.name}: P(all hold) {percent(t.p_all)} in {month_name(str(study.scenario.as_of), study.last)}" for t in tried), verdict="at risk") if tried else None
+    return (
+        Found(
+            text="; ".join(
+                f"{t.name}: P(all hold) {percent(t.p_all)} in {month_name(str(study.scenario.as_of), study.last)}" for t in tried
+            ),
+            verdict="at risk",
+        )
+        if tried
+        else None
+    )
 
 
 def _cost(study: Study) -> Found:
     cost = float(np.median(study.worlds.cost_month_usd[:, 0]))
-    requests = float(np.median(study.worlds.rps[:, 0])) * 730 * 3600 * float(np.mean(study.scenario.week)) if study.scenario.week is not None else float("nan")
+    requests = (
+        float(np.median(study.worlds.rps[:, 0])) * 730 * 3600 * float(np.mean(study.scenario.week))
+        if study.scenario.week is not None
+        else float("nan")
+    )
     per = f", {money(cost / requests * 1e6)} per million requests" if np.isfinite(requests) else ""
     return Found(text=f"{money(cost)} a month today{per}; list prices as stated")
 
@@ -376,14 +489,23 @@ def _document(study: Study) -> Found:
 def _p95(study: Study) -> Found:
     worst = max(float(ps[0.95][0, 0]) for ps in study.middle.percentile_s.values())
     tier = next((n for n, t in (("Enterprise", 0.150), ("Growth", 0.300), ("MVP", 0.500)) if worst < t), "none")
-    return Found(text=f"slowest journey's p95 is {duration(worst)} at the peak hour: tier reached {tier}", verdict="met" if tier != "none" else "not met")
+    return Found(
+        text=f"slowest journey's p95 is {duration(worst)} at the peak hour: tier reached {tier}",
+        verdict="met" if tier != "none" else "not met",
+    )
 
 
 def _error_rate(study: Study) -> Found:
     bad = max(float(1 - path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
     tier = next((n for n, t in (("Enterprise", 1e-4), ("Growth", 1e-3), ("MVP", 1e-2)) if bad < t), "none")
-    binding = "; with an availability of 99.9 % / 99.95 % / 99.99 % counted in requests, 0.1 % / 0.05 % / 0.01 % bind" if _of(study, Errors) or _of(study, Availability) else ""
-    return Found(text=f"worst journey fails {share(bad)} of requests: tier reached {tier}{binding}", verdict="met" if tier != "none" else "not met")
+    binding = (
+        "; with an availability of 99.9 % / 99.95 % / 99.99 % counted in requests, 0.1 % / 0.05 % / 0.01 % bind"
+        if _has(study, Errors) or _has(study, Availability)
+        else ""
+    )
+    return Found(
+        text=f"worst journey fails {share(bad)} of requests: tier reached {tier}{binding}", verdict="met" if tier != "none" else "not met"
+    )
 
 
 def _nines(study: Study) -> Found:
@@ -414,12 +536,17 @@ def _database_share(study: Study) -> Found | None:
 
 def _limit(study: Study) -> Found:
     found = knee(study.scenario)
-    return Found(text=f"{found.first.removeprefix('tiers.').replace('.', ' ')} limit the throughput, at {rate(found.saturated[found.first])}")
+    return Found(
+        text=f"{found.first.removeprefix('tiers.').replace('.', ' ')} limit the throughput, at {rate(found.saturated[found.first])}"
+    )
 
 
 def _run_out_months(study: Study) -> Found:
     soonest = min(month_quantile(r.months, 0.05) for r in study.run_outs)
-    return Found(text=f"first resource runs out in {month_name(str(study.scenario.as_of), soonest)} (P5); orders and dates stand in chapter 0", answer="artefact")
+    return Found(
+        text=f"first resource runs out in {month_name(str(study.scenario.as_of), soonest)} (P5); orders and dates stand in chapter 0",
+        answer="artefact",
+    )
 
 
 _1, _2, _3, _5, _6 = "1_requirements", "2_architecture", "3_implementation", "5_monitoring", "6_optimization"

@@ -19,7 +19,9 @@ def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArr
     >>> float(k_of_n(1, 2, 0.99).round(6)), float(k_of_n(3, 2, 0.99))
     (0.9999, 0.0)
     """
-    k, n, p = np.broadcast_arrays(np.ceil(np.asarray(needed, dtype=float) - 1e-9), np.asarray(nodes, dtype=float), np.asarray(node_availability, dtype=float))
+    k, n, p = np.broadcast_arrays(
+        np.ceil(np.asarray(needed, dtype=float) - 1e-9), np.asarray(nodes, dtype=float), np.asarray(node_availability, dtype=float)
+    )
     inside = (k >= 1) & (k <= n)
     up = bdtrc(np.where(inside, k - 1, 0), np.where(inside, n, 1), p)
     return np.where(k > n, 0.0, np.where(k < 1, 1.0, up))

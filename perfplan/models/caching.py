@@ -43,7 +43,7 @@ def zipf_classes(items: Count, exponent: Ratio) -> tuple[FloatArray, FloatArray]
     tail_count = high - low
     weight = _power_integral(low, high, s) / np.where(tail_count > 0, tail_count, 1.0)
     count = np.concatenate([present.astype(float) + 0 * n, tail_count], axis=-1)
-    each = np.concatenate([np.broadcast_to(head**-s, count.shape[:-1] + (EXACT_RANKS,)), weight], axis=-1)
+    each = np.concatenate([np.broadcast_to(head**-s, (*count.shape[:-1], EXACT_RANKS)), weight], axis=-1)
     return count, each / (count * each).sum(axis=-1, keepdims=True)
 
 

@@ -6,6 +6,7 @@ Symbols: a offered load in erlang (rate x time a server is busy per request).
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perfplan.models.arrays import count_up
 from perfplan.quantity import Count, FloatArray, Fraction, Value
@@ -33,10 +34,10 @@ def usable_limit(nodes: Count, limit: Fraction, spare: int = 0) -> FloatArray:
     (0.475, 0.75)
     """
     n = np.asarray(nodes, dtype=float)
-    return np.minimum(limit, SPARE_LIMIT * np.maximum(n - spare, 0) / n) if spare else np.minimum(limit, 1.0) + 0 * n
+    return np.asarray(np.minimum(limit, SPARE_LIMIT * np.maximum(n - spare, 0) / n) if spare else np.minimum(limit, 1.0) + 0 * n)
 
 
-def first_month(over: FloatArray) -> FloatArray:
+def first_month(over: NDArray[np.bool_]) -> FloatArray:
     """Index of the first month in which *over* is true, shape (worlds,); inf where it never is.
 
     >>> first_month(np.array([[False, True, True], [False, False, False]]))

@@ -179,7 +179,7 @@ class Lognormal:
 
     @property
     def variance(self) -> Value:
-        return self.mean_s**2 * np.expm1(np.asarray(self.sigma) ** 2)
+        return np.asarray(self.mean_s**2 * np.expm1(np.asarray(self.sigma) ** 2))
 
     @property
     def reach_s(self) -> Value:
@@ -206,7 +206,7 @@ def _lognormal_table(sigma: FloatArray) -> tuple[Complex, FloatArray]:
     """phi of the lognormal of median 1 on a grid of sigma and log frequency, wide enough for all of *sigma*."""
     first = int(sigma.min() / _SIGMA_STEP)
     steps = np.arange(first, max(int(sigma.max() / _SIGMA_STEP) + 1, first + 1) + 1)
-    return np.stack([_lognormal_row(int(k)) for k in steps]), steps * _SIGMA_STEP
+    return np.stack([_lognormal_row(int(k)) for k in steps]), np.asarray(steps * _SIGMA_STEP, dtype=float)
 
 
 @functools.lru_cache(maxsize=256)
@@ -296,15 +296,15 @@ class Visits:
 
     @property
     def mean_s(self) -> Value:
-        return self.times * self.part.mean_s
+        return np.asarray(self.times * self.part.mean_s)
 
     @property
     def variance(self) -> Value:
-        return self.times * self.part.variance + self._rest * (1 - self._rest) * self.part.mean_s**2
+        return np.asarray(self.times * self.part.variance + self._rest * (1 - self._rest) * self.part.mean_s**2)
 
     @property
     def reach_s(self) -> Value:
-        return self.part.reach_s
+        return np.asarray(self.part.reach_s)
 
     def characteristic(self, u: FloatArray) -> Complex:
         phi = self.part.characteristic(u)
@@ -318,7 +318,7 @@ def _power(phi: Complex, times: int) -> Complex:
     if times == 0:
         return np.ones_like(phi)
     half = _power(phi, times // 2) if times > 1 else phi
-    return cast(Complex, phi if times == 1 else half * half * (phi if times % 2 else 1.0))
+    return phi if times == 1 else half * half * (phi if times % 2 else 1.0)
 
 
 def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[int, ...] = ()) -> list[FloatArray]:

@@ -11,6 +11,7 @@ Gross, Shortle, Thompson, Harris: Fundamentals of Queueing Theory, 4th ed. 2008,
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaincc, gammaln, xlogy
 
 from perfplan.quantity import Count, FloatArray, Fraction, Ratio, Rps, Seconds, Value
@@ -37,7 +38,7 @@ def erlang_b(load: Value, servers: Value) -> FloatArray:
     return np.where(endless, 1.0, np.where(far, _recurrence(a, c, far), lost))
 
 
-def _recurrence(a: FloatArray, c: FloatArray, where: FloatArray) -> FloatArray:
+def _recurrence(a: FloatArray, c: FloatArray, where: NDArray[np.bool_]) -> FloatArray:
     inverse = np.ones(a.shape)
     if where.any():
         for k in range(1, int(c[where].max()) + 1):

@@ -53,7 +53,7 @@ def budget_left(target: Fraction, bad_share: Fraction) -> FloatArray:
         return np.asarray(1 - np.asarray(bad_share, dtype=float) / (1 - np.asarray(target, dtype=float)))
 
 
-def binding_error_limit(error_limit: Fraction, availability: Fraction) -> Fraction:
+def binding_error_limit(error_limit: float, availability: float) -> float:
     """The stricter of an error-rate target and an availability target counted in requests.
 
     >>> binding_error_limit(0.01, 0.999)  # 1 % of errors would break 99.9 %

@@ -25,7 +25,8 @@ from perfplan.models.queueing import drain_time_s
 from perfplan.plan.paths import Carried, carry, hit_ratios
 from perfplan.plan.promises import Judged, judge
 from perfplan.quantity import FloatArray, Value
-from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, but
+from perfplan.record import but
+from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
 
 MONTHS = 37  # months 0 .. 36
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -74,7 +75,7 @@ class Plan:
     @property
     def all_hold(self) -> NDArray[np.bool_]:
         """Whether every objective holds, (worlds, months)."""
-        return np.logical_and.reduce([j.holds for j in self.judged.values()])
+        return np.asarray(np.logical_and.reduce([j.holds for j in self.judged.values()]), dtype=bool)
 
     @property
     def cost_month_usd(self) -> FloatArray:
@@ -99,7 +100,7 @@ def demand_rps(scenario: Scenario, months: int = MONTHS) -> FloatArray:
     for event in traffic.events:
         month = month_index(scenario, event.month)
         factors[month] = factors.get(month, 1.0) * event.factor
-    return np.atleast_2d(grown(now, growth, np.arange(months)) * with_events(months, factors))
+    return np.atleast_2d(grown(now, growth, np.arange(months, dtype=float)) * with_events(months, factors))
 
 
 def month_index(scenario: Scenario, month: str) -> int:
@@ -129,7 +130,12 @@ def plan(
         scenario=scenario,
         rps=rps,
         carried=carried,
-        percentile_s={name: dict(zip(percentiles, percentiles_s(path, percentiles, rps.shape), strict=True)) for name, path in carried.journeys.items()} if percentiles else {},
+        percentile_s={
+            name: dict(zip(percentiles, percentiles_s(path, percentiles, rps.shape), strict=True))
+            for name, path in carried.journeys.items()
+        }
+        if percentiles
+        else {},
         judged=judge(scenario, carried, both=both) if objectives else {},
         resources=_resources(scenario, carried, stored, sent),
         stored_bytes=stored,
@@ -167,12 +173,14 @@ def burst(made: Plan) -> tuple[FloatArray, FloatArray, str]:
     capacity = made.rps / np.maximum(station.utilization, 1e-12)
     traffic = made.scenario.traffic
     backlog = burst_backlog(made.rps, capacity, traffic.peak_second, traffic.burst_s)
-    return backlog, drain_time_s(backlog, made.rps, 1.0, capacity), " ".join(name)
+    return backlog, np.asarray(drain_time_s(backlog, made.rps, 1.0, capacity)), " ".join(name)
 
 
 def tightest(made: Plan) -> tuple[str, str]:
     """The station of highest utilization in the first month, at the median: the one that saturates first."""
-    return max(made.carried.stations, key=lambda key: float(np.median(np.atleast_2d(made.carried.stations[key].utilization + 0 * made.rps)[:, 0])))
+    return max(
+        made.carried.stations, key=lambda key: float(np.median(np.atleast_2d(made.carried.stations[key].utilization + 0 * made.rps)[:, 0]))
+    )
 
 
 def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray) -> dict[str, Resource]:
@@ -180,15 +188,37 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
     for (name, bought), station in carried.stations.items():
         tier = scenario.tiers[name]
         count = float(getattr(tier, bought))
-        found.append(Resource(tier=name, field=bought, count=count, unit=UNITS[bought], utilization=station.utilization + 0 * carried.rps, limit=_limit(tier, bought, count, carried, name)))
+        found.append(
+            Resource(
+                tier=name,
+                field=bought,
+                count=count,
+                unit=UNITS[bought],
+                utilization=station.utilization + 0 * carried.rps,
+                limit=_limit(tier, bought, count, carried, name),
+            )
+        )
     for name, data in stored.items():
         full = data / scenario.tiers[name].storage_limit_bytes  # type: ignore[union-attr]
-        found.append(Resource(tier=name, field="storage_limit", count=1.0, unit="storage", utilization=full, limit=np.asarray(STORAGE_LIMIT)))
+        found.append(
+            Resource(tier=name, field="storage_limit", count=1.0, unit="storage", utilization=full, limit=np.asarray(STORAGE_LIMIT))
+        )
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Partner) and tier.limit_rps is not None:
             used = carried.calls_rps[name] / np.asarray(tier.limit_rps) + 0 * carried.rps
-            found.append(Resource(tier=name, field="limit", count=1.0, unit="rate limit", utilization=used, limit=np.asarray(PARTNER_LIMIT)))
-    found.append(Resource(tier="", field="link", count=1.0, unit="network link", utilization=sent / scenario.link_bytes_per_s, limit=np.asarray(LINK_LIMIT)))
+            found.append(
+                Resource(tier=name, field="limit", count=1.0, unit="rate limit", utilization=used, limit=np.asarray(PARTNER_LIMIT))
+            )
+    found.append(
+        Resource(
+            tier="",
+            field="link",
+            count=1.0,
+            unit="network link",
+            utilization=sent / scenario.link_bytes_per_s,
+            limit=np.asarray(LINK_LIMIT),
+        )
+    )
     return {one.path: one for one in found}
 
 
@@ -227,7 +257,9 @@ def _traffic(scenario: Scenario, carried: Carried) -> tuple[FloatArray, FloatArr
     return sent, np.asarray(received), edge
 
 
-def _cost(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray, edge: FloatArray) -> dict[str, FloatArray]:
+def _cost(
+    scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray, edge: FloatArray
+) -> dict[str, FloatArray]:
     flat = 0 * carried.rps
     seconds = requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), 365.25 / 12)
     cost: dict[str, FloatArray] = {}

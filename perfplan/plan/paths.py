@@ -94,7 +94,9 @@ def _response(
         return Exponential(mean_s=tier.publish_time_s)
     if isinstance(tier, Cache):
         node = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=tier.service_time_s, servers=1.0)
-        return Series(parts=(*_visit(node).parts, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin]))))
+        return Series(
+            parts=(*_visit(node).parts, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin])))
+        )
     if isinstance(tier, Database):
         return _database(tier, name, calls[name], stations)
     held = tier.service_time_s if tier.io == "async" else tier.service_time_s + _held(scenario, name, calls, responses, journey_rps, edge)
@@ -113,7 +115,9 @@ def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, s
     primary = stations[name, "cores"] = MMc(arrival_rps=miss_rate(rps, away), service_s=tier.service_time_s, servers=tier.cores)
     query: Distribution = _visit(primary)
     if tier.replicas:
-        replica = stations[name, "replicas"] = MMc(arrival_rps=rps * away / tier.replicas, service_s=tier.service_time_s, servers=tier.cores)
+        replica = stations[name, "replicas"] = MMc(
+            arrival_rps=rps * away / tier.replicas, service_s=tier.service_time_s, servers=tier.cores
+        )
         query = Mixture(weights=(away, 1 - away), parts=(_visit(replica), query))
     pool = stations[name, "connections"] = MMc(arrival_rps=rps, service_s=query.mean_s + tier.hold_time_s, servers=tier.connections)
     return Series(parts=(Wait.of(pool), query))

@@ -175,4 +175,3 @@ def _users(scenario: Scenario, carried: Carried, objective: Users) -> Judged:
     return Judged(
         objective=objective, value=judged.value + 0 * carried.rps, bound=1.0, holds=np.broadcast_to(holds, carried.rps.shape),
     )  # fmt: skip
-

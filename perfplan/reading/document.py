@@ -45,7 +45,9 @@ def text_of(path: Path) -> str:
         if not path.is_file():
             raise refuse("must be a file; there is none (write one with `perfplan new NAME`)")
         if path.stat().st_size > LARGEST:
-            raise refuse(f"must be at most 1 MB; got {path.stat().st_size / 1e6:.1f} MB (history and measurements go into files of their own)")
+            raise refuse(
+                f"must be at most 1 MB; got {path.stat().st_size / 1e6:.1f} MB (history and measurements go into files of their own)"
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise refuse(f"must be text in UTF-8; byte {error.start} is not (a binary file?)") from None
@@ -82,13 +84,14 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _refuse_tricks(text: str, file: str) -> None:
     problems, depth = [], 0
     for event in yaml.parse(text, Loader=LOADER):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if isinstance(event, yaml.AliasEvent):
-            problems.append(Problem(line, "", f"aliases are not allowed; got *{event.anchor} (write the value again)"))
-        elif getattr(event, "anchor", None):
-            problems.append(Problem(line, "", f"anchors are not allowed; got &{event.anchor} (write the value where it is used)"))
-        if getattr(event, "tag", None) and not isinstance(event, yaml.AliasEvent):
-            problems.append(Problem(line, "", f"tags are not allowed; got {event.tag} (write a plain value)"))
+            problems.append(Problem(line, "", f"aliases are not allowed; got *{anchor} (write the value again)"))
+        elif anchor:
+            problems.append(Problem(line, "", f"anchors are not allowed; got &{anchor} (write the value where it is used)"))
+        if tag:
+            problems.append(Problem(line, "", f"tags are not allowed; got {tag} (write a plain value)"))
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             problems.append(Problem(line, "", f"must nest at most {DEEPEST} levels"))

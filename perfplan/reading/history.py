@@ -65,9 +65,13 @@ def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
     bad = np.flatnonzero((times.isna() | numbers.isna() | (numbers < 0) | np.isinf(numbers)).to_numpy())
     if bad.size:
         row = table.iloc[bad[0]]
-        raise Misread(f"row {bad[0] + 2} of {name} must be a time and a count of 0 or more; got {row['time'][:40]!r}, {row['requests'][:40]!r}")
+        raise Misread(
+            f"row {bad[0] + 2} of {name} must be a time and a count of 0 or more; got {row['time'][:40]!r}, {row['requests'][:40]!r}"
+        )
     if times.empty or times.duplicated().any():
-        raise Misread(f"times must be there and stand once; {name} has {'none' if times.empty else str(times[times.duplicated()].iloc[0]) + ' twice'}")
+        raise Misread(
+            f"times must be there and stand once; {name} has {'none' if times.empty else str(times[times.duplicated()].iloc[0]) + ' twice'}"
+        )
     order = np.argsort(times.to_numpy())
     seconds = (times.to_numpy()[order].astype("datetime64[s]") - np.datetime64(0, "s")).astype(float)
     return seconds, numbers.to_numpy(dtype=float)[order]

@@ -8,7 +8,7 @@ import functools
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -187,7 +187,9 @@ class _Reader:
             if not isinstance(key, yaml.ScalarNode):
                 self._bad(key, path, f"keys must be words; got {kind_name(key)}")
             elif key.value in found:
-                self._bad(key, _join(path, key.value), f"stands twice (first on line {found[key.value][0].start_mark.line + 1}); take one out")
+                self._bad(
+                    key, _join(path, key.value), f"stands twice (first on line {found[key.value][0].start_mark.line + 1}); take one out"
+                )
             else:
                 found[key.value] = (key, value)
         return found
@@ -255,7 +257,10 @@ class _Reader:
         users = "peak_users" in traffic.children and "requests_per_user_rps" in traffic.children
         found = {}
         fields = declared(Traffic)
-        for name, law, taken in (("peak_rps", history.peak, users or "peak_rps" in traffic.children), ("growth_per_month", history.growth, "growth_per_month" in traffic.children)):
+        for name, law, taken in (
+            ("peak_rps", history.peak, users or "peak_rps" in traffic.children),
+            ("growth_per_month", history.growth, "growth_per_month" in traffic.children),
+        ):
             one = fields[name]
             path = f"traffic.{one.key}"
             quantity = one.kind
@@ -319,9 +324,9 @@ def _check_options(statement: Statement) -> None:
 
 def _child(node: yaml.Node, step: str) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
-        return next((v for k, v in node.value if k.value == step), None)
+        return next((cast(yaml.Node, v) for k, v in node.value if k.value == step), None)
     if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-        return node.value[int(step)]
+        return cast(yaml.Node, node.value[int(step)])
     return None
 
 
@@ -353,4 +358,3 @@ def _example(one: Declared) -> str:
     if isinstance(kind, Reference):
         return f"a name of {kind.section}"
     return "a map" if not (isinstance(kind, tuple) and kind[0] == "list") else "a list"
-

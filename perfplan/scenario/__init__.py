@@ -25,7 +25,7 @@ from perfplan.quantity import (
     Whole,
     WholeOrNone,
 )
-from perfplan.record import Choice, Reference, Text, but, field, hidden, record
+from perfplan.record import Choice, Reference, Text, field, hidden, record
 
 Name = Annotated[str, Text(name="name", example="Black Friday")]
 Month = Annotated[str, Text(name="month", pattern=r"\d{4}-(0[1-9]|1[0-2])", example="2027-11")]
@@ -52,9 +52,13 @@ class Traffic:
     peak_users: Count | None = field("people online in the busiest hour", optional=True)
     requests_per_user_rps: Rps | None = field("requests one of them sends", optional=True)
     peak_rps: Rps | None = field("requests per second in the busiest hour, where users are not known", optional=True)
-    history: File | None = field("CSV of time and requests, hourly: gives peak, week profile and trend where they are not stated", optional=True)
+    history: File | None = field(
+        "CSV of time and requests, hourly: gives peak, week profile and trend where they are not stated", optional=True
+    )
     growth_per_month: Growth | None = field("growth of the peak", optional=True)
-    peak_second: Ratio = field("busiest second over the mean of the busiest hour", "1.4", reason="web traffic with flash crowds shows 1.2 to 1.6")
+    peak_second: Ratio = field(
+        "busiest second over the mean of the busiest hour", "1.4", reason="web traffic with flash crowds shows 1.2 to 1.6"
+    )
     burst_s: Seconds = field("how long such a burst lasts", "10s", reason="a push message or a television spot is answered within seconds")
     request_bytes: Bytes = field("size of a request", "1.5kB", reason="headers, cookies and a small body")
     events: Sequence[Event] = field("planned events", many=True)
@@ -73,8 +77,12 @@ class Cdn:
     """The content network in front: it answers what may be cached at its edge and carries the static files."""
 
     hit_ratio: Fraction = field("cacheable requests that the edge answers", "90%", reason="growth target of the quick reference")
-    response_s: Seconds = field("time the edge takes for a hit, without the round trip", "4ms", reason="published edge figures are 1 to 10 ms")
-    round_trip_share: Ratio = field("round trip to the edge over the round trip to the service", "0.35", reason="edges stand in the users' own region")
+    response_s: Seconds = field(
+        "time the edge takes for a hit, without the round trip", "4ms", reason="published edge figures are 1 to 10 ms"
+    )
+    round_trip_share: Ratio = field(
+        "round trip to the edge over the round trip to the service", "0.35", reason="edges stand in the users' own region"
+    )
     egress_usd_per_byte: UsdPerByte = field("price of traffic from the edge", "$0.04/GB", reason="list prices at tens of TB")
 
 
@@ -86,7 +94,9 @@ class Journey:
     think_time_s: Seconds = field("pause of a user between two requests", "20s", reason="reading time on shop pages is 10 to 30 s")
     cacheable: Fraction = field("share of its requests that the edge may answer", "0%", reason="nothing is cached unless stated")
     response_bytes: Bytes = field("size of the response", "40kB", reason="a compressed page or JSON document")
-    static_bytes: Bytes = field("static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures")
+    static_bytes: Bytes = field(
+        "static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures"
+    )
     calls: Mapping[TierName, Ratio] = field("calls to tiers per request")
     entry: Annotated[str, Reference(section="tiers", kinds=("service",))] | None = field(
         "service that makes these calls and, where it is blocking, waits for them; left out, the only service among them", optional=True
@@ -102,10 +112,14 @@ class Service:
     threads: Whole = field("requests that one instance works on at a time", "16", reason="a common default of application servers")
     service_time_s: Seconds = field("own work on one call, without waiting for other tiers")
     io: Annotated[str, Choice(words=("blocking", "async"))] = field(
-        "whether a thread waits for the tiers it calls (blocking) or does other work (async)", "blocking", reason="the common case, and the careful one"
+        "whether a thread waits for the tiers it calls (blocking) or does other work (async)",
+        "blocking",
+        reason="the common case, and the careful one",
     )
     calls: Mapping[TierName, Ratio] = field("calls it makes to other tiers per call to it, beside those of the journeys", many=True)
-    utilization_limit: Fraction = field("highest utilization that is planned for", "75%", reason="leaves room for minutes above the hour's mean")
+    utilization_limit: Fraction = field(
+        "highest utilization that is planned for", "75%", reason="leaves room for minutes above the hour's mean"
+    )
     node_availability: Fraction = field("availability of one instance", "99.5%", reason="deploys, crashes and machine loss: 3.6 h a month")
     availability: Fraction = field("availability of what all instances share", "99.99%", reason="load balancer and network of a region")
     price_usd_per_hour: UsdPerHour = field("price of one instance", "$0/h", reason="not priced unless stated")
@@ -125,7 +139,9 @@ class Cache:
     popularity: Ratio = field("Zipf exponent of their popularity", "0.9", reason="web and key-value traces show 0.6 to 1.2")
     item_bytes: Bytes = field("memory of one item, overhead included", "2kB", reason="a small document")
     memory_bytes: Bytes = field("memory for items of one node", "8GiB", reason="a small cloud node")
-    utilization_limit: Fraction = field("highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody")
+    utilization_limit: Fraction = field(
+        "highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody"
+    )
     node_availability: Fraction = field("availability of one node", "99.9%", reason="managed nodes fail over within a minute")
     price_usd_per_hour: UsdPerHour = field("price of one node", "$0/h", reason="not priced unless stated")
     lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour")
@@ -141,16 +157,26 @@ class Database:
     connections: Whole = field("size of the connection pool over all nodes", "100", reason="a common default")
     max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer")
     service_time_s: Seconds = field("work of a core on one query")
-    hold_time_s: Seconds = field("time a connection is held per query beyond the query itself", "1ms", reason="driver and transaction overhead")
+    hold_time_s: Seconds = field(
+        "time a connection is held per query beyond the query itself", "1ms", reason="driver and transaction overhead"
+    )
     read_share: Fraction = field("queries that only read", "80%", reason="typical of shops")
-    utilization_limit: Fraction = field("highest utilization of its cores that is planned for", "65%", reason="vacuum and backups need the rest")
-    pool_limit: Fraction = field("highest utilization of the pool that is planned for", "85%", reason="above that the wait for a connection explodes")
+    utilization_limit: Fraction = field(
+        "highest utilization of its cores that is planned for", "65%", reason="vacuum and backups need the rest"
+    )
+    pool_limit: Fraction = field(
+        "highest utilization of the pool that is planned for", "85%", reason="above that the wait for a connection explodes"
+    )
     availability: Fraction = field("availability with failover", "99.95%", reason="service level of managed databases with a standby")
     storage_bytes: Bytes = field("data today", "100GB", reason="a middling shop")
-    storage_growth_bytes: Bytes = field("growth of the data per month at today's traffic", "1GB", reason="a few orders per minute with their history")
+    storage_growth_bytes: Bytes = field(
+        "growth of the data per month at today's traffic", "1GB", reason="a few orders per minute with their history"
+    )
     storage_limit_bytes: Bytes = field("size of the volume", "1TB", reason="a common volume")
     price_usd_per_hour: UsdPerHour = field("price of one core of a node", "$0/h", reason="not priced unless stated")
-    storage_price_usd_per_byte_month: UsdPerByteMonth = field("price of storage", "$0.115/GB/month", reason="list price of fast network volumes")
+    storage_price_usd_per_byte_month: UsdPerByteMonth = field(
+        "price of storage", "$0.115/GB/month", reason="list price of fast network volumes"
+    )
     lead_time_s: Seconds = field("from order of a node to running", "2 weeks", reason="a migration needs a rehearsal and a window")
     pool_lead_time_s: Seconds = field("from decision to a larger pool", "1d", reason="a setting of the pooler, loaded without a restart")
 
@@ -193,7 +219,9 @@ class Latency:
     percentile: Percentile = field("percentile that is promised", "p95", reason="the quick reference promises p95")
     below_s: Seconds = field("target")
     over: Annotated[str, Choice(words=("peak hour", "28 days"))] = field(
-        "over what it is judged: the load of the peak hour, or the share of slow requests in 28 days", "peak hour", reason="users remember the worst hour"
+        "over what it is judged: the load of the peak hour, or the share of slow requests in 28 days",
+        "peak hour",
+        reason="users remember the worst hour",
     )
     confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
@@ -295,11 +323,10 @@ class Scenario:
     link_bytes_per_s: BytesPerSecond = field("what the data centre's link carries", "10Gbit/s", reason="a common uplink")
     objectives: Mapping[str, Objective] = field("what was promised")
     order_ahead_s: Seconds = field("how long one order should last", "6 months", reason="two rounds of orders a year")
-    headroom: Ratio = field("load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x")
+    headroom: Ratio = field(
+        "load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x"
+    )
     freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
     options: Mapping[str, Option] = field("what could be done", many=True)
     answers: Mapping[str, Answer] = field("answers to items of the checklist, by id", many=True)
     week: Any = hidden()  # shape (168,): load of each hour of the week over the peak hour's; from the history file
-
-
-__all__ = [name for name in dir() if name[0].isupper()] + ["but"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Statement:
         """
         values = {path: self.draw(entry, worlds, seed) for path, entry in self.entries.items()}
         made = _build(self.shape, values)
-        return replace(made, week=self.week)
+        return cast(Scenario, replace(made, week=self.week))
 
     def draw(self, entry: Entry, worlds: int | None, seed: int) -> Any:
         """The value of one entry in every world: shape (worlds, 1), or a scalar where it is certain or *worlds* is None."""

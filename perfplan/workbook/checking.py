@@ -28,13 +28,19 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> tuple[str, bool]:
         when = f"holds until {month_name(as_of, last)}" if good else f"does not hold from {month_name(as_of, start)}"
         lowest = float(p[: last + 1].min())
         error = sampling_error(lowest, worlds)
-        lines.append(f"{'ok    ' if good else 'BROKEN'} {name}: {when}; P at least {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {promise(name, judged.objective)}")
+        lines.append(
+            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; P at least {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {promise(name, judged.objective)}"
+        )
     for out in run_outs(made):
         early = out.quantile(0.05)
         if np.isfinite(early):
-            lines.append(f"note   {out.resource.label} may run out from {month_name(as_of, early)} (P5), P50 {month_name(as_of, out.quantile(0.5))}")
+            lines.append(
+                f"note   {out.resource.label} may run out from {month_name(as_of, early)} (P5), P50 {month_name(as_of, out.quantile(0.5))}"
+            )
     p_all = made.all_hold.mean(axis=0)
-    lines.append(f"P(every objective holds): {percent(float(p_all[0]))} now, {percent(float(p_all[-1]))} in {month_name(as_of, months - 1)}; {worlds} worlds")
+    lines.append(
+        f"P(every objective holds): {percent(float(p_all[0]))} now, {percent(float(p_all[-1]))} in {month_name(as_of, months - 1)}; {worlds} worlds"
+    )
     return "\n".join(lines), holds
 
 

@@ -69,7 +69,10 @@ def make(path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), wor
 def _fill(folder: Path, old: Path, statement: Statement, worlds: int) -> Study:
     inputs = _inputs(folder, statement)
     _history(folder, old)
-    kept = (*statement.overrides, *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()))
+    kept = (
+        *statement.overrides,
+        *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()),
+    )
     study = plan_of(read(folder / SCENARIO, kept), worlds)
     notebooks = {name: _run(name, folder, kept, worlds) for name in _progress([file for file, _, _ in CHAPTERS])}
     made = document(study) | {"files": inputs}
@@ -111,6 +114,7 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int) -> An
     """Execute one notebook by papermill and keep it in the plan folder."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     target = folder / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(exist_ok=True)
@@ -119,10 +123,19 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int) -> An
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of papermill's and the kernel client's own code
             made = papermill.execute_notebook(
-                str(notebooks_folder() / f"{name}.ipynb"), str(target), parameters=parameters, cwd=str(folder), progress_bar=False, log_output=False, kernel_name="python3"
+                str(notebooks_folder() / f"{name}.ipynb"),
+                str(target),
+                parameters=parameters,
+                cwd=str(folder),
+                progress_bar=False,
+                log_output=False,
+                kernel_name="python3",
+                config=Config(KernelManager={"transport": "ipc"}),  # no port that others could listen on
             )
     except PapermillExecutionError as error:
-        raise CellFailed(f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}") from None
+        raise CellFailed(
+            f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}"
+        ) from None
     _without_times(made)
     target.write_text(json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
     return made

@@ -37,7 +37,12 @@ def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: st
     return plan_of(statement, _count(worlds))
 
 
-FIELDS = {"peak_users": "traffic.peak_users", "requests_per_user": "traffic.requests_per_user", "growth": "traffic.growth", "as_of": "as_of"}
+FIELDS = {
+    "peak_users": "traffic.peak_users",
+    "requests_per_user": "traffic.requests_per_user",
+    "growth": "traffic.growth",
+    "as_of": "as_of",
+}
 
 
 def _count(worlds: str) -> int:
@@ -102,7 +107,14 @@ def previous(scenario: str) -> dict[str, Any] | None:
 def style() -> Block:
     """The look of the plan, for a notebook: shown once at its top."""
     sheet = Path(__file__).with_name("look.css").read_text(encoding="utf-8")
-    sheet = sheet.split("/* ---- paper")[0].replace(":root[data-theme=\"light\"]", ":scope.light").replace(":root[data-theme=\"dark\"]", ":scope.dark").replace(":root", ":scope").replace("body {", ":scope {").replace("light dark;", "light;")
+    sheet = (
+        sheet.split("/* ---- paper")[0]
+        .replace(':root[data-theme="light"]', ":scope.light")
+        .replace(':root[data-theme="dark"]', ":scope.dark")
+        .replace(":root", ":scope")
+        .replace("body {", ":scope {")
+        .replace("light dark;", "light;")
+    )
     return Block(markup=Html(f"<style>@scope (.perfplan) {{ {sheet} }}</style>"))
 
 
@@ -143,7 +155,9 @@ def _implementation(made: Study) -> tuple[str, str]:
 def _testing(made: Study) -> tuple[str, str]:
     from perfplan.tables import stages
 
-    return stages(made).title, "The rates below are for an open load generator; the predictions stand beside them, written down before the test."
+    return stages(
+        made
+    ).title, "The rates below are for an open load generator; the predictions stand beside them, written down before the test."
 
 
 def _monitoring(made: Study) -> tuple[str, str]:
@@ -170,7 +184,11 @@ def findings(made: Study, phase: int) -> Block:
     for f in rows:
         severity = since[f.kind] + (f" from {month_name(as_of, f.month)}" if f.kind == "broken" and f.month > 0 else "")
         blocks.append(finding_block(f.kind, severity, f.title, {"Rule": f.rule, "Value": f.value, "Reason": f.reason, "Remedy": f.remedy}))
-    return Block(markup=Html("".join(blocks) or empty_block("Nothing is broken", "Every promise holds for the months asked for, with what there is today.")))
+    return Block(
+        markup=Html(
+            "".join(blocks) or empty_block("Nothing is broken", "Every promise holds for the months asked for, with what there is today.")
+        )
+    )
 
 
 def missing(title: str, needed: str) -> Block:
@@ -198,9 +216,16 @@ def checklist_table(found: list[State]) -> str:
     )
     total = rows[-1]
     worst = max(rows[:-1], key=lambda t: t.verdicts[2])
-    title = f"{worst.phase} has {worst.verdicts[2]} of the {total.verdicts[2]} items that are not met" if total.verdicts[2] else "No item is not met"
+    title = (
+        f"{worst.phase} has {worst.verdicts[2]} of the {total.verdicts[2]} items that are not met"
+        if total.verdicts[2]
+        else "No item is not met"
+    )
     keys = f'<div class="keys"><div><b>Answers</b>{key(answer_kinds, total.answers)}</div><div><b>Verdicts</b>{key(verdict_kinds, total.verdicts)}</div></div>'
-    head = "".join(f'<th role="columnheader" scope="col"{c}>{h}</th>' for h, c in (("Phase", ""), ("Items", " class=num"), ("Not met", " class=num"), ("Answers", ""), ("Verdicts", "")))
+    head = "".join(
+        f'<th role="columnheader" scope="col"{c}>{h}</th>'
+        for h, c in (("Phase", ""), ("Items", " class=num"), ("Not met", " class=num"), ("Answers", ""), ("Verdicts", ""))
+    )
     return (
         f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(summary(found))}. A bar is a whole phase, its parts in the order of the keys.</small>{keys}</caption>'
         f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -82,7 +82,11 @@ def _first_screen(study: Study, told: Story, overview: Any) -> str:
 def _headline(one: Headline) -> str:
     value = str(safe(one.value))
     if one.broken:
-        value = value.replace(str(safe(one.broken)), f'<span class="broken">{safe(one.broken)}</span>') if one.value.count(one.broken) == 1 else f'{value.rpartition("→")[0]}→ <span class="broken">{safe(one.broken)}</span>'
+        value = (
+            value.replace(str(safe(one.broken)), f'<span class="broken">{safe(one.broken)}</span>')
+            if one.value.count(one.broken) == 1
+            else f'{value.rpartition("→")[0]}→ <span class="broken">{safe(one.broken)}</span>'
+        )
     return f'<div><dt>{safe(one.name)}</dt><dd><span class="name">{value}</span></dd><dd>{safe(one.note)}</dd></div>'
 
 
@@ -146,7 +150,7 @@ def _figure(data: dict[str, Any], lead: str = "") -> str:
     name = f"fig-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     caption = "" if lead else f"<b>{finding}</b>"
     label = finding.replace('"', "&quot;")
-    numbers = _numbers(data)
+    numbers = "" if lead else _numbers(data)
     return (
         f'<figure><figcaption class="{lead}">{caption}<small>{subtitle}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{label}"></div>'
         f'<script type="application/json" id="{name}">{text}</script>{numbers}</figure>'
@@ -185,18 +189,38 @@ def _value(value: Any) -> str:
 def _trust(study: Study) -> str:
     made = study.worlds.rps.shape[0]
     rows = (
-        ("Worlds", f"{made:,} draws of every uncertain input, stratified; the sampling error of a probability is at most {196 * (0.25 / made) ** 0.5:.1f} points."),
-        ("Stations", "M/M/c per node at its share of the load: exact for random balancing and exponential service; checked against tables at 40 digits."),
-        ("Percentiles", "Cosine series of each journey’s distribution; within 0.5 % of exact results (measured in the project’s benchmarks)."),
-        ("Independence", "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown."),
+        (
+            "Worlds",
+            f"{made:,} draws of every uncertain input, stratified; the sampling error of a probability is at most {196 * (0.25 / made) ** 0.5:.1f} points.",
+        ),
+        (
+            "Stations",
+            "M/M/c per node at its share of the load: exact for random balancing and exponential service; checked against tables at 40 digits.",
+        ),
+        (
+            "Percentiles",
+            "Cosine series of each journey’s distribution; within 0.5 % of exact results (measured in the project’s benchmarks).",
+        ),
+        (
+            "Independence",
+            "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown.",
+        ),
         ("Blocking threads", "A thread is held for its own work and the mean of what it waits for; its spread is taken as exponential."),
-        ("Caches", "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. Recency beyond popularity is not modelled."),
+        (
+            "Caches",
+            "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. Recency beyond popularity is not modelled.",
+        ),
         ("Growth", "A steady rate, compounded, with events on top; seasons are not modelled yet, and no backtest is shown yet."),
         ("Failures", "Independent nodes; a zone that takes several of them along is not modelled yet."),
     )
     body = "".join(f"<dt>{safe(a)}</dt><dd>{safe(b)}</dd>" for a, b in rows)
     empty = '<div class="empty"><p><b>Model against measurement: no answer yet</b></p><p class="note">Needs measured latencies at known loads.</p></div>'
-    return _section("Trust", "7 Trust", "For whoever doubts", ["<h2>What the numbers rest on, and what they leave out</h2>", f'<article class="finding holds"><dl>{body}</dl></article>', empty])
+    return _section(
+        "Trust",
+        "7 Trust",
+        "For whoever doubts",
+        ["<h2>What the numbers rest on, and what they leave out</h2>", f'<article class="finding holds"><dl>{body}</dl></article>', empty],
+    )
 
 
 def _assumptions(study: Study) -> str:

@@ -1,0 +1,33 @@
+# make plan | make test | make lab: each installs what it needs into .venv once, and nothing anywhere else.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: plan test lab
+plan: .venv/.plan
+	@$(BIN)/perfplan plan data/storefront/scenario.yaml --out plans/storefront
+
+lab: .venv/.plan
+	@$(BIN)/perfplan lab
+
+test: .venv/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# uv installs several times faster than pip; where it cannot, pip does the same
+define install
+	@$(PYTHON) -c 'import sys; sys.exit("perfplan needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '$(1)' || $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '$(1)'
+	@touch $@
+endef
+
+.venv/.plan: pyproject.toml constraints.txt
+	$(call install,.)
+
+.venv/.test: pyproject.toml constraints.txt
+	$(call install,.[test])
+	@touch .venv/.plan

@@ -1,0 +1,42 @@
+"""What the figures share: a frame whose title is the finding, months, fans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from perfplan import look
+from perfplan.blocks import safe
+from perfplan.plan import month_names
+from perfplan.quantity import FloatArray
+from perfplan.uncertainty import Study
+
+QUANTILES = (5, 25, 50, 75, 95)
+
+
+def figure(title: str, subtitle: str, *, height: int = 360, **layout: Any) -> go.Figure:
+    """A figure with its finding as title; text from outside is escaped on the way."""
+    meta = {"height": height} | layout.pop("meta", {})
+    fig = go.Figure()
+    fig.update_layout(
+        template=look.template(),
+        title=dict(text=str(safe(title)), subtitle=dict(text=str(safe(subtitle)))),
+        height=height + 70,
+        meta=meta,
+        **layout,
+    )
+    return fig
+
+
+def months_of(study: Study) -> list[str]:
+    return [str(m) + "-01" for m in month_names(study.scenario, study.worlds.rps.shape[1])]
+
+
+def fan_of(values: FloatArray) -> dict[int, list[float]]:
+    return {q: [float(v) for v in np.quantile(values, q / 100, axis=0, method="higher")] for q in QUANTILES}
+
+
+def short(name: str, width: int = 22) -> str:
+    return str(safe(look.fit(name, width)))

@@ -1,0 +1,188 @@
+"""Tables of architecture and implementation: latency, bottlenecks, caches, pools, stations, jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from perfplan.blocks import Column, Table
+from perfplan.models.slo import DAYS_30, error_budget_s
+from perfplan.plan.promises import path_availability
+from perfplan.scenario import Cache
+from perfplan.sweeps import cache_by_memory, knee, shares_of_latency, wait_by_pool
+from perfplan.tables.common import _band, frame_of, month_writer, named_month
+from perfplan.uncertainty import Study
+from perfplan.words import (
+    count,
+    duration,
+    number,
+    rate,
+    share,
+    size,
+)
+
+
+def latencies(study: Study) -> Table:
+    """p50, p95 and p99 of each journey: now and in the last month asked for, today's fleet."""
+    rows: list[dict[str, Any]] = []
+    for name, ps in study.worlds.percentile_s.items():
+        row: dict[str, Any] = {"journey": name}
+        for p, values in ps.items():
+            for label, m in (("now", 0), ("then", study.last)):
+                low, middle, high = _band(values, m)
+                row[f"p{p * 100:g}_{label}_s"] = middle
+                row[f"p{p * 100:g}_{label}"] = (
+                    f"{duration(middle)} ({duration(low)} … {duration(high)})" if np.isfinite(middle) else "saturated"
+                )
+        rows.append(row)
+    slowest = max(rows, key=lambda r: float(r["p95_now_s"]))
+    heads = [
+        (f"p{p * 100:g}_{label}", f"p{p * 100:g} {named_month(study, m)}")
+        for p in (0.5, 0.95, 0.99)
+        for label, m in (("now", 0), ("then", study.last))
+    ]
+    return Table(
+        name="latencies", title=f"{str(slowest['journey'])[0].upper()}{str(slowest['journey'])[1:]} is the slowest journey: p95 {duration(float(slowest['p95_now_s']))} at today's peak", subtitle="P50 (P5 … P95) over all worlds of each percentile, as the user sees it: round trip, waits and service. Parts along a path are taken as independent.",
+        frame=frame_of(rows), columns=(Column(key="journey", header="Journey"), *(Column(key=k, header=h, write=str) for k, h in heads)), stack=2,
+    )  # fmt: skip
+
+
+def bottlenecks(study: Study) -> Table:
+    """Where the time of each journey goes on average, and where it waits."""
+    rows: list[dict[str, Any]] = []
+    for journey, parts in shares_of_latency(study).items():
+        total = sum(w + s for w, s in parts.values())
+        rows += [
+            {"journey": journey, "tier": tier, "wait_s": w, "service_s": s, "share": (w + s) / total}
+            for tier, (w, s) in parts.items()
+            if (w + s) / total > 0.001
+        ]
+    rows.sort(key=lambda r: -float(r["share"]))
+    top = rows[0]
+    return Table(
+        name="bottlenecks", title=f"The largest part of a {top['journey']} request is {top['tier']}: {share(float(top['share']), 2)} of its mean time", subtitle="Mean time of one request in each tier at today's peak, at the median. Means add; percentiles do not.", frame=frame_of(rows),
+        columns=(Column(key="journey", header="Journey"), Column(key="tier", header="Tier", write=str), Column(key="wait_s", header="Waiting", write=duration), Column(key="service_s", header="Being served", write=duration), Column(key="share", header="Share of the mean", write=share, bar=True)), stack=2,
+    )  # fmt: skip
+
+
+def breakpoints(study: Study) -> Table:
+    """Where each resource reaches its limit and where it saturates, as the load grows."""
+    found = knee(study.scenario)
+    rows: list[dict[str, Any]] = [
+        {
+            "resource": path.removeprefix("tiers.").replace(".", " "),
+            "limit_rps": found.resources[path],
+            "saturated_rps": load,
+            "multiple": load / found.peak_rps,
+        }
+        for path, load in found.saturated.items()
+    ]
+    rows.sort(key=lambda r: float(r["saturated_rps"]))
+    return Table(
+        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
+        columns=(Column(key="resource", header="Resource"), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else "beyond 8 times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
+    )  # fmt: skip
+
+
+def availabilities(study: Study) -> Table:
+    """Availability of each journey, composed from its tiers."""
+    made = study.middle
+    rows: list[dict[str, Any]] = []
+    for name in study.scenario.journeys:
+        up = float(path_availability(made.scenario, made.carried, name)[0, 0])
+        rows.append({"journey": name, "availability": up, "down_30_days_s": float(error_budget_s(up, DAYS_30))})
+    rows.sort(key=lambda r: float(r["availability"]))
+    return Table(
+        name="availabilities", title=f"{str(rows[0]['journey'])[0].upper()}{str(rows[0]['journey'])[1:]} is the least available journey: {share(float(rows[0]['availability']))}", subtitle="Tiers in series, each for the share of requests that reach it; instances N of M needed at the peak. Independent failures.", frame=frame_of(rows),
+        columns=(Column(key="journey", header="Journey"), Column(key="availability", header="Availability", write=share), Column(key="down_30_days_s", header="Down in 30 days", write=duration)), stack=2,
+    )  # fmt: skip
+
+
+def caches(study: Study) -> Table:
+    """What memory does: hit ratio, load on the origin, p99, for every cache whose hit ratio is computed."""
+    rows: list[dict[str, Any]] = []
+    for name, tier in study.scenario.tiers.items():
+        if isinstance(tier, Cache) and tier.hit_ratio is None:
+            swept = cache_by_memory(study, name)
+            for i in np.searchsorted(
+                swept["memory_bytes"], float(tier.memory_bytes * tier.instances) * np.array([0.25, 0.5, 1, 2, 3.9])
+            ).clip(0, 24):
+                rows.append({"cache": name, **{k: float(v[i]) for k, v in swept.items()}})  # noqa: PERF401
+    here = next((r for r in rows[2::5]), None)
+    title = (
+        f"{str(here['cache'])[0].upper()}{str(here['cache'])[1:]} hits {share(float(here['hit_ratio']))} with what there is"
+        if here
+        else "No cache whose hit ratio follows from its size"
+    )
+    return Table(
+        name="caches", title=title, subtitle="LRU under Zipf popularity (Che's characteristic time), today's peak, at the median.", frame=frame_of(rows or [{"cache": "none", "memory_bytes": float("nan"), "hit_ratio": float("nan"), "origin_rps": float("nan"), "p99_s": float("nan")}]),
+        columns=(Column(key="cache", header="Cache"), Column(key="memory_bytes", header="Memory, all nodes", write=size), Column(key="hit_ratio", header="Hit ratio", write=share, bar=True), Column(key="origin_rps", header="Calls to the origin", write=rate), Column(key="p99_s", header="p99, slowest journey", write=duration)), stack=2,
+    )  # fmt: skip
+
+
+def pools(study: Study) -> Table:
+    """Waits for a pooled connection by pool size, today and in the last month asked for."""
+    rows: list[dict[str, Any]] = []
+    for name, tier in study.scenario.tiers.items():
+        if (name, "connections") in study.middle.carried.stations:
+            swept = wait_by_pool(study, name)
+            now = float(tier.connections)  # type: ignore[union-attr]
+            for wanted in dict.fromkeys(round(now * f) for f in (0.5, 0.75, 1, 1.25, 1.5, 2)):
+                i = int(np.searchsorted(swept["connections"], wanted))
+                if i < len(swept["connections"]):
+                    rows.append({"database": name, **{k: float(v[i]) for k, v in swept.items()}})
+    return Table(
+        name="pools", title="A pool is large enough where nobody waits; beyond that it only costs memory" if rows else "No connection pool in this scenario", subtitle=f"Wait for a connection (M/M/c) at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
+        frame=frame_of(rows or [{"database": "none"} | dict.fromkeys(("connections", "today_mean_s", "today_p99_s", "later_mean_s", "later_p99_s"), float("nan"))]),
+        columns=(Column(key="database", header="Database"), Column(key="connections", header="Connections", write=count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
+    )  # fmt: skip
+
+
+def stations(study: Study) -> Table:
+    """Every station as it is modelled: rate, service, servers, utilization, wait."""
+    rows: list[dict[str, Any]] = []
+    shape = study.middle.rps.shape
+    for (tier, bought_field), s in study.middle.carried.stations.items():
+        first = {
+            k: float(np.broadcast_to(np.asarray(v, dtype=float), shape)[0, 0])
+            for k, v in (
+                ("rate_rps", s.arrival_rps),
+                ("service_s", s.service_s),
+                ("servers", s.servers),
+                ("utilization", s.utilization),
+                ("prob_wait", s.prob_wait),
+                ("mean_wait_s", s.mean_wait_s),
+            )
+        }
+        rows.append({"station": f"{tier} {'threads of one instance' if bought_field == 'instances' else bought_field}", **first})
+    rows.sort(key=lambda r: -float(r["utilization"]))
+    return Table(
+        name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="M/M/c per node at its share of the load, today's peak, at the median. Exact for random balancing and exponential service.", frame=frame_of(rows),
+        columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), Column(key="servers", header="Servers", write=count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
+    )  # fmt: skip
+
+
+def jobs(study: Study) -> Table:
+    """Broker queues: jobs, workers, lag."""
+    rows: list[dict[str, Any]] = []
+    shape = study.middle.rps.shape
+    for (tier, bought_field), s in study.middle.carried.stations.items():
+        if bought_field == "workers":
+            for m in (0, study.last):
+                at = {
+                    k: float(np.broadcast_to(np.asarray(v, dtype=float), shape)[0, m])
+                    for k, v in (
+                        ("jobs_rps", s.arrival_rps),
+                        ("workers", s.servers),
+                        ("utilization", s.utilization),
+                        ("lag_s", s.mean_wait_s),
+                        ("p99_s", s.response_quantile_s(0.99)),
+                    )
+                }
+                rows.append({"queue": tier, "month": m, **at})
+    return Table(
+        name="jobs", title="Jobs wait only while workers are saturated" if rows else "No queue in this scenario", subtitle="Workers as M/M/c at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
+        frame=frame_of(rows or [{"queue": "none"} | dict.fromkeys(("month", "jobs_rps", "workers", "utilization", "lag_s", "p99_s"), float("nan"))]),
+        columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), Column(key="workers", header="Workers", write=count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
+    )  # fmt: skip

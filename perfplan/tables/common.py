@@ -1,0 +1,35 @@
+"""What the tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perfplan.quantity import FloatArray
+from perfplan.uncertainty import Study
+from perfplan.words import (
+    month_name,
+)
+
+HORIZONS = (0, 6, 12, 36)
+LEADING, RECOMMENDED = 2.0, 3.0  # headroom multipliers of the checklist
+
+
+def named_month(study: Study, index: float, short: bool = True) -> str:
+    return month_name(str(study.scenario.as_of), index, short=short)
+
+
+def _band(values: FloatArray, month: int) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(values[:, month], (0.05, 0.5, 0.95), method="higher")
+    return float(low), float(middle), float(high)
+
+
+def frame_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows)
+
+
+def month_writer(study: Study) -> Callable[[Any], str]:
+    return lambda index: named_month(study, float(index))

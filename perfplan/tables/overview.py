@@ -1,0 +1,151 @@
+"""Tables of the overview: changes, orders, run-outs, needs, costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from perfplan.blocks import Column, Table
+from perfplan.findings import lead_time_s, unit_price
+from perfplan.models.capacity import nodes_needed
+from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month
+from perfplan.uncertainty import Study, confidence, limit_of
+from perfplan.words import (
+    change,
+    count,
+    day_name,
+    money,
+    percent,
+    share,
+    weeks,
+)
+
+
+def changes(study: Study, before: dict[str, Any] | None) -> Table | None:
+    """What changed since an earlier plan.json; None where there is none."""
+    if before is None:
+        return None
+    from perfplan.document import compare, document
+
+    rows = compare(before, document(study))
+    moved = (
+        f"{len(rows)} number{'s' if len(rows) != 1 else ''} changed since the plan of {before['as_of']}"
+        if rows
+        else f"Nothing changed since the plan of {before['as_of']}"
+    )
+    return Table(
+        name="changes", title=moved, subtitle="Inputs first, then demand, fleet, cost and dates.", frame=frame_of(rows or [{"what": "nothing", "then": "", "now": "", "change": ""}]),
+        columns=(Column(key="what", header="What"), Column(key="then", header="Then", write=str), Column(key="now", header="Now", write=str), Column(key="change", header="Change", write=str)), stack=3,
+    )  # fmt: skip
+
+
+def orders(study: Study) -> Table:
+    """What to order, by when, until it works, and what it costs; what lies after the months asked for is marked."""
+    rows: list[dict[str, Any]] = []
+    for order in study.fleet.orders:
+        for path, (old, new) in order.changes.items():
+            lead = lead_time_s(study, path)
+            resource = study.worlds.resources[path]
+            rows.append({
+                "what": f"{resource.label}: {count(old)} → {count(new)}", "order_by": study.order_by(order.month, lead), "works_from": named_month(study, order.month),
+                "lead_time_s": lead, "cost_month_usd": unit_price(study, path) * (new - old), "asked": "now" if order.month <= study.last else "later",
+            })  # fmt: skip
+    rows.sort(key=lambda r: (r["order_by"], -r["cost_month_usd"]))
+    asked = [r for r in rows if r["asked"] == "now"]
+    title = (
+        f"{len(asked)} order{'s' if len(asked) != 1 else ''} until {named_month(study, study.last, short=False)}; the first is due {day_name(asked[0]['order_by'])}"
+        if asked
+        else f"Nothing has to be ordered until {named_month(study, study.last, short=False)}"
+    )
+    return Table(
+        name="orders", title=title, subtitle=f"Last day to order so that every promise holds with {percent(confidence(study.scenario))} confidence; an order lasts {weeks(float(study.scenario.order_ahead_s))} or more.",
+        frame=frame_of(rows or [{"what": "nothing", "order_by": study.as_of, "works_from": "", "lead_time_s": float("nan"), "cost_month_usd": 0.0, "asked": ""}]),
+        columns=(
+            Column(key="what", header="Order"), Column(key="order_by", header="Order by", write=day_name), Column(key="works_from", header="Works from", write=str),
+            Column(key="lead_time_s", header="Lead time", write=weeks), Column(key="cost_month_usd", header="$ per month", write=lambda v: change(v, money), bar=True), Column(key="asked", header="Asked for"),
+        ), stack=2, first=True,
+    )  # fmt: skip
+
+
+def run_outs(study: Study) -> Table:
+    """Every resource: what there is, how far it is used, when it runs out, when to order."""
+    asked = confidence(study.scenario)
+    rows: list[dict[str, Any]] = []
+    for out in study.run_outs:
+        one = out.resource
+        early = out.quantile(1 - asked)
+        lead = lead_time_s(study, one.path)
+        rows.append({
+            "resource": one.label, "count": one.count, "used_now": float(np.median(one.utilization[:, 0])), "used_then": float(np.median(one.utilization[:, study.last])),
+            "limit": float(np.median(one.limit)), "p05_month": out.quantile(0.05), "p50_month": out.quantile(0.5), "p95_month": out.quantile(0.95),
+            "order_by": day_name(study.order_by(early, lead)) if np.isfinite(early) else "not within the plan",
+        })  # fmt: skip
+    first = study.run_outs[0]
+    title = (
+        f"{first.resource.label[0].upper()}{first.resource.label[1:]} run out first, in {named_month(study, first.quantile(0.5), short=False)} at the median"
+        if np.isfinite(first.quantile(0.5))
+        else "In half of all worlds nothing runs out within the plan"
+    )
+    month = month_writer(study)
+    return Table(
+        name="run_outs", title=title, subtitle=f"Today's counts; a resource runs out when its utilization at the peak hour passes its limit, N + 1 included. Order by: run-out less lead time, {percent(asked)} confidence.",
+        frame=frame_of(rows),
+        columns=(
+            Column(key="resource", header="Resource"), Column(key="used_now", header="Used now", write=share),
+            Column(key="used_then", header=f"Used {named_month(study, study.last)}", write=lambda v: share(v) if np.isfinite(v) else "saturated", broken=lambda v: v > 1),
+            Column(key="limit", header="Limit", write=share), Column(key="p05_month", header="Runs out P5", write=month), Column(key="p50_month", header="P50", write=month),
+            Column(key="p95_month", header="P95", write=month), Column(key="order_by", header="Order by", write=str),
+        ), stack=3, first=True,
+    )  # fmt: skip
+
+
+def needed(study: Study) -> Table:
+    """What each world would need for utilization and N + 1: a band, never a purchase."""
+    months = (0, 6, 12, 24, 36)
+    rows: list[dict[str, Any]] = []
+    for path, one in study.worlds.resources.items():
+        if one.field not in ("instances", "workers", "replicas", "connections"):
+            continue
+        steady, spare = limit_of(study.scenario.tiers[one.tier], one.field)
+        used = np.where(np.isfinite(one.utilization), one.utilization, np.nan)
+        want = nodes_needed(used * one.count, 1.0, steady, spare)
+        row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(path, one.count)}
+        for m in months:
+            column = want[:, m]
+            known = np.isfinite(column).mean() > 0.99
+            row[f"month_{m}"] = (
+                f"{count(np.nanquantile(column, 0.5))} ({count(np.nanquantile(column, 0.05))} … {count(np.nanquantile(column, 0.95))})"
+                if known
+                else "saturated elsewhere"
+            )
+        rows.append(row)
+    heads = tuple(Column(key=f"month_{m}", header=named_month(study, m), write=str) for m in months)
+    return Table(
+        name="needed", title="What single worlds would need is a band; the plan buys what is enough in all but few of them", subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts. Latency may ask for more: see the orders.",
+        frame=frame_of(rows), columns=(Column(key="resource", header="Resource"), Column(key="today", header="Today", write=count), *heads, Column(key="plan", header=f"Plan {named_month(study, study.last)}", write=count)), stack=3,
+    )  # fmt: skip
+
+
+def costs(study: Study) -> Table:
+    """Cost per month by tier, today's fleet, and with the plan."""
+    last = study.last
+    rows: list[dict[str, Any]] = [
+        {"tier": name, **{f"month_{m}": float(np.median(usd[:, m])) for m in (*HORIZONS[:1], last, 36)}}
+        for name, usd in study.worlds.cost_usd.items()
+    ]
+    rows.sort(key=lambda r: -float(r[f"month_{last}"]))
+    total: dict[str, Any] = {
+        "tier": "all, today's fleet",
+        **{f"month_{m}": float(np.median(study.worlds.cost_month_usd[:, m])) for m in (0, last, 36)},
+    }
+    planned: dict[str, Any] = {
+        "tier": "all, with the plan",
+        **{f"month_{m}": float(np.median(study.fleet.cost_usd[:, m])) for m in (0, last, 36)},
+    }
+    dearest = rows[0]
+    part = dearest[f"month_{last}"] / max(total[f"month_{last}"], 1e-9)
+    return Table(
+        name="costs", title=f"{str(dearest['tier'])[0].upper()}{str(dearest['tier'])[1:]} is {share(part, 2)} of the cost in {named_month(study, last, short=False)}", subtitle="Median cost per month in US dollars at list prices, no discounts.",
+        frame=frame_of([planned, total, *rows]), columns=(Column(key="tier", header="Tier"), *(Column(key=f"month_{m}", header=f"$ {named_month(study, m)}", write=money, bar=m == last) for m in dict.fromkeys((0, last, 36)))), stack=3, first=True,
+    )  # fmt: skip

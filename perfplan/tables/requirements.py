@@ -1,0 +1,273 @@
+"""Tables of requirements: demand, rates, objectives, budgets, headroom."""
+
+from __future__ import annotations
+
+import calendar
+from typing import Any
+
+import numpy as np
+
+from perfplan.blocks import Column, Table
+from perfplan.findings import first_below, holds_with, left_of_budget, promise
+from perfplan.models.growth import requests_of_month, usual_week
+from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_requests, error_budget_s, month_s
+from perfplan.plan import concurrency
+from perfplan.plan.promises import path_availability
+from perfplan.quantity import DAY
+from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
+from perfplan.sweeps import knee
+from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, _band, frame_of, named_month
+from perfplan.uncertainty import Study, confidence, until
+from perfplan.words import (
+    duration,
+    number,
+    percent,
+    rate,
+    share,
+    size,
+)
+
+
+def demand(study: Study) -> Table:
+    """Peak rates, users, requests in flight, bandwidth and storage, now and at 6, 12 and 36 months."""
+    made = study.worlds
+    users, flying = concurrency(made)
+    stored = sum(made.stored_bytes.values(), np.zeros(made.rps.shape))
+    lines = (
+        ("peak hour", made.rps, rate), ("peak second", made.second_rps, rate), ("concurrent users", users, number), ("requests in flight", flying, number),
+        ("bandwidth out", made.sent_bytes, lambda v: f"{size(v)}/s"), ("bandwidth in", made.received_bytes, lambda v: f"{size(v)}/s"),
+        ("from the edge", made.edge_bytes, lambda v: f"{size(v)}/s"), ("data stored", stored, size),
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = []
+    for name, values, write in lines:
+        if not np.any(np.nan_to_num(values, posinf=1.0)):
+            continue
+        row: dict[str, Any] = {"what": name}
+        for m in HORIZONS:
+            low, middle, high = _band(values, m)
+            row[f"month_{m}"] = f"{write(middle)} ({write(low)} … {write(high)})" if np.isfinite(middle) else "saturated"
+            row[f"month_{m}_p50"] = middle
+        rows.append(row)
+    factor = float(np.median(made.rps[:, 12] / made.rps[:, 0]))
+    return Table(
+        name="demand", title=f"In a year the peak hour is {number(factor)} times today's, events included", subtitle="P50 (P5 … P95) over all worlds, at the busiest hour of the month.", frame=frame_of(rows),
+        columns=(Column(key="what", header="At the peak"), *(Column(key=f"month_{m}", header=named_month(study, m), write=str) for m in HORIZONS)), stack=2, first=True,
+    )  # fmt: skip
+
+
+def rates(study: Study) -> Table:
+    """Peak rates by journey and tier through their visit counts, at the median."""
+    made = study.middle
+    rows: list[dict[str, Any]] = [
+        {"what": f"journey {n}", **{f"month_{m}": float(np.broadcast_to(v, made.rps.shape)[0, m]) for m in HORIZONS}}
+        for n, v in made.carried.journey_rps.items()
+    ]
+    rows += [
+        {"what": f"tier {n}", **{f"month_{m}": float(np.broadcast_to(v, made.rps.shape)[0, m]) for m in HORIZONS}}
+        for n, v in made.carried.calls_rps.items()
+    ]
+    busiest = max(made.carried.calls_rps, key=lambda n: float(np.broadcast_to(made.carried.calls_rps[n], made.rps.shape)[0, 0]))
+    return Table(
+        name="rates", title=f"{busiest[0].upper()}{busiest[1:]} gets the most calls: {number(float(np.broadcast_to(made.carried.calls_rps[busiest], made.rps.shape)[0, 0]) / float(made.rps[0, 0]))} for each request",
+        subtitle="Requests or calls per second at the peak hour, every input at its median.", frame=frame_of(rows),
+        columns=(Column(key="what", header="Journey or tier"), *(Column(key=f"month_{m}", header=f"{named_month(study, m)}, /s", write=number, bar=m == 0) for m in HORIZONS)), stack=4,
+    )  # fmt: skip
+
+
+def objectives(study: Study) -> Table:
+    """Every promise: rule, probability now and later, until when it holds."""
+    rows: list[dict[str, Any]] = []
+    for name, judged in study.worlds.judged.items():
+        p, asked = holds_with(study, name)
+        last = min(until(judged.objective), p.size - 1)
+        start = first_below(p, asked)
+        also = ""
+        if isinstance(judged.objective, Latency) and judged.also is not None:
+            other = judged.also <= np.asarray(judged.bound) * (1 + 1e-9)
+            also = f"{percent(float(other[:, last].mean()))} over {'28 days' if judged.objective.over == 'peak hour' else 'the peak hour'}"
+        rows.append(
+            {
+                "objective": name,
+                "promise": promise(name, judged.objective),
+                "asked": asked,
+                "p_now": float(p[0]),
+                "p_last": float(p[last]),
+                "holds_until": start - 1,
+                "also": also,
+            }
+        )
+    rows.sort(key=lambda r: (r["holds_until"], r["p_last"]))
+    broken = [r for r in rows if r["p_last"] < r["asked"]]
+    title = (
+        f"{len(broken)} of {len(rows)} promises do not hold to {named_month(study, study.last, short=False)} with today's fleet"
+        if broken
+        else f"All {len(rows)} promises hold to {named_month(study, study.last, short=False)}"
+    )
+    return Table(
+        name="objectives", title=title, subtitle="Probability over all worlds that a promise holds in a month, today's fleet. Last column: the same promise judged the other way.", frame=frame_of(rows),
+        columns=(
+            Column(key="objective", header="Objective"), Column(key="promise", header="Promise"), Column(key="asked", header="Asked", write=percent), Column(key="p_now", header="P now", write=percent),
+            Column(key="p_last", header=f"P {named_month(study, study.last)}", write=percent, bar=True, broken=lambda v: v < confidence(study.scenario)),
+            Column(key="holds_until", header="Holds until", write=lambda v: "not now" if v < 0 else "end of plan" if not np.isfinite(v) else named_month(study, v)), Column(key="also", header="Judged the other way", write=str),
+        ), stack=2, first=True,
+    )  # fmt: skip
+
+
+def indicators(study: Study) -> Table:
+    """What is measured for each promise: the event, what is good, where it is counted."""
+    rows: list[dict[str, Any]] = [{"objective": n, **_indicator(o)} for n, o in study.scenario.objectives.items()]
+    return Table(
+        name="indicators", title="Each promise says what is counted, and what is good", subtitle="Definition of the service level indicator of each objective.", frame=frame_of(rows),
+        columns=(Column(key="objective", header="Objective"), Column(key="event", header="Event"), Column(key="good", header="Good"), Column(key="where", header="Counted at")), stack=1,
+    )  # fmt: skip
+
+
+def _indicator(objective: Objective) -> dict[str, str]:
+    if isinstance(objective, Latency):
+        return {
+            "event": f"a request of {objective.journey}",
+            "good": f"answered within {duration(float(np.median(objective.below_s)))}, round trip included",
+            "where": "the user (real user monitoring), or the balancer plus the round trip",
+        }
+    if isinstance(objective, Availability | Errors):
+        return {
+            "event": f"a request of {objective.journey}",
+            "good": "answered, and not with an error of the server's (5xx, time-out)",
+            "where": "the load balancer",
+        }
+    if isinstance(objective, Throughput):
+        return {
+            "event": "a second of the peak hour",
+            "good": "no station that a request waits for is saturated",
+            "where": "utilization of threads, cores and connections",
+        }
+    if isinstance(objective, Users):
+        return {
+            "event": "a load test at that many users",
+            "good": "every latency objective of the peak hour holds",
+            "where": "the load generator",
+        }
+    assert isinstance(objective, Completion)
+    return {
+        "event": f"a job of {objective.queue}",
+        "good": f"done within {duration(float(np.median(objective.below_s)))} of being published",
+        "where": "the worker: end of work less time of publishing",
+    }
+
+
+def budgets(study: Study) -> Table:
+    """Error budgets in time and in requests, what is predicted to be left, and when deployments freeze."""
+    rows: list[dict[str, Any]] = []
+    year, month = study.as_of.year, study.as_of.month
+    week = study.scenario.week if study.scenario.week is not None else usual_week()
+    peak = float(study.middle.rps[0, 0])
+    for name, judged in study.worlds.judged.items():
+        objective = judged.objective
+        if not isinstance(objective, Latency | Availability | Errors):
+            continue
+        target = 1 - float(np.median(judged.bound))
+        part = (
+            float(np.median(np.broadcast_to(study.middle.carried.journey_rps[objective.journey], (1, study.middle.rps.shape[1]))[0, 0]))
+            / peak
+        )
+        left = float(np.median(left_of_budget(judged)[:, 0]))
+        timed = isinstance(objective, Availability)
+        rows.append({
+            "objective": name, "target": target, "budget_28_days_s": float(error_budget_s(target, DAYS_28)) if timed else float("nan"), "budget_30_days_s": float(error_budget_s(target, DAYS_30)) if timed else float("nan"),
+            "budget_month_s": float(error_budget_s(target, month_s(year, month))) if timed else float("nan"),
+            "requests_28_days": float(error_budget_requests(target, float(requests_of_month(peak * part, week, 28)))), "requests_30_days": float(error_budget_requests(target, float(requests_of_month(peak * part, week, 30)))),
+            "requests_month": float(error_budget_requests(target, float(requests_of_month(peak * part, week, float(month_s(year, month)) / DAY)))), "left": left, "freeze_at": float(np.median(study.scenario.freeze_at)),
+        })  # fmt: skip
+    low = min(rows, key=lambda r: float(r["left"]), default=None)
+    title = (
+        f"{str(low['objective'])[0].upper()}{str(low['objective'])[1:]} spends most: {share(max(float(low['left']), 0.0), 2)} of its budget would be left"
+        if low
+        else "No promise has an error budget"
+    )
+    name = f"{calendar.month_name[month]} {year}"
+    return Table(
+        name="budgets", title=title, subtitle=f"Budget in time for availability, in requests for all; left: predicted at today's load. Deployments freeze at {share(float(np.median(study.scenario.freeze_at)))} left.", frame=frame_of(rows or [{k: float("nan") for k in ("target", "budget_28_days_s", "budget_30_days_s", "budget_month_s", "requests_28_days", "requests_30_days", "requests_month", "left")} | {"objective": "none"}]),
+        columns=(
+            Column(key="objective", header="Objective"), Column(key="target", header="Good at least", write=share), Column(key="budget_28_days_s", header="28 days", write=duration), Column(key="budget_30_days_s", header="30 days", write=duration),
+            Column(key="budget_month_s", header=name, write=duration), Column(key="requests_28_days", header="Requests in 28 days", write=number), Column(key="requests_30_days", header="in 30 days", write=number), Column(key="requests_month", header=f"in {name}", write=number),
+            Column(key="left", header="Left", write=lambda v: share(v) if v >= 0 else "overspent", broken=lambda v: v < 0),
+        ), stack=3,
+    )  # fmt: skip
+
+
+def headroom(study: Study) -> Table:
+    """The checklist's multipliers against the load at which each promise really breaks."""
+    found = knee(study.scenario)
+    rows: list[dict[str, Any]] = [
+        {"what": name, "load_rps": load, "multiple": load / found.peak_rps} for name, load in found.objectives.items()
+    ]
+    rows.sort(key=lambda r: float(r["multiple"]))
+    rows.append(
+        {
+            "what": "peak second of today",
+            "load_rps": found.peak_rps * float(study.scenario.traffic.peak_second),
+            "multiple": float(study.scenario.traffic.peak_second),
+        }
+    )
+    rows += [
+        {"what": f"{m:g} times, {w} of the checklist", "load_rps": m * found.peak_rps, "multiple": m}
+        for m, w in ((LEADING, "minimum"), (RECOMMENDED, "recommendation"))
+    ]
+    return Table(
+        name="headroom", title=f"The objectives break at {number(found.rps / found.peak_rps)} times today's peak; a factor of 2 or 3 would not have said so" if np.isfinite(found.rps) else "No load that was tried breaks an objective",
+        subtitle="Highest load at the peak hour at which each objective holds, today's fleet, every input at its median.", frame=frame_of(rows),
+        columns=(Column(key="what", header="Promise or rule"), Column(key="load_rps", header="Load", write=lambda v: "any that was tried" if not np.isfinite(v) else "none" if v == 0 else rate(v)), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–", bar=True)), stack=2, first=True,
+    )  # fmt: skip
+
+
+def tiers_of_ambition(study: Study) -> Table:
+    """The quick reference: what MVP, Growth and Enterprise ask for, and what this plan reaches."""
+    worst = max(float(ps[0.95][0, 0]) for ps in study.middle.percentile_s.values())
+    up = min(float(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
+    hits = [float(np.median(h)) for h in study.middle.carried.hit_ratio.values()]
+    rows: list[dict[str, Any]] = [
+        {
+            "what": "p95 of the slowest journey",
+            "mvp": "below 500 ms",
+            "growth": "below 300 ms",
+            "enterprise": "below 150 ms",
+            "here": duration(worst),
+            "reached": _tier(worst, (0.15, 0.3, 0.5)),
+        },
+        {
+            "what": "error rate of the worst journey",
+            "mvp": "below 1 %, bound to 0.1 % by the availability",
+            "growth": "below 0.1 %, bound to 0.05 %",
+            "enterprise": "below 0.01 %",
+            "here": share(1 - up),
+            "reached": _tier(1 - up, (1e-4, 5e-4, 1e-3)),
+        },
+        {
+            "what": "availability of the worst journey",
+            "mvp": "99.9 %",
+            "growth": "99.95 %",
+            "enterprise": "99.99 %",
+            "here": share(up),
+            "reached": _tier(1 - up, (1e-4, 5e-4, 1e-3)),
+        },
+    ]
+    if hits:
+        rows.append(
+            {
+                "what": "cache hit ratio",
+                "mvp": "over 80 %",
+                "growth": "over 90 %",
+                "enterprise": "over 95 %",
+                "here": share(min(hits)),
+                "reached": _tier(1 - min(hits), (0.05, 0.1, 0.2)),
+            }
+        )
+    lowest = min((str(r["reached"]) for r in rows), key=("none", "MVP", "Growth", "Enterprise").index)
+    return Table(
+        name="tiers", title=f"All four targets of the quick reference together: {lowest if lowest != 'none' else 'no tier'} is reached", subtitle="Today, every input at its median. The error rates contradict the availabilities when both count requests; the stricter one binds.", frame=frame_of(rows),
+        columns=(Column(key="what", header="Target"), Column(key="mvp", header="MVP"), Column(key="growth", header="Growth"), Column(key="enterprise", header="Enterprise"), Column(key="here", header="Here", write=str), Column(key="reached", header="Reached")), stack=2,
+    )  # fmt: skip
+
+
+def _tier(value: float, bounds: tuple[float, float, float]) -> str:
+    return next((name for name, bound in zip(("Enterprise", "Growth", "MVP"), bounds, strict=True) if value < bound), "none")
