@@ -125,7 +125,7 @@ def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400
     asked confidence; then steps are bought one by one (greedy), each the one with most gain per dollar in the same worlds.
     """
     few = take_worlds(drawn, sizing_worlds)
-    rps = np.broadcast_to(demand_rps(few, months), (sizing_worlds if _is_drawn(few) else 1, months))
+    rps = np.broadcast_to(demand_rps(few, months), (worlds_in(few), months))
     asked, ahead = confidence(drawn), max(1, round(float(np.median(drawn.order_ahead_s)) / MONTH))
     aim = min(asked + (sampling_error(asked, rps.shape[0]) / 1.96 if rps.shape[0] > 1 else 0.0), 0.999)
     orders: list[Order] = []
@@ -151,10 +151,11 @@ def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400
     return _in_all_worlds(drawn, orders, months, fails_from)
 
 
-def _is_drawn(scenario: Scenario) -> bool:
-    return demand_rps(scenario, 1).shape[0] > 1 or any(
-        isinstance(getattr(t, f.name), np.ndarray) for t in scenario.tiers.values() for f in dataclasses.fields(t)
-    )
+def worlds_in(scenario: Scenario) -> int:
+    """In how many worlds a scenario was drawn: 1 where nothing in it is uncertain."""
+    counts = [1]
+    _each_array(scenario, lambda a: counts.append(a.shape[0] if a.ndim == 2 else 1) or a)  # type: ignore[func-returns-value]
+    return max(counts)
 
 
 def _first_bad(made: Plan, aim: float) -> int | None:
@@ -264,7 +265,7 @@ def _steps(made: Plan) -> list[tuple[str, float]]:
 
 def _in_all_worlds(drawn: Scenario, orders: Sequence[Order], months: int, fails_from: int | None) -> Fleet:
     """The recommended fleet planned in every world, epoch by epoch."""
-    rps = demand_rps(drawn, months)
+    rps = np.broadcast_to(demand_rps(drawn, months), (worlds_in(drawn), months))
     starts = [0, *(o.month for o in orders), months]
     all_counts: list[Mapping[str, float]] = [{}, *(o.counts for o in orders)]
     p_all, cost = [], []
@@ -298,7 +299,7 @@ class Tried:
 
 def try_options(statement: Statement, drawn: Scenario, fleet: Fleet, worlds: int = 300, seed: int = 7) -> list[Tried]:
     """Stated options, proposed ones and the recommended fleet, ranked by P, then months gained, then price."""
-    total = demand_rps(drawn, 1).shape[0]
+    total = worlds_in(drawn)
     count = min(worlds, total)
     nothing = _tried_plan(take_worlds(drawn, count))
     last = horizon(drawn)
@@ -468,7 +469,7 @@ class Study:
 def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     """Plan *statement* at its median and in *worlds* worlds; size the fleet; try the options."""
     drawn = statement.at(worlds, seed)
-    made = plan(drawn, both=True)
+    made = plan(drawn, np.broadcast_to(demand_rps(drawn), (worlds_in(drawn), MONTHS)), both=True)
     fleet = recommend(drawn)
     return Study(
         statement=statement, seed=seed, middle=plan(statement.at(), both=True), worlds=made, run_outs=run_outs(made), fleet=fleet,

@@ -7,7 +7,8 @@ approximation). Percentiles come from the Fourier-cosine series of the density o
     F(x) = x/L + sum_k 2/(k pi) Re phi(k pi / L) sin(k pi x / L),      k = 1 .. TERMS
 
 evaluated on a grid by one sine transform a cell, and interpolated on -log(1 - F), which is straight for an exponential tail.
-L reaches far into the tail; what lies beyond is folded back near L. Error against exact percentiles: see
+Where parts of very different scale leave the series rough, it is computed again with eight times the terms.
+L reaches far into the tail: what lies beyond is folded back, from 2 L - x onto x. Error against exact percentiles: see
 `benchmarks/latency_error.py` (worst 0.5 %).
 
 References
@@ -32,9 +33,13 @@ from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds, Value
 from perfplan.record import field, record
 
 Complex = NDArray[np.complex128]
-TERMS = 128  # of the cosine series
-POINTS = 256  # of the grid on which the series is evaluated
-CELLS = 256  # worked on at once, so that intermediate arrays stay in cache
+TERMS = 256  # of the cosine series, where percentiles are looked for on a grid
+TERMS_AT = 128  # where the probability at one time is enough
+MOST_TERMS = 8192  # where a distribution has parts of very different scale
+RARE = 1e-5  # what happens less often does not decide how far the tail is followed
+NEVER = 1e-6  # a wait of this probability leaves the others' precision alone
+ROUGH = 0.35  # |phi| at the last term above which a cell is computed again with more
+CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
 
 
@@ -46,15 +51,20 @@ class Distribution(Protocol):
     @property
     def variance(self) -> Value: ...
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        """Mean and variance along its slowest branch: where the tail begins."""
+
+    @property
     def reach_s(self) -> Value:
-        """Scale of the slowest exponential in the tail: how far beyond a few deviations it must be followed."""
+        """Scale of the slowest exponential in the tail."""
 
     def characteristic(self, u: FloatArray) -> Complex:
         """E exp(i u X) at frequencies *u* of shape (..., terms), multiples 1 .. terms of the first."""
 
 
-def _last(value: Value) -> FloatArray:
-    return np.asarray(value, dtype=float)[..., None]
+def _last(value: Value, u: FloatArray) -> FloatArray:
+    """A parameter ready to meet frequencies *u*, in their precision."""
+    return np.asarray(value, dtype=u.dtype)[..., None]
 
 
 def _weighted(weight: Value, value: Value) -> Value:
@@ -65,15 +75,23 @@ def _weighted(weight: Value, value: Value) -> Value:
 
 def _pole(y: FloatArray) -> Complex:
     """1 / (1 - i y) in real arithmetic, several times faster than a complex division."""
-    out = np.empty(y.shape, dtype=complex)
+    out = np.empty(y.shape, dtype=np.result_type(y.dtype, np.complex64))
     out.real = 1 / (1 + y * y)
     np.multiply(out.real, y, out=out.imag)
     return out
 
 
+def _turn(angle: FloatArray) -> Complex:
+    """exp(i angle) in the precision of the angle."""
+    out = np.empty(angle.shape, dtype=np.result_type(angle.dtype, np.complex64))
+    np.cos(angle, out=out.real)
+    np.sin(angle, out=out.imag)
+    return out
+
+
 def _powers(z: Complex, count: int) -> Complex:
     """z, z^2, .. z^count along the last axis by doubling: frequencies are multiples, so that one exponential is enough."""
-    out = np.empty((*z.shape[:-1], count), dtype=complex)
+    out = np.empty((*z.shape[:-1], count), dtype=z.dtype)
     out[..., :1] = z
     done = 1
     while done < count:
@@ -94,11 +112,15 @@ class Exponential:
         return self.mean_s**2
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
     def reach_s(self) -> Value:
         return self.mean_s
 
     def characteristic(self, u: FloatArray) -> Complex:
-        return _pole(u * _last(self.mean_s))
+        return _pole(u * _last(self.mean_s, u))
 
 
 @record
@@ -112,11 +134,15 @@ class Constant:
         return 0.0 * self.mean_s
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
     def reach_s(self) -> Value:
         return 0.0 * self.mean_s
 
     def characteristic(self, u: FloatArray) -> Complex:
-        return _powers(np.exp(1j * (u[..., :1] * _last(self.mean_s))), u.shape[-1])
+        return _powers(_turn(u[..., :1] * _last(self.mean_s, u)), u.shape[-1])
 
 
 @record
@@ -147,13 +173,17 @@ class Wait:
             return self.probability * (2 - self.probability) * np.asarray(self.scale_s) ** 2
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
     def reach_s(self) -> Value:
-        return np.where(np.asarray(self.probability) > 1e-5, self.scale_s, 0.0)
+        return np.where(np.asarray(self.probability) > RARE, self.scale_s, 0.0)
 
     def characteristic(self, u: FloatArray) -> Complex:
-        phi = _pole(u * _last(self.scale_s))
-        phi *= _last(self.probability)
-        phi += 1 - _last(self.probability)
+        phi = _pole(u * _last(self.scale_s, u))
+        phi *= _last(self.probability, u)
+        phi += 1 - _last(self.probability, u)
         return phi
 
 
@@ -182,20 +212,30 @@ class Lognormal:
         return np.asarray(self.mean_s**2 * np.expm1(np.asarray(self.sigma) ** 2))
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
     def reach_s(self) -> Value:
-        return self.median_s * np.exp(3.1 * np.asarray(self.sigma)) / 4  # L then lies beyond p99.9
+        return self.median_s * np.exp(4.1 * np.asarray(self.sigma)) / 14  # L then lies beyond p99.9
 
     def characteristic(self, u: FloatArray) -> Complex:
         sigma = np.asarray(self.sigma, dtype=float)
-        table, steps = _lognormal_table(sigma)
-        at = np.clip((np.log(np.maximum(u * _last(self.median_s), 1e-300)) - _V[0]) / (_V[1] - _V[0]), 0, _V.size - 1.001)
+        at = (np.log(np.maximum(u * _last(self.median_s, u), 1e-30)) - _V[0]) / (_V[1] - _V[0])
+        at = np.clip(at, 0, _V.size - 1.01)
         i = at.astype(np.intp)
-        row = np.broadcast_to(_last(np.clip((sigma - steps[0]) / (steps[1] - steps[0]), 0, steps.size - 1.001)), i.shape)
-        j = row.astype(np.intp)
-        fine, coarse = at - i, row - j
-        lower = table[j, i] * (1 - fine) + table[j, i + 1] * fine
-        upper = table[j + 1, i] * (1 - fine) + table[j + 1, i + 1] * fine
-        return cast(Complex, lower * (1 - coarse) + upper * coarse)
+        fine = at - i
+        table, steps = _lognormal_table(sigma)
+        place = np.clip((sigma - steps[0]) / (steps[1] - steps[0]), 0, steps.size - 1.001)
+        if np.all(place == place.flat[0]):  # one sigma for all: one row of the table
+            j, coarse = int(place.flat[0]), float(place.flat[0]) % 1
+            row = (table[j] * (1 - coarse) + table[j + 1] * coarse).astype(np.result_type(u.dtype, np.complex64))
+            return row[i] + (row[i + 1] - row[i]) * fine
+        rows = np.broadcast_to(place[..., None], i.shape)
+        k = rows.astype(np.intp)
+        lower = table[k, i] * (1 - fine) + table[k, i + 1] * fine
+        upper = table[k + 1, i] * (1 - fine) + table[k + 1, i + 1] * fine
+        return cast(Complex, lower + (upper - lower) * (rows - k))
 
 
 _V = np.linspace(np.log(1e-4), np.log(1e4), 1201)  # log of frequency x median
@@ -235,6 +275,11 @@ class Series:
         return sum((p.variance for p in self.parts), 0.0)
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        branches = [p.slowest for p in self.parts]
+        return sum((b[0] for b in branches), 0.0), sum((b[1] for b in branches), 0.0)
+
+    @property
     def reach_s(self) -> Value:
         reach: Value = 0.0
         for part in self.parts:
@@ -242,10 +287,12 @@ class Series:
         return reach
 
     def characteristic(self, u: FloatArray) -> Complex:
-        phi = self.parts[0].characteristic(u)
-        for part in self.parts[1:]:
-            phi = phi * part.characteristic(u)
-        return cast(Complex, phi)
+        phi: Any = None
+        for part in self.parts:
+            if not (isinstance(part, Wait) and np.max(part.probability) < NEVER):
+                one = part.characteristic(u)
+                phi = one if phi is None else phi * one
+        return cast(Complex, np.ones_like(u) if phi is None else phi)
 
 
 @record
@@ -265,17 +312,26 @@ class Mixture:
         return second - self.mean_s**2
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        far: Value = 0.0
+        variance: Value = 0.0
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            taken = np.asarray(weight) > RARE
+            far = np.where(taken, np.maximum(far, part.slowest[0]), far)
+            variance = np.where(taken, np.maximum(variance, part.slowest[1]), variance)
+        return far, variance
+
+    @property
     def reach_s(self) -> Value:
         reach: Value = 0.0
         for weight, part in zip(self.weights, self.parts, strict=True):
-            with np.errstate(invalid="ignore"):
-                reach = np.maximum(reach, np.where(np.asarray(weight) > 1e-5, np.sqrt(part.variance) + part.reach_s, 0.0))
+            reach = np.where(np.asarray(weight) > RARE, np.maximum(reach, part.reach_s), reach)
         return reach
 
     def characteristic(self, u: FloatArray) -> Complex:
         phi: Any = 0.0
         for weight, part in zip(self.weights, self.parts, strict=True):
-            phi = phi + _last(weight) * part.characteristic(u)
+            phi = phi + _last(weight, u) * part.characteristic(u)
         return cast(Complex, phi)
 
 
@@ -303,14 +359,19 @@ class Visits:
         return np.asarray(self.times * self.part.variance + self._rest * (1 - self._rest) * self.part.mean_s**2)
 
     @property
+    def slowest(self) -> tuple[Value, Value]:
+        most = self._whole + (self._rest > RARE)
+        return most * self.part.slowest[0], most * self.part.slowest[1]
+
+    @property
     def reach_s(self) -> Value:
         return np.asarray(self.part.reach_s)
 
     def characteristic(self, u: FloatArray) -> Complex:
         phi = self.part.characteristic(u)
         whole, rest = self._whole, self._rest
-        power = _power(phi, int(whole.flat[0])) if np.all(whole == whole.flat[0]) else phi ** _last(whole)
-        return cast(Complex, power * (1 - _last(rest) + _last(rest) * phi) if np.any(rest > 0) else power)
+        power = _power(phi, int(whole.flat[0])) if np.all(whole == whole.flat[0]) else phi ** _last(whole, u)
+        return cast(Complex, power * (1 - _last(rest, u) + _last(rest, u) * phi) if np.any(rest > 0) else power)
 
 
 def _power(phi: Complex, times: int) -> Complex:
@@ -360,7 +421,7 @@ def _settled(distribution: Distribution, shape: tuple[int, ...]) -> tuple[Any, N
 
 
 def _chunks(count: int) -> list[slice]:
-    return [slice(start, start + CELLS) for start in range(0, count, CELLS)]
+    return [slice(start, min(start + CELLS, count)) for start in range(0, count, CELLS)]
 
 
 def _take(value: D, pick: Any) -> D:
@@ -372,45 +433,67 @@ def _take(value: D, pick: Any) -> D:
     return cast(D, pick(value)) if isinstance(value, np.ndarray) and value.ndim else value
 
 
-def _series(cells: Any, at: slice) -> tuple[FloatArray, FloatArray]:
-    """Coefficients of the sine series of the cdf, shape (cells, terms), and the length L of each cell."""
-    part = _take(cells, lambda a: a[at] if a.shape[0] > 1 else a)
-    spread = np.sqrt(np.maximum(part.variance, 0.0))
-    length = np.atleast_1d(np.asarray(part.mean_s + 5 * spread + 7 * np.maximum(part.reach_s, spread), dtype=float))
-    k = np.arange(1, TERMS + 1)
-    u = (np.pi / length)[:, None] * k
-    phi = part.characteristic(u)
-    smooth = np.exp(-36 * (k / (TERMS + 1)) ** 8)  # damps the ringing at kinks, leaves the first half of the terms alone
-    return np.broadcast_to(phi.real, u.shape) * (2 / (np.pi * k) * smooth), length
+def _series(cells: Any, at: slice, terms: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Coefficients of the sine series of the cdf, shape (cells, terms), the length L and the roughness of each cell.
+
+    Roughness is |phi| at the last terms: what the series leaves out. It is small where the density is smooth on the scale L / terms.
+    """
+    part = _take(cells, lambda a: a[at])
+    far, variance = part.slowest
+    length = np.broadcast_to(np.asarray(far + 7 * np.maximum(part.reach_s, np.sqrt(variance)), dtype=float), at.stop - at.start)
+    k = np.arange(1, terms + 1)
+    u = ((np.pi / length)[:, None] * k).astype(np.float32 if terms <= TERMS else np.float64)  # single precision is 1e-5 of the cdf
+    phi = np.broadcast_to(part.characteristic(u), u.shape)
+    smooth = np.exp(-36 * (k / (terms + 1)) ** 16)  # damps the ringing at kinks, leaves the first half of the terms alone
+    return phi.real * (2 / (np.pi * k) * smooth), length, np.abs(phi[:, -8:]).max(axis=1)
 
 
-def _grid(cells: Any, at: slice) -> tuple[FloatArray, FloatArray]:
-    """-log(1 - F) at POINTS + 1 places from 0 to L, made non-decreasing."""
+def _percentiles(cells: Any, at: slice, ps: Sequence[float], terms: int = TERMS) -> list[FloatArray]:
+    """The percentiles *ps* of a chunk of cells; where a cell is too rough for its grid, again with more terms."""
     from scipy.fft import dst  # light, but not needed to import perfplan
 
-    b, length = _series(cells, at)
-    padded = np.zeros((b.shape[0], POINTS - 1))
-    padded[:, :TERMS] = b
-    inner = dst(padded, type=1, axis=1) / 2 + np.arange(1, POINTS) / POINTS
-    hazard = -np.log(np.maximum(1 - inner, 1e-12))
+    b, length, rough = _series(cells, at, terms)
+    points = terms
+    padded = b[:, : points - 1]
+    inner = dst(padded, type=1, axis=1) / 2 + np.arange(1, points) / points
+    hazard = -np.log(np.maximum(1 - inner, 1e-12))  # straight for an exponential tail
     hazard = np.maximum.accumulate(np.concatenate([np.zeros((b.shape[0], 1)), hazard], axis=1), axis=1)
-    return hazard, length
-
-
-def _percentiles(cells: Any, at: slice, ps: Sequence[float]) -> list[FloatArray]:
-    hazard, length = _grid(cells, at)
-    rows = np.arange(hazard.shape[0])
-    found = []
-    for p in ps:
-        level = -np.log1p(-p)
-        i = np.clip((hazard < level).sum(axis=1), 1, hazard.shape[1] - 1)
-        low, high = hazard[rows, i - 1], hazard[rows, i]
-        found.append(length / POINTS * (i - 1 + np.clip((level - low) / np.maximum(high - low, 1e-12), 0, 1)))
+    found = [_crossing(hazard, -np.log1p(-p)) * length / points for p in ps]
+    again = (rough > (ROUGH if terms <= TERMS else ROUGH / 10)) & (np.min(found, axis=0) < 12 * length / terms)
+    if again.any() and terms < MOST_TERMS:
+        place = np.flatnonzero(again)
+        finer = _take(cells, lambda a: a[at][place])
+        step = max(CELLS * TERMS // (8 * terms), 1)
+        parts = [_percentiles(finer, slice(i, min(i + step, place.size)), ps, 8 * terms) for i in range(0, place.size, step)]
+        for values, columns in zip(found, zip(*parts, strict=True), strict=True):
+            values[place] = np.concatenate(columns)
     return found
 
 
-def _exceeds(cells: Any, at: slice, t_s: FloatArray) -> FloatArray:
-    b, length = _series(cells, at)
+def _crossing(hazard: FloatArray, level: float) -> FloatArray:
+    """Where each row first reaches *level*, in grid steps: a straight line between two points, then a cubic through four."""
+    rows, last = np.arange(hazard.shape[0]), hazard.shape[1] - 1
+    i = np.clip((hazard < level).sum(axis=1), 1, last)
+    before, low, high, after = (hazard[rows, np.clip(i + step, 0, last)] for step in (-2, -1, 0, 1))
+    part = np.clip((level - low) / np.maximum(high - low, 1e-12), 0, 1)
+    curve = np.where((i > 1) & (i < last), part * (1 - part), 0.0)  # how far the cubic lies from the line
+    bend = ((2 - part) * (before - 2 * low + high) + (1 + part) * (low - 2 * high + after)) / 6
+    smooth = np.abs(bend) < (high - low) / 2  # not across a kink
+    return np.asarray(i - 1 + np.clip(part + np.where(smooth, curve * bend / np.maximum(high - low, 1e-12), 0.0), 0, 1))
+
+
+def _exceeds(cells: Any, at: slice, t_s: FloatArray, terms: int = TERMS_AT) -> FloatArray:
+    """P(response > *t_s*) of a chunk of cells; where a cell is too rough for its grid, again with more terms."""
+    b, length, rough = _series(cells, at, terms)
     x = np.minimum(t_s / length, 1.0)
-    cdf = x + np.einsum("ck,ck->c", b, _powers(np.exp(1j * np.pi * x)[:, None], TERMS).imag)
-    return np.where(t_s >= length, 0.0, np.clip(1 - cdf, 0, 1))
+    cdf = x + np.einsum("ck,ck->c", b, _powers(_turn(np.pi * x[:, None]), terms).imag)
+    over = np.where(t_s >= length, 0.0, np.clip(1 - cdf, 0, 1))
+    again = (rough > (ROUGH if terms <= TERMS else ROUGH / 10)) & (t_s < 12 * length / terms)
+    if again.any() and terms < MOST_TERMS:
+        place = np.flatnonzero(again)
+        finer = _take(cells, lambda a: a[at][place])
+        step = max(CELLS * TERMS // (8 * terms), 1)
+        over[place] = np.concatenate(
+            [_exceeds(finer, slice(i, min(i + step, place.size)), t_s[place][i : i + step], 8 * terms) for i in range(0, place.size, step)]
+        )
+    return over
