@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -39,7 +40,7 @@ class Column:
     broken: Callable[[Any], bool] | None = None  # values that break a promise
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Table:
     """A table of the plan: tidy numbers in a frame, and how a reader sees them."""
 
@@ -51,6 +52,9 @@ class Table:
     stack: int = 2  # values a line on phones; 0: scrolls sideways
     first: bool = False  # the first row decides and is bold
     captioned: bool = field(default=True)
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{self.frame.to_string(index=False)}"
 
     def _repr_html_(self) -> str:
         return f'<div class="perfplan">{self.html()}</div>'
@@ -106,11 +110,14 @@ def _cell(column: Column, value: Any, largest: float | None) -> str:
     return f'<td role="cell" class="{" ".join(classes)}" data-label="{safe(column.header)}"{style}>{text}</td>'
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Block:
     """A piece of markup that a notebook shows and the page takes over."""
 
     markup: Html
+
+    def __repr__(self) -> str:
+        return re.sub(r"<style>.*</style>|<[^>]*>", " ", self.markup, flags=re.DOTALL).strip()
 
     def _repr_html_(self) -> str:
         return f'<div class="perfplan">{self.markup}</div>'

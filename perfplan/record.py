@@ -109,7 +109,7 @@ def _declare(one: dataclasses.Field[Any], hint: Any) -> Declared:
         key = one.name.removesuffix(f"_{kind.suffix}")
     about = one.metadata
     return Declared(
-        name=one.name, key=key, help=about.get("help", ""), kind=kind, default=about.get("default"),
+        name=one.name, key=key, help=about.get("help", "which kind it is"), kind=kind, default=about.get("default"),
         reason=about.get("reason", ""), optional=bool(about.get("optional")),
     )  # fmt: skip
 

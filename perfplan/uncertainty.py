@@ -137,17 +137,17 @@ def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400
             break
         month += bad
         window = rps[:, month : month + ahead]
-        busiest = window[:, [int(np.median(window, axis=0).argmax())]]
-        better = _size(few, busiest, counts, aim)
+        busiest = int(np.quantile(window, aim, axis=0).argmax())
+        better = _size(few, window[:, [busiest]], counts, aim)
+        better = _size(few, window[:, [0]], better, aim) if busiest else better  # what broke may break in another way
         changes = {p: (_count(few, counts, p), n) for p, n in better.items() if n != _count(few, counts, p)}
-        if not changes:
-            fails_from = month
-            break
-        counts = better
-        orders.append(Order(month=month, counts=dict(counts), changes=changes))
-        if _first_bad(plan(with_counts(few, counts), busiest, percentiles=()), aim) is not None:
-            fails_from = fails_from if fails_from is not None else month
-            month += ahead
+        if changes:
+            counts = better
+            orders.append(Order(month=month, counts=dict(counts), changes=changes))
+        still = _first_bad(plan(with_counts(few, counts), window, percentiles=()), aim)
+        if still is not None:
+            fails_from = month + still if fails_from is None else fails_from
+            month += ahead  # nothing that was tried helps here; later months are ordered for all the same
     return _in_all_worlds(drawn, orders, months, fails_from)
 
 

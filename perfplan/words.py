@@ -37,10 +37,10 @@ def count(value: float) -> str:
 
 
 def percent(p: float) -> str:
-    """A probability in whole percents; under 1 and over 99 say so.
+    r"""A probability in whole percents; under 1 and over 99 say so.
 
     >>> percent(0.953), percent(0.004), percent(0.999), percent(1.0), percent(0.0)
-    ('95 %', 'under 1 %', 'over 99 %', 'over 99 %', 'under 1 %')
+    ('95\xa0%', 'under 1\xa0%', 'over 99\xa0%', 'over 99\xa0%', 'under 1\xa0%')
     """
     if p < 0.01:
         return f"under 1{NBSP}%"
@@ -48,10 +48,10 @@ def percent(p: float) -> str:
 
 
 def share(value: float, digits: int = 3) -> str:
-    """A share that is no probability, with as many digits as it needs.
+    r"""A share that is no probability, with as many digits as it needs.
 
     >>> share(0.9991), share(0.5)
-    ('99.91 %', '50 %')
+    ('99.91\xa0%', '50\xa0%')
     """
     if value > 0.99:
         left = 1 - value
@@ -62,10 +62,10 @@ def share(value: float, digits: int = 3) -> str:
 
 
 def duration(value_s: float, digits: int = 3) -> str:
-    """A time in the unit that suits it; ms below one second.
+    r"""A time in the unit that suits it; ms below one second.
 
     >>> duration(0.0123), duration(75), duration(7200), duration(86400 * 3), duration(float("inf"))
-    ('12.3 ms', '1.25 min', '2 h', '3 days', 'without end')
+    ('12.3\xa0ms', '1.25\xa0min', '2\xa0h', '3\xa0days', 'without end')
     """
     if not math.isfinite(value_s):
         return "without end"
@@ -78,7 +78,7 @@ def duration(value_s: float, digits: int = 3) -> str:
 
 
 def weeks(value_s: float) -> str:
-    """A lead time as people say it.
+    r"""A lead time as people say it.
 
     >>> weeks(86400 * 42), weeks(86400 * 3), weeks(3600)
     ('6 weeks', '3 days', 'under a day')
@@ -128,10 +128,10 @@ def change(value: float, write: object = None) -> str:
 
 
 def size(value_bytes: float) -> str:
-    """Bytes in the unit that suits them, in thousands.
+    r"""Bytes in the unit that suits them, in thousands.
 
     >>> size(1.5e12), size(640e9)
-    ('1.5 TB', '640 GB')
+    ('1.5\xa0TB', '640\xa0GB')
     """
     for limit, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value_bytes) >= limit:
@@ -140,10 +140,10 @@ def size(value_bytes: float) -> str:
 
 
 def rate(value_rps: float) -> str:
-    """Requests per second.
+    r"""Requests per second.
 
     >>> rate(1995)
-    '2,000 rps'
+    '2,000\xa0rps'
     """
     return f"{number(value_rps)}{NBSP}rps"
 
@@ -179,9 +179,9 @@ def listed(parts: list[str]) -> str:
 
 
 def plural(n: float, noun: str) -> str:
-    """A counted noun; the noun is given in plural.
+    r"""A counted noun; the noun is given in plural.
 
     >>> plural(1, "replicas"), plural(12, "instances")
-    ('1 replica', '12 instances')
+    ('1\xa0replica', '12\xa0instances')
     """
     return f"{count(n)}{NBSP}{noun.removesuffix('s') if n == 1 else noun}"

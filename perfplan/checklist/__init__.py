@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perfplan.checklist.catalogue import BOXES, Item, items
 from perfplan.checklist.rules import RULES
+from perfplan.items import BOXES, Item, items
 from perfplan.scenario import Answer
 from perfplan.uncertainty import Study
 

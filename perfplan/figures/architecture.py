@@ -39,7 +39,7 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
         meta=dict(narrow=dict(layout={"xaxis.nticks": 4, "margin.r": 12}, height=340)),
     )
     bands = {q: [min(1e3 * float(v), 4 * top) if np.isfinite(v) else 4 * top for v in values] for q, values in fans[slowest].items()}
-    look.fan(fig, [float(x) for x in loads], bands, slowest, "ms")
+    look.fan(fig, [float(x) for x in loads], bands, short(slowest), "ms")
     for i, (name, values) in enumerate(((n, v) for n, v in lines.items() if n != slowest), 1):
         fig.add_scatter(
             x=[float(x) for x in loads],

@@ -31,12 +31,15 @@ def figure(title: str, subtitle: str, *, height: int = 360, **layout: Any) -> go
 
 
 def months_of(study: Study) -> list[str]:
+    """The first day of each month of the plan, as text."""
     return [str(m) + "-01" for m in month_names(study.scenario, study.worlds.rps.shape[1])]
 
 
 def fan_of(values: FloatArray) -> dict[int, list[float]]:
+    """Quantiles over worlds by month, for `look.fan`."""
     return {q: [float(v) for v in np.quantile(values, q / 100, axis=0, method="higher")] for q in QUANTILES}
 
 
 def short(name: str, width: int = 22) -> str:
+    """A name cut to *width*, as markup that is safe in a figure."""
     return str(safe(look.fit(name, width)))

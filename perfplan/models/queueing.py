@@ -93,7 +93,7 @@ class MMc:
     def mean_wait_s(self) -> Seconds:
         """Mean time in queue over all arrivals, inf where saturated.
 
-        >>> float(MMc(arrival_rps=0.5, service_s=1.0, servers=1).mean_wait_s)
+        >>> float(MMc(arrival_rps=0.5, service_s=1.0, servers=1).mean_wait_s.round(9))  # rho / (mu - lambda)
         1.0
         """
         with np.errstate(divide="ignore"):
@@ -116,14 +116,14 @@ class MMc:
     def response_exceeds(self, t_s: Seconds) -> FloatArray:
         """P(response > *t_s*) (Gross et al. eq. 2.54), also where wait and service have the same rate.
 
-        >>> MMc(arrival_rps=0.5, service_s=1.0, servers=1).response_exceeds(2.0).round(6)  # exp(-1)
-        array(0.367879)
+        >>> float(MMc(arrival_rps=0.5, service_s=1.0, servers=1).response_exceeds(2.0).round(6))  # exp(-1)
+        0.367879
         """
         mu, eta, wait = 1 / np.asarray(self.service_s, dtype=float), self.wait_rate_rps, self.prob_wait
-        gap = (eta - mu) * t_s
-        small = np.abs(gap) < 1e-9
+        gap = np.abs(eta - mu) * t_s
+        small = gap < 1e-9
         shared = np.where(small, 1.0 - gap / 2, -np.expm1(-gap) / np.where(small, 1.0, gap))
-        over = np.exp(-mu * t_s) * (1 + wait * mu * np.asarray(t_s) * shared)
+        over = np.exp(-mu * t_s) + wait * mu * np.asarray(t_s) * np.exp(-np.minimum(mu, eta) * t_s) * shared
         return np.where(eta > 0, np.clip(over, 0, 1), 1.0)
 
     def response_quantile_s(self, p: Fraction) -> Seconds:

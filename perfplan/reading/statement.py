@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import yaml
 
+from perfplan.items import ids
 from perfplan.quantity import Misread, Quantity, parse
 from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of
 from perfplan.reading.history import History, read_history
@@ -123,6 +124,9 @@ class _Reader:
                 continue
             if section is not None and not _NAME.fullmatch(key) and one.key != "answers":
                 self._bad(at, path, f"names must be 1 to 100 characters without . = ; and control characters; got {shorten(key)!r}")
+                continue
+            if one.key == "answers" and key not in ids():
+                self._bad(at, f"{path}.{key}", f"is not an item of the checklist{_nearest(key, ids())}")
                 continue
             child = self._any(value, inner, f"{path}.{key}")
             if child is not None:

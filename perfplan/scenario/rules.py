@@ -66,14 +66,17 @@ def _cycles(scenario: Scenario) -> Iterator[Problem]:
 
 def call_order(scenario: Scenario) -> list[str]:
     """All tiers, each before the tiers it calls or waits for; raises `graphlib.CycleError` where calls run in a circle."""
-    callers = TopologicalSorter({name: _waits_for(scenario, name) & set(scenario.tiers) for name in scenario.tiers})
+    callers = TopologicalSorter({name: [t for t in _waits_for(scenario, name) if t in scenario.tiers] for name in scenario.tiers})
     return list(reversed(list(callers.static_order())))
 
 
-def _waits_for(scenario: Scenario, name: str) -> set[str]:
+def _waits_for(scenario: Scenario, name: str) -> list[str]:
     """The tiers that *name* calls itself, and those it calls for the journeys it is the entry of."""
-    own = set(calls_of(scenario, name))
-    return own.union(*(set(j.calls) for key, j in scenario.journeys.items() if entry_of(scenario, key) == name)) - {name}
+    own = list(calls_of(scenario, name))
+    for key, journey in scenario.journeys.items():
+        if entry_of(scenario, key) == name:
+            own += [called for called in journey.calls if called != name]
+    return list(dict.fromkeys(own))  # in the order of the file: a set would differ from run to run
 
 
 def _partners(scenario: Scenario) -> Iterator[Problem]:

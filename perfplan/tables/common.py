@@ -19,6 +19,7 @@ LEADING, RECOMMENDED = 2.0, 3.0  # headroom multipliers of the checklist
 
 
 def named_month(study: Study, index: float, short: bool = True) -> str:
+    """The name of the month *index* months after the day of the plan."""
     return month_name(str(study.scenario.as_of), index, short=short)
 
 
@@ -28,8 +29,10 @@ def _band(values: FloatArray, month: int) -> tuple[float, float, float]:
 
 
 def frame_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame."""
     return pd.DataFrame(rows)
 
 
 def month_writer(study: Study) -> Callable[[Any], str]:
+    """Writes a month index as the name of a month."""
     return lambda index: named_month(study, float(index))

@@ -31,10 +31,10 @@ def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: st
     `peak_users="80k"` states traffic.peak_users; empty ones are as in the scenario. A relative path is looked up from the
     working folder, then from the folders above it.
     """
-    named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if text.strip()]
+    named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if str(text).strip()]  # papermill makes `80000` an int
     listed = [part.strip() for part in overrides.split(";") if part.strip()]
     statement = read(find(scenario), (*named, *listed))
-    return plan_of(statement, _count(worlds))
+    return plan_of(statement, _count(str(worlds)))
 
 
 FIELDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Sequence
@@ -148,13 +149,17 @@ def _figure(data: dict[str, Any], lead: str = "") -> str:
     layout.pop("height", None)
     text = json.dumps({"data": data["data"], "layout": layout}, sort_keys=True).replace("<", "\\u003c")
     name = f"fig-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    caption = "" if lead else f"<b>{finding}</b>"
-    label = finding.replace('"', "&quot;")
+    caption = "" if lead else f"<b>{plain(finding)}</b>"
     numbers = "" if lead else _numbers(data)
     return (
-        f'<figure><figcaption class="{lead}">{caption}<small>{subtitle}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{label}"></div>'
+        f'<figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
         f'<script type="application/json" id="{name}">{text}</script>{numbers}</figure>'
     )
+
+
+def plain(text: str) -> Html:
+    """Text of a figure (plotly's own markup, escaped) as HTML: read back, then escaped here, whatever came in."""
+    return safe(html.unescape(re.sub(r"</?b>|<br>", " ", str(text))))
 
 
 def _numbers(data: dict[str, Any]) -> str:
@@ -167,7 +172,7 @@ def _numbers(data: dict[str, Any]) -> str:
     if len(places) > 200:
         places = places[:: len(places) // 60]
     columns = [dict(zip(map(str, p), v, strict=False)) for p, v in flat]
-    head = "".join(f'<th class="num">{t["name"]}</th>' for t in series)
+    head = "".join(f'<th class="num">{plain(t["name"])}</th>' for t in series)
     rows = "".join(f"<tr><th>{_place(p)}</th>{''.join(f'<td class=num>{_value(c.get(p))}</td>' for c in columns)}</tr>" for p in places)
     return f'<details><summary>The numbers</summary><div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
 
@@ -176,11 +181,11 @@ def _place(text: str) -> str:
     try:
         return f"{float(text):,.4g}"
     except ValueError:
-        return text
+        return plain(text)
 
 
 def _value(value: Any) -> str:
-    return "–" if value is None else f"{value:,.4g}" if isinstance(value, int | float) else str(value)
+    return "–" if value is None else f"{value:,.4g}" if isinstance(value, int | float) else plain(value)
 
 
 # ---- trust, assumptions, checklist ----

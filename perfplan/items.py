@@ -30,7 +30,13 @@ class Item:
 
 
 @functools.cache
+def ids() -> frozenset[str]:
+    """The ids of all rows."""
+    return frozenset(item.id for item in items())
+
+
+@functools.cache
 def items() -> tuple[Item, ...]:
     """All rows, in the order of the checklist."""
-    text = files("perfplan.checklist").joinpath("items.csv").read_text(encoding="utf-8")
+    text = files("perfplan").joinpath("items.csv").read_text(encoding="utf-8")
     return tuple(Item(**row) for row in csv.DictReader(text.splitlines()))

@@ -1,0 +1,53 @@
+"""What tests share: the storefront, its statement, and one study of it in few worlds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from perfplan.reading import read
+from perfplan.scenario.statement import Statement
+from perfplan.uncertainty import Study, study
+
+ROOT = Path(__file__).parents[1]
+STOREFRONT = ROOT / "data" / "storefront" / "scenario.yaml"
+os.environ.setdefault("PERFPLAN_WORLDS", "60")  # notebooks that tests run need no precision
+
+
+@pytest.fixture(scope="session")
+def statement() -> Statement:
+    return read(STOREFRONT)
+
+
+@pytest.fixture(scope="session")
+def storefront(statement: Statement) -> Study:
+    return study(statement, worlds=100)
+
+
+SMALL = """\
+name: small
+as_of: 2026-11-24
+traffic: {peak_users: 900 to 1100, requests_per_user: 6/min, growth: 1%/month to 3%/month}
+regions:
+  near: {share: 100%, round_trip: 20ms}
+journeys:
+  read:
+    share: 100%
+    calls: {app: 1, store: 2}
+tiers:
+  app: {kind: service, instances: 4, threads: 8, service_time: 10ms, price: $0.1/h}
+  store: {kind: database, cores: 4, connections: 20, service_time: 2ms, hold_time: 1ms, price: $0.05/h}
+objectives:
+  read p95: {kind: latency, journey: read, percentile: p95, below: 200ms}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A small scenario that tests may change."""
+    path = tmp_path / "small" / "scenario.yaml"
+    path.parent.mkdir()
+    path.write_text(SMALL, encoding="utf-8")
+    return path

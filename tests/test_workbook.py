@@ -1,0 +1,313 @@
+"""The plan folder, its notebooks, its page, and the commands that make them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perfplan.cli import main
+from perfplan.workbook import make
+from perfplan.workbook.opening import open_plan
+from tests.conftest import ROOT, SMALL, STOREFRONT
+
+WORLDS = 60
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The storefront's plan folder, made twice: with other traffic, then as it is."""
+    out = tmp_path_factory.mktemp("plans") / "storefront"
+    make(STOREFRONT, out, ("traffic.peak_users=70k",), WORLDS)
+    make(STOREFRONT, out, (), WORLDS)
+    return out
+
+
+def test_a_plan_folder_holds_what_it_should(folder):
+    names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert {"plan.html", "plan.json", "inputs/scenario.yaml", "inputs/traffic.csv", "tables/orders.csv", "tables/assumptions.csv"} <= names
+    assert {f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")} <= names
+    assert (folder / "inputs" / "scenario.yaml").read_bytes() == STOREFRONT.read_bytes()
+    assert not [p for p in folder.parent.iterdir() if p.name.startswith(".")]  # nothing left beside it
+
+
+def test_the_earlier_plan_is_kept_and_compared(folder):
+    kept = list((folder / "history").glob("*.json"))
+    assert len(kept) == 1
+    assert json.loads(kept[0].read_text())["inputs"]["traffic.peak_users"]["text"] == "70k"
+    page = (folder / "plan.html").read_text()
+    assert "since the plan of 2026-11-24" in page
+    assert "Input: traffic.peak_users" in page
+
+
+def test_the_page_is_one_offline_file_that_tells_the_story(folder):
+    page = (folder / "plan.html").read_text()
+    assert len(page) < 8_000_000
+    told = json.loads((folder / "plan.json").read_text())
+    for text in (told["verdict"], told["decision"]):
+        assert text.replace("'", "&#x27;") in page.replace("\N{NO-BREAK SPACE}", "\N{NO-BREAK SPACE}")
+    own = page[: page.index("plotly.js v")] if "plotly.js v" in page else page
+    assert not re.search(r'(?:src|href)="(?!#)', own)
+    assert "of 255 items answered" in page
+    assert page.count('class="plot"') >= 14
+    for name in (
+        "plan",
+        "requirements",
+        "architecture",
+        "implementation",
+        "testing",
+        "monitoring",
+        "optimization",
+        "trust",
+        "assumptions",
+        "checklist",
+    ):
+        assert f'id="{name}"' in page
+
+
+def test_executed_notebooks_hold_up_under_nbval_and_a_changed_number_or_figure_does_not(folder, tmp_path):
+    source = folder / "notebooks" / "3_implementation.ipynb"
+    again = tmp_path / "notebooks" / source.name
+    shutil.copytree(folder / "inputs", tmp_path / "inputs")
+    again.parent.mkdir()
+
+    def nbval(change):
+        again.write_text(change(source.read_text()))
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--override-ini=filterwarnings=default",
+            "--override-ini=addopts=",
+            str(again),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    same = nbval(lambda t: t)
+    assert same.returncode == 0, same.stdout[-3000:]
+    assert "passed" in same.stdout
+    changed = nbval(lambda t: t.replace("busiest station", "laziest station", 1))
+    assert changed.returncode == 1
+    figure = nbval(lambda t: re.sub(r'("hovertemplate": ")%\{x:\.0f\} %', r"\1%{x:.3f} %", t, count=1))
+    assert figure.returncode == 1
+
+
+def test_a_notebook_runs_alone_under_plain_papermill(tmp_path):
+    target = tmp_path / "out.ipynb"
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "notebooks/6_optimization.ipynb",
+        str(target),
+        "-p",
+        "scenario",
+        "data/storefront/scenario.yaml",
+        "-p",
+        "peak_users",
+        "80k",
+        "-p",
+        "worlds",
+        "40",
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "unknown parameter" not in done.stderr
+    assert "Traceback" not in target.read_text()
+
+
+def test_a_senseless_parameter_gives_the_error_of_the_file():
+    from perfplan.reading import BadScenario
+
+    with pytest.raises(BadScenario, match="must be a count such as 55k; got 'many'"):
+        open_plan(str(STOREFRONT), peak_users="many")
+    with pytest.raises(BadScenario, match="from 30 to 100000"):
+        open_plan(str(STOREFRONT), worlds="3")
+    with pytest.raises(BadScenario, match=re.escape("tiers.apii")):
+        open_plan(str(STOREFRONT), overrides="tiers.apii.instances=3")
+
+
+def test_a_plan_is_computed_once_per_content():
+    one = open_plan(str(STOREFRONT), worlds="40")
+    assert open_plan(str(STOREFRONT), worlds="40") is one
+    assert open_plan(str(STOREFRONT), worlds="40", peak_users="70k") is not one
+
+
+def test_another_scenario_does_not_get_the_storefronts_numbers(small, tmp_path, capsys):
+    assert main(["plan", str(small), "--out", str(tmp_path / "p"), "--worlds", "40"]) == 0
+    page = (tmp_path / "p" / "plan.html").read_text()
+    assert "postgres" not in page
+    out = capsys.readouterr().out.strip().splitlines()
+    assert len(out) == 6
+    assert out[-1].endswith("plan.html")
+
+
+def test_a_failing_notebook_is_reported_and_the_old_plan_stands(folder, monkeypatch, tmp_path):
+    from perfplan.workbook import folder as module
+
+    before = (folder / "plan.json").read_bytes()
+    broken = tmp_path / "notebooks"
+    shutil.copytree(ROOT / "notebooks", broken)
+    path = broken / "4_testing.ipynb"
+    path.write_text(path.read_text().replace("figures.stages(study)", "figures.no_such_figure(study)"))
+    monkeypatch.setattr(module, "notebooks_folder", lambda: broken)
+    with pytest.raises(module.CellFailed) as caught:
+        make(STOREFRONT, folder, (), WORLDS)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert "4_testing" in lines[0]
+    assert "no_such_figure" in lines[1]
+    assert "AttributeError" in lines[2]
+    assert (folder / "plan.json").read_bytes() == before
+    assert not [p for p in folder.parent.iterdir() if p.name.startswith(".")]
+
+
+def test_check_says_what_holds_by_exit_code(small, capsys):
+    assert main(["check", str(STOREFRONT), "--worlds", "60"]) == 1
+    out = capsys.readouterr().out
+    assert "BROKEN peak second: does not hold from" in out
+    assert "sampling error" in out
+    small.write_text(SMALL.replace("connections: 20", "connections: 60").replace("instances: 4", "instances: 12"))
+    assert main(["check", str(small), "--worlds", "60"]) == 0
+    assert main(["check"]) == 2
+    assert main(["check", "--items", str(small), "--worlds", "40"]) == 0
+    assert "of 255 items answered" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tier", ["mvp", "growth", "enterprise"])
+def test_a_new_scenario_is_a_scenario(tier, tmp_path, monkeypatch, capsys):
+    from perfplan.reading import read
+    from perfplan.starter import TARGETS
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "blog", "--tier", tier]) == 0
+    statement = read("blog/scenario.yaml")
+    p95, errors, available, hit = TARGETS[tier]
+    texts = {e.path: e.text for e in statement.entries.values()}
+    assert [
+        texts["objectives.read p95.below"],
+        texts["objectives.write errors.below"],
+        texts["objectives.write available.above"],
+        texts["tiers.cache.hit_ratio"],
+    ] == [p95, errors, available, hit]
+    assert (tmp_path / "blog" / "scenario.schema.json").is_file()
+    assert main(["new", "blog"]) == 2
+    assert "is already there" in capsys.readouterr().err
+    assert main(["new", "../x"]) == 2
+
+
+def test_the_schema_and_the_fields_are_printed(capsys):
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "perfplan scenario"
+    assert main(["fields"]) == 0
+    assert "| traffic.peak_users |" in capsys.readouterr().out
+
+
+HOSTILE = ["<script>alert(1)</script>", '"}}, ', "{{7*7}}", "${x}", "`id`", "a & b <b>", "\u202eabc", "x" * 90]
+
+
+def test_names_from_outside_appear_as_text(small, tmp_path):
+    names = dict(zip(("read", "app", "store", "near"), HOSTILE, strict=False))
+    text = SMALL
+    for plain, hostile in names.items():
+        quoted = json.dumps(hostile, ensure_ascii=False)
+        text = re.sub(rf"(?<![\w']){plain}(?=:)", lambda _, q=quoted: q, text)
+        text = re.sub(rf"journey: {plain}\b", lambda _, q=quoted: f"journey: {q}", text)
+    small.write_text(text.replace('objectives:\n  "<script>', 'objectives:\n  "<script>'), encoding="utf-8")
+    make(small, tmp_path / "plan", (), 40)
+    page = (tmp_path / "plan" / "plan.html").read_text()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert json.loads((tmp_path / "plan" / "plan.json").read_text())["name"] == "small"
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_draws_the_page_without_requests_or_violations(folder, tmp_path, width):
+    shot, log = tmp_path / "page.png", tmp_path / "net.json"
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--window-size={width},900",
+        "--virtual-time-budget=8000",
+        f"--screenshot={shot}",
+        "--enable-logging=stderr",
+        f"--log-net-log={log}",
+        f"file://{folder / 'plan.html'}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert shot.stat().st_size > 40_000
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert console == []
+    asked = set(re.findall(r'"url":"https?://([^/"]*)', log.read_text()))
+    assert {
+        host for host in asked if not host.endswith((".google.com", ".googleapis.com", ".gvt1.com"))
+    } == set()  # the browser's own updates
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_figures_are_drawn_in_the_browser(folder, tmp_path):
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--window-size=1280,30000",
+        "--virtual-time-budget=20000",
+        "--dump-dom",
+        f"file://{folder / 'plan.html'}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    figures = done.stdout.count('class="plot')
+    assert done.stdout.count("main-svg") >= figures
+
+
+def test_a_wheel_brings_notebooks_and_data(tmp_path):
+    if os.environ.get("PERFPLAN_NO_WHEEL"):
+        pytest.skip("building a wheel was switched off")
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--disable-pip-version-check", "-w", str(tmp_path), str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    import zipfile
+
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    for wanted in (
+        "share/perfplan/notebooks/0_capacity_plan.ipynb",
+        "share/perfplan/data/storefront/scenario.yaml",
+        "perfplan/items.csv",
+        "perfplan/workbook/look.css",
+        "perfplan/py.typed",
+    ):
+        assert any(name.endswith(wanted) for name in names), wanted
+    shutil.rmtree(ROOT / "build", ignore_errors=True)
+
+
+def test_the_plan_folder_is_not_where_the_scenario_is(tmp_path):
+    assert Path(STOREFRONT).parent.name == "storefront"
+    assert not (STOREFRONT.parent / "plan.html").exists()
