@@ -39,6 +39,11 @@ class Column:
     hollow: Callable[[Any], bool] | None = None  # bars that do not reach what was asked
     broken: Callable[[Any], bool] | None = None  # values that break a promise
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it stands at the right; words (`write` None or str) stand at the left."""
+        return self.write not in (None, str)
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Table:
@@ -88,7 +93,7 @@ def _largest(values: Any) -> float:
 
 
 def _head(column: Column) -> str:
-    return f'<th role="columnheader" scope="col"{" class=num" if column.write else ""}>{safe(column.header)}</th>'
+    return f'<th role="columnheader" scope="col"{" class=num" if column.numeric else ""}>{safe(column.header)}</th>'
 
 
 def _text(column: Column, value: Any) -> object:
@@ -98,13 +103,14 @@ def _text(column: Column, value: Any) -> object:
 
 
 def _cell(column: Column, value: Any, largest: float | None) -> str:
-    classes = ["num"] if column.write else []
+    classes = ["num"] if column.numeric else []
     style = ""
     if largest is not None:
         size = abs(float(value)) / largest if largest and isinstance(value, int | float) and math.isfinite(value) else 0.0
         classes += ["barred"] + (["low"] if column.hollow and column.hollow(value) else [])
         style = f' style="--v:{size:.3f}"'
-    text = safe(_text(column, value))
+    first, line, second = str(safe(_text(column, value))).partition("\n")
+    text = Html(f"{first}<br><small>{second}</small>" if line else first)
     if column.broken and column.broken(value):
         text = Html(f'<b class="broken">{text}</b>')
     return f'<td role="cell" class="{" ".join(classes)}" data-label="{safe(column.header)}"{style}>{text}</td>'

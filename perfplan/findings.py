@@ -151,6 +151,8 @@ def first_below(p: FloatArray, asked: float) -> float:
 
 
 def _objectives(study: Study) -> Iterator[Finding]:
+    starts = {name: first_below(*holds_with(study, name)) for name in study.worlds.judged}
+    soonest = min(starts, key=lambda n: starts[n], default="")
     for name, judged in study.worlds.judged.items():
         p, asked = holds_with(study, name)
         last, start = min(until(judged.objective), p.size - 1), first_below(p, asked)
@@ -159,7 +161,7 @@ def _objectives(study: Study) -> Iterator[Finding]:
         yield Finding(
             kind=kind, phase=1, about=name, rule=f"{promise(name, judged.objective)}, with {percent(asked)} confidence until {month_name(str(study.scenario.as_of), last)}",
             title=_title(study, name, judged, start, last), month=start, value=_value(study, name, judged, month), reason=_reason(study, judged, month, kind),
-            remedy=remedy(study) if kind == BROKEN else "", price_usd=_extra(study) if kind == BROKEN else None,
+            remedy="" if kind != BROKEN else remedy(study) if name == soonest else "the same orders keep this promise too: see chapter 0", price_usd=_extra(study) if kind == BROKEN else None,
         )  # fmt: skip
 
 
@@ -216,6 +218,25 @@ def remedy(study: Study) -> str:
         return "no fleet that was tried keeps every promise: demand, targets or code must change; see the options"
     held = float(study.fleet.p_all[: study.last + 1].min())
     return f"{bought(study, orders)}: {change(_extra(study), money)} a month in {month_name(str(study.scenario.as_of), study.last)}; P(all hold) then is at least {percent(held)}"
+
+
+def stuck(study: Study, month: int) -> str:
+    """What no order can move in *month*, with the best fleet found: the tightest resource that is not ours to buy, or the path itself."""
+    from perfplan.plan import plan, with_counts
+
+    counts = study.fleet.counts_at(month)
+    one = plan(
+        with_counts(study.scenario, counts),
+        study.middle.rps[:, month : month + 1] * study.scenario.traffic.peak_second,
+        percentiles=(),
+        objectives=False,
+    )
+    fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if r.field not in BUYABLE}
+    worst = max(fixed, key=lambda k: fixed[k], default="")
+    if worst and fixed[worst] >= 0.85:
+        return f"{worst} is {share(fixed[worst])} used in the peak second, and cannot be bought"
+    slow = [n for n, j in study.worlds.judged.items() if float(j.holds[:, month].mean()) < float(np.median(j.objective.confidence))]
+    return f"what remains is {listed(slow)}: no count that was tried changes it enough" if slow else "no count that was tried is enough"
 
 
 def _extra(study: Study) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.findings import BROKEN, Finding, bought, cause, findings, first_below, lead_time_s
+from perfplan.findings import BROKEN, Finding, bought, cause, findings, first_below, lead_time_s, stuck
 from perfplan.uncertainty import Order, Study, confidence
 from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, short_money, weeks
 
@@ -85,7 +85,8 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
             if orders
             else "Nothing that can be bought helps: P(all hold) stays at"
         )
-        return f"{bought_text} {percent(p)} in {month_name(as_of, good)}; demand, targets or code must change to keep every promise."
+        why = stuck(study, int(good))
+        return f"{bought_text} {percent(p)} in {month_name(as_of, good)}: {why}; demand, targets or code must change."
     later = [o.month for o in study.fleet.orders if o.month > study.last]  # what is ordered after the months asked for is another decision
     held = month_name(as_of, min(good, *later, study.worlds.rps.shape[1]) - 1)
     extra_text = f"{change(extra, money)} against today's fleet" if abs(extra) >= 1 else "no more than today's fleet"

@@ -39,8 +39,10 @@ class Knee:
 
     @property
     def first(self) -> str:
-        """The resource that saturates first."""
-        return min(self.saturated, key=lambda k: self.saturated[k])
+        """The resource that saturates first; of several that go together the called, which its callers wait for."""
+        soonest = min(self.saturated.values())
+        near = [path for path, load in self.saturated.items() if load <= 1.05 * soonest or load == soonest]
+        return min(near, key=lambda path: (path.endswith("instances"), self.saturated[path]))
 
 
 def knee(middle: Scenario) -> Knee:

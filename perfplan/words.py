@@ -50,14 +50,16 @@ def percent(p: float) -> str:
 def share(value: float, digits: int = 3) -> str:
     r"""A share that is no probability, with as many digits as it needs.
 
-    >>> share(0.9991), share(0.5)
-    ('99.91\xa0%', '50\xa0%')
+    >>> share(0.9991), share(0.5), share(1e-9)
+    ('99.91\xa0%', '50\xa0%', 'under 0.001\xa0%')
     """
     if value > 0.99:
         left = 1 - value
         places = 2 if left <= 0 else min(max(1 - math.floor(math.log10(left * 100)), 0), 6)
         text = f"{value * 100:.{places}f}"
         return (text.rstrip("0").rstrip(".") if "." in text else text) + f"{NBSP}%"
+    if 0 < value < 1e-5:
+        return f"under 0.001{NBSP}%"
     return f"{number(value * 100, digits)}{NBSP}%"
 
 
@@ -70,6 +72,8 @@ def duration(value_s: float, digits: int = 3) -> str:
     if not math.isfinite(value_s):
         return "without end"
     size = abs(value_s)
+    if 0 < size < 1e-6:
+        return f"under 0.001{NBSP}ms"
     for limit, unit, factor in ((1, "ms", 1e-3), (60, "s", 1), (3600, "min", 60), (86400, "h", 3600)):
         if size < limit:
             return f"{number(value_s / factor, digits)}{NBSP}{unit}"
@@ -185,3 +189,12 @@ def plural(n: float, noun: str) -> str:
     ('1\xa0replica', '12\xa0instances')
     """
     return f"{count(n)}{NBSP}{noun.removesuffix('s') if n == 1 else noun}"
+
+
+def band(middle: str, low: str, high: str) -> str:
+    r"""A value over its interval, on two lines of a table cell; intervals that end nowhere say so.
+
+    >>> band("2,000 rps", "1,800", "2,200")
+    '2,000 rps\n1,800 … 2,200'
+    """
+    return f"{middle}\n{low} … {high}".replace("without end", "saturated")

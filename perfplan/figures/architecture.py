@@ -141,8 +141,9 @@ def saturation(study: Study) -> go.Figure:
     """The load at which each resource reaches its limit and saturates."""
     found = knee(study.scenario)
     rows = sorted(((p, found.resources[p], v) for p, v in found.saturated.items() if np.isfinite(v)), key=lambda r: -r[2])
+    first = _name(found.first)
     title = (
-        f"{_name(rows[-1][0])[0].upper()}{_name(rows[-1][0])[1:]} saturate first, at {rate(rows[-1][2])}"
+        f"{first[0].upper()}{first[1:]} saturate first, at {rate(found.saturated[found.first])}"
         if rows
         else "Nothing saturates within eight times today’s peak"
     )
@@ -163,7 +164,7 @@ def saturation(study: Study) -> go.Figure:
     )
     for label, row in zip(names, rows, strict=True):
         look.label(fig, row[2], label, number(row[2]), xshift=6)
-    look.moment(fig, found.peak_rps, f"today’s peak {number(found.peak_rps)}")
+    look.moment(fig, found.peak_rps, f"today’s peak {number(found.peak_rps)}", xanchor="right", xshift=-5, yshift=-2)
     fig.update_layout(
         xaxis=dict(ticksuffix=" rps", nticks=6, range=[0, 1.15 * max([r[2] for r in rows] or [1.0])]),
         yaxis=dict(showgrid=False),

@@ -11,9 +11,10 @@ from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
 from perfplan.scenario import Cache
 from perfplan.sweeps import cache_by_memory, knee, shares_of_latency, wait_by_pool
-from perfplan.tables.common import _band, frame_of, month_writer, named_month
+from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text
 from perfplan.uncertainty import Study
 from perfplan.words import (
+    band,
     count,
     duration,
     number,
@@ -30,11 +31,9 @@ def latencies(study: Study) -> Table:
         row: dict[str, Any] = {"journey": name}
         for p, values in ps.items():
             for label, m in (("now", 0), ("then", study.last)):
-                low, middle, high = _band(values, m)
+                low, middle, high = band_of(values, m)
                 row[f"p{p * 100:g}_{label}_s"] = middle
-                row[f"p{p * 100:g}_{label}"] = (
-                    f"{duration(middle)} ({duration(low)} … {duration(high)})" if np.isfinite(middle) else "saturated"
-                )
+                row[f"p{p * 100:g}_{label}"] = band(duration(middle), duration(low), duration(high)) if np.isfinite(middle) else "saturated"
         rows.append(row)
     slowest = max(rows, key=lambda r: float(r["p95_now_s"]))
     heads = [
@@ -44,7 +43,7 @@ def latencies(study: Study) -> Table:
     ]
     return Table(
         name="latencies", title=f"{str(slowest['journey'])[0].upper()}{str(slowest['journey'])[1:]} is the slowest journey: p95 {duration(float(slowest['p95_now_s']))} at today's peak", subtitle="P50 (P5 … P95) over all worlds of each percentile, as the user sees it: round trip, waits and service. Parts along a path are taken as independent.",
-        frame=frame_of(rows), columns=(Column(key="journey", header="Journey"), *(Column(key=k, header=h, write=str) for k, h in heads)), stack=2,
+        frame=frame_of(rows), columns=(Column(key="journey", header="Journey"), *(Column(key=k, header=h, write=number_text) for k, h in heads)), stack=2,
     )  # fmt: skip
 
 
@@ -78,7 +77,8 @@ def breakpoints(study: Study) -> Table:
         }
         for path, load in found.saturated.items()
     ]
-    rows.sort(key=lambda r: float(r["saturated_rps"]))
+    first = found.first.removeprefix("tiers.").replace(".", " ")
+    rows.sort(key=lambda r: (r["resource"] != first, float(r["saturated_rps"])))
     return Table(
         name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
         columns=(Column(key="resource", header="Resource"), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else "beyond 8 times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
@@ -133,10 +133,29 @@ def pools(study: Study) -> Table:
                 if i < len(swept["connections"]):
                     rows.append({"database": name, **{k: float(v[i]) for k, v in swept.items()}})
     return Table(
-        name="pools", title="A pool is large enough where nobody waits; beyond that it only costs memory" if rows else "No connection pool in this scenario", subtitle=f"Wait for a connection (M/M/c) at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
+        name="pools", title=_pool_title(study, rows), subtitle=f"Wait for a connection (M/M/c) at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
         frame=frame_of(rows or [{"database": "none"} | dict.fromkeys(("connections", "today_mean_s", "today_p99_s", "later_mean_s", "later_p99_s"), float("nan"))]),
         columns=(Column(key="database", header="Database"), Column(key="connections", header="Connections", write=count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
     )  # fmt: skip
+
+
+def _pool_title(study: Study, rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "No connection pool in this scenario"
+    enough = next((r for r in rows if r["later_p99_s"] == 0), None)
+    month = named_month(study, study.last, short=False)
+    return (
+        f"{count(enough['connections'])} connections of {enough['database']} are enough in {month}: nobody in 100 waits"
+        if enough
+        else f"No pool that was tried is enough in {month}"
+    )
+
+
+def _lag_title(study: Study, rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "No queue in this scenario"
+    worst = max(rows, key=lambda r: float(r["lag_s"]))
+    return f"A job of {worst['queue']} waits {duration(worst['lag_s'])} on average in {named_month(study, worst['month'], short=False)}"
 
 
 def stations(study: Study) -> Table:
@@ -182,7 +201,7 @@ def jobs(study: Study) -> Table:
                 }
                 rows.append({"queue": tier, "month": m, **at})
     return Table(
-        name="jobs", title="Jobs wait only while workers are saturated" if rows else "No queue in this scenario", subtitle="Workers as M/M/c at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
+        name="jobs", title=_lag_title(study, rows), subtitle="Workers as M/M/c at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
         frame=frame_of(rows or [{"queue": "none"} | dict.fromkeys(("month", "jobs_rps", "workers", "utilization", "lag_s", "p99_s"), float("nan"))]),
         columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), Column(key="workers", header="Workers", write=count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
     )  # fmt: skip

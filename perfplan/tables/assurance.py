@@ -8,7 +8,7 @@ from perfplan.blocks import Column, Table
 from perfplan.checklist import State
 from perfplan.scenario.statement import shown
 from perfplan.story import due_of, story
-from perfplan.tables.common import frame_of
+from perfplan.tables.common import frame_of, number_text
 from perfplan.uncertainty import Study
 from perfplan.words import (
     change,
@@ -40,7 +40,7 @@ def assumptions(study: Study) -> Table:
     defaults = sum(str(r["source"]).startswith("default") for r in rows)
     return Table(
         name="assumptions", title=f"{len(rows)} inputs, {uncertain} of them uncertain, {defaults} left at their defaults", subtitle="Sorted by how far they move the first broken promise (months between upper and lower third). An interval is the middle 90 %.", frame=frame_of(rows),
-        columns=(Column(key="input", header="Input"), Column(key="value", header="Value", write=str), Column(key="interval", header="P5 … P95", write=str), Column(key="source", header="Source"), Column(key="months", header="Moves, months", write=lambda v: change(round(v, 1)))), stack=2,
+        columns=(Column(key="input", header="Input"), Column(key="value", header="Value", write=number_text), Column(key="interval", header="P5 … P95", write=number_text), Column(key="source", header="Source"), Column(key="months", header="Moves, months", write=lambda v: change(round(v, 1)))), stack=2,
     )  # fmt: skip
 
 

@@ -23,9 +23,15 @@ def named_month(study: Study, index: float, short: bool = True) -> str:
     return month_name(str(study.scenario.as_of), index, short=short)
 
 
-def _band(values: FloatArray, month: int) -> tuple[float, float, float]:
+def band_of(values: FloatArray, month: int) -> tuple[float, float, float]:
+    """P5, P50 and P95 over worlds in *month*."""
     low, middle, high = np.quantile(values[:, month], (0.05, 0.5, 0.95), method="higher")
     return float(low), float(middle), float(high)
+
+
+def number_text(value: object) -> str:
+    """A number that is text already, such as a band: stands at the right."""
+    return str(value)
 
 
 def frame_of(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -9,9 +9,10 @@ import numpy as np
 from perfplan.blocks import Column, Table
 from perfplan.findings import lead_time_s, unit_price
 from perfplan.models.capacity import nodes_needed
-from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month
+from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text
 from perfplan.uncertainty import Study, confidence, limit_of
 from perfplan.words import (
+    band,
     change,
     count,
     day_name,
@@ -115,12 +116,10 @@ def needed(study: Study) -> Table:
             column = want[:, m]
             known = np.isfinite(column).mean() > 0.99
             row[f"month_{m}"] = (
-                f"{count(np.nanquantile(column, 0.5))} ({count(np.nanquantile(column, 0.05))} … {count(np.nanquantile(column, 0.95))})"
-                if known
-                else "saturated elsewhere"
+                band(*(count(float(np.nanquantile(column, p))) for p in (0.5, 0.05, 0.95))) if known else "saturated elsewhere"
             )
         rows.append(row)
-    heads = tuple(Column(key=f"month_{m}", header=named_month(study, m), write=str) for m in months)
+    heads = tuple(Column(key=f"month_{m}", header=named_month(study, m), write=number_text) for m in months)
     return Table(
         name="needed", title="What single worlds would need is a band; the plan buys what is enough in all but few of them", subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts. Latency may ask for more: see the orders.",
         frame=frame_of(rows), columns=(Column(key="resource", header="Resource"), Column(key="today", header="Today", write=count), *heads, Column(key="plan", header=f"Plan {named_month(study, study.last)}", write=count)), stack=3,

@@ -16,9 +16,10 @@ from perfplan.plan.promises import path_availability
 from perfplan.quantity import DAY
 from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
 from perfplan.sweeps import knee
-from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, _band, frame_of, named_month
+from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, named_month, number_text
 from perfplan.uncertainty import Study, confidence, until
 from perfplan.words import (
+    band,
     duration,
     number,
     percent,
@@ -44,14 +45,14 @@ def demand(study: Study) -> Table:
             continue
         row: dict[str, Any] = {"what": name}
         for m in HORIZONS:
-            low, middle, high = _band(values, m)
-            row[f"month_{m}"] = f"{write(middle)} ({write(low)} … {write(high)})" if np.isfinite(middle) else "saturated"
+            low, middle, high = band_of(values, m)
+            row[f"month_{m}"] = band(write(middle), write(low), write(high)) if np.isfinite(middle) else "saturated"
             row[f"month_{m}_p50"] = middle
         rows.append(row)
     factor = float(np.median(made.rps[:, 12] / made.rps[:, 0]))
     return Table(
         name="demand", title=f"In a year the peak hour is {number(factor)} times today's, events included", subtitle="P50 (P5 … P95) over all worlds, at the busiest hour of the month.", frame=frame_of(rows),
-        columns=(Column(key="what", header="At the peak"), *(Column(key=f"month_{m}", header=named_month(study, m), write=str) for m in HORIZONS)), stack=2, first=True,
+        columns=(Column(key="what", header="At the peak"), *(Column(key=f"month_{m}", header=named_month(study, m), write=number_text) for m in HORIZONS)), stack=2, first=True,
     )  # fmt: skip
 
 
@@ -265,7 +266,7 @@ def tiers_of_ambition(study: Study) -> Table:
     lowest = min((str(r["reached"]) for r in rows), key=("none", "MVP", "Growth", "Enterprise").index)
     return Table(
         name="tiers", title=f"All four targets of the quick reference together: {lowest if lowest != 'none' else 'no tier'} is reached", subtitle="Today, every input at its median. The error rates contradict the availabilities when both count requests; the stricter one binds.", frame=frame_of(rows),
-        columns=(Column(key="what", header="Target"), Column(key="mvp", header="MVP"), Column(key="growth", header="Growth"), Column(key="enterprise", header="Enterprise"), Column(key="here", header="Here", write=str), Column(key="reached", header="Reached")), stack=2,
+        columns=(Column(key="what", header="Target"), Column(key="mvp", header="MVP"), Column(key="growth", header="Growth"), Column(key="enterprise", header="Enterprise"), Column(key="here", header="Here", write=number_text), Column(key="reached", header="Reached")), stack=2,
     )  # fmt: skip
 
 

@@ -176,8 +176,10 @@ _CHAPTERS = {0: _plan, 1: _requirements, 2: _architecture, 3: _implementation, 4
 
 
 def findings(made: Study, phase: int) -> Block:
-    """The findings of one phase; promises that break first. Phase 0: the broken ones of all."""
-    rows = [f for f in all_findings(made) if f.phase == phase or (phase == 0 and f.kind == "broken")]
+    """The findings of one phase; promises that break first. Phase 0: what breaks first of all."""
+    everything = all_findings(made)
+    broken = [f for f in everything if f.kind == "broken"]
+    rows = [f for f in broken if f.month == broken[0].month] if phase == 0 else [f for f in everything if f.phase == phase]
     as_of = str(made.scenario.as_of)
     since = {"broken": "Breaks a promise", "at risk": "At risk", "holds": "Holds"}
     blocks = []

@@ -70,7 +70,7 @@ def _spaced(markup: str) -> str:
 def _first_screen(study: Study, told: Story, overview: Any) -> str:
     figure = next((o for o in _outputs(overview) if PLOTLY in o), None)
     picture = _figure(figure[PLOTLY], lead="lead") if figure else ""
-    nothing = "" if told.asked else " screen-quiet"
+    nothing = "" if told.asked else " quiet"
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
         f'<div class="verdict"><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p></div>'
