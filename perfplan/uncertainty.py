@@ -330,7 +330,8 @@ def proposals(drawn: Scenario) -> list[tuple[str, tuple[str, ...]]]:
             found += _batching(drawn, name)
         elif isinstance(tier, Cache) and tier.hit_ratio is None:
             memory = float(np.median(tier.memory_bytes)) * 1.5
-            found.append((f"half as much memory again for {name}", (f"{at}.memory={memory / 1e6:.0f}MB",)))
+            price = f"{at}.price=${float(np.median(tier.price_usd_per_hour)) * 1.5:.6g}/h"  # nodes are sold by memory
+            found.append((f"half as much memory again for {name}", (f"{at}.memory={memory / 1e6:.0f}MB", price)))
         elif isinstance(tier, Queue):
             found.append(
                 (

@@ -16,6 +16,8 @@ from perfplan.sweeps import knee
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import count, month_name, number, percent, share, short_money
 
+MONTH_PX, LETTER_PX = 27, 7  # at 1,280 pixels a month of the picture is about 27 wide, a letter 7
+
 
 def demand(study: Study) -> go.Figure:
     """Demand (fan) against the load at which every objective still holds, today and with each order (steps)."""
@@ -108,27 +110,45 @@ def _steps(fig: go.Figure, months: list[str], capacity: list[tuple[int, float]],
 
 
 def _order_lane(study: Study, fig: go.Figure, months: list[str]) -> None:
-    """The lane under the picture: from the last day to order until the thing works."""
-    taken: dict[int, float] = {}
-    for order in study.fleet.orders:
-        now = order.month <= study.last
-        row, tint = (1, "ink") if now else (0, "muted")
-        text, due, lead = due_of(study, order)
-        starts = str(study.order_by(order.month, lead))
-        works = months[order.month]
-        fig.add_scatter(
-            x=[starts, works], y=[row] * 2, yaxis="y2", mode="lines+markers", hoverinfo="text", text=[str(safe(text))] * 2, line=dict(color=look.colour(tint), width=4 if now else 1.5, dash="solid"),
-            marker=dict(opacity=1, size=[14, 0], symbol="line-ns", line=dict(width=[4, 0], color=look.colour(tint))),
-        )  # fmt: skip
-        day = " ".join(due.split()[:2])
-        date = day.split()[0] + " " + day.split()[1][:3]
-        following = [o.month for o in study.fleet.orders if o.month > order.month and (o.month <= study.last) == now]
-        room = (min(following, default=len(months) + 3) - order.month) * 27 - 12  # pixels: a month is about 27 wide at 1,280
-        if order.month - taken.get(row, -9) >= 3:
-            what = short(text, room // 7 - (0 if now else 8)) if room // 7 - (0 if now else 8) >= 12 else ""
-            look.label(fig, works, row, f"<b>{date}</b><br>{what}" if now else f"{date} {what}", "wide", tint, yref="y2", xshift=6)
-            look.label(fig, works, row, f"<b>{date}</b>" if now else date, "narrow", tint, yref="y2", xshift=4)
-            taken[row] = order.month
+    """The lane under the picture: from the last day to order until the thing works.
+
+    Labels by a rule: wide, each order has as much text as fits before the next one of its row; narrow, a row has one
+    label with all its dates, after its last order.
+    """
+    for row, now, tint in ((1, True, "ink"), (0, False, "muted")):
+        orders = [o for o in study.fleet.orders if (o.month <= study.last) == now]
+        dates = []
+        for order, after in zip(orders, [*(o.month for o in orders[1:]), len(months) + 3], strict=False):
+            text, due, lead = due_of(study, order)
+            works = months[order.month]
+            fig.add_scatter(
+                x=[str(study.order_by(order.month, lead)), works], y=[row] * 2, yaxis="y2", mode="lines+markers", hoverinfo="text", text=[str(safe(text))] * 2,
+                line=dict(color=look.colour(tint), width=4 if now else 1.5, dash="solid"),
+                marker=dict(opacity=1, size=[14, 0], symbol="line-ns", line=dict(width=[4, 0], color=look.colour(tint))),
+            )  # fmt: skip
+            day, month, *_ = due.split()
+            dates.append(f"{day} {month[:3]}")
+            room = ((after - order.month) * MONTH_PX - 12) // LETTER_PX - (0 if now else 8)
+            what = short(text, min(room, 44)) if room >= 12 else ""
+            if room >= 5 - 8 * (not now):
+                look.label(
+                    fig, works, row, f"<b>{dates[-1]}</b><br>{what}" if now else f"{dates[-1]} {what}", "wide", tint, yref="y2", xshift=6
+                )
+        if orders:
+            right = orders[-1].month > len(months) // 2
+            joined = ", ".join(dates[:3]) + (" …" if len(dates) > 3 else "")
+            at = months[orders[0].month if right else orders[-1].month]
+            look.label(
+                fig,
+                at,
+                row,
+                f"<b>{joined}</b>" if now else joined,
+                "narrow",
+                tint,
+                yref="y2",
+                xanchor="right" if right else "left",
+                xshift=-6 if right else 6,
+            )
     for row, text in ((1, "order by"), (0, "later")):
         look.label(fig, 0, row, text, "wide", "muted", xref="paper", yref="y2", xanchor="right", xshift=-6)
 

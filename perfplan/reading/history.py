@@ -6,6 +6,7 @@ widened for their autocorrelation. Valid for steady growth; seasons longer than 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,15 @@ class History:
 
 
 def read_history(path: Path, name: str) -> History:
-    """Read the CSV at *path*; raises `Misread` naming row, rule and way out."""
+    """Read the CSV at *path*; raises `Misread` naming row, rule and way out. The same file is read once."""
+    if not path.is_file():
+        raise Misread(f"must be a file beside the scenario; there is no {name}")
+    about = path.stat()
+    return _read(path, name, about.st_mtime_ns, about.st_size)
+
+
+@functools.lru_cache(maxsize=8)
+def _read(path: Path, name: str, _changed: int, _size: int) -> History:
     seconds, requests = _columns(path, name)
     hours = _hourly(seconds, requests, name)
     weeks = hours.size // HOURS_PER_WEEK
@@ -52,8 +61,6 @@ def read_history(path: Path, name: str) -> History:
 def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
     import pandas as pd  # heavy, and needed only where a history is given
 
-    if not path.is_file():
-        raise Misread(f"must be a file beside the scenario; there is no {name}")
     if path.stat().st_size > LARGEST:
         raise Misread(f"must be at most 1 GB; {name} is larger")
     try:
