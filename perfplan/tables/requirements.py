@@ -11,7 +11,7 @@ from perfplan.blocks import Column, Table
 from perfplan.findings import first_below, holds_with, left_of_budget, promise
 from perfplan.models.growth import requests_of_month, usual_week
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_requests, error_budget_s, month_s
-from perfplan.plan import concurrency
+from perfplan.plan import burst, concurrency
 from perfplan.plan.promises import path_availability
 from perfplan.quantity import DAY
 from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
@@ -33,11 +33,13 @@ def demand(study: Study) -> Table:
     """Peak rates, users, requests in flight, bandwidth and storage, now and at 6, 12 and 36 months."""
     made = study.worlds
     users, flying = concurrency(made)
+    backlog, drain, place = burst(made)
     stored = sum(made.stored_bytes.values(), np.zeros(made.rps.shape))
     lines = (
         ("peak hour", made.rps, rate), ("peak second", made.second_rps, rate), ("concurrent users", users, number), ("requests in flight", flying, number),
         ("bandwidth out", made.sent_bytes, lambda v: f"{size(v)}/s"), ("bandwidth in", made.received_bytes, lambda v: f"{size(v)}/s"),
         ("from the edge", made.edge_bytes, lambda v: f"{size(v)}/s"), ("data stored", stored, size),
+        (f"queued by a burst at {place}", backlog, number), ("time until it has drained", drain, duration),
     )  # fmt: skip
     rows: list[dict[str, Any]] = []
     for name, values, write in lines:
@@ -51,7 +53,7 @@ def demand(study: Study) -> Table:
         rows.append(row)
     factor = float(np.median(made.rps[:, 12] / made.rps[:, 0]))
     return Table(
-        name="demand", title=f"In a year the peak hour is {number(factor)} times today's, events included", subtitle="P50 (P5 … P95) over all worlds, at the busiest hour of the month.", frame=frame_of(rows),
+        name="demand", title=f"In a year the peak hour is {number(factor)} times today's, events included", subtitle=f"P50 (P5 … P95) over all worlds, at the busiest hour of the month. A burst: {number(float(np.median(study.scenario.traffic.peak_second)))} times that rate for {duration(float(np.median(study.scenario.traffic.burst_s)))}.", frame=frame_of(rows),
         columns=(Column(key="what", header="At the peak"), *(Column(key=f"month_{m}", header=named_month(study, m), write=number_text) for m in HORIZONS)), stack=2, first=True,
     )  # fmt: skip
 
