@@ -66,9 +66,9 @@ def bare(s: Any, hits: Any) -> tuple[Any, ...]:
     primary, primary_wait = mmc(postgres * (1 - db.read_share), db.service_time_s, 8.0)
     _, replica_wait = mmc(postgres * db.read_share, db.service_time_s, 8.0)
     query = db.read_share * replica_wait + (1 - db.read_share) * primary_wait + db.service_time_s
-    pool, pool_wait = mmc(postgres, query + db.hold_time_s, 76.0)
+    pool, pool_wait = mmc(postgres, query + db.hold_time_s, 40.0)
     node, node_wait = mmc(redis / 3, tiers["redis"].service_time_s, 1.0)
-    store = pool_wait + query
+    store = pool_wait + query + db.hold_time_s
     lookup = node_wait + tiers["redis"].service_time_s + (1 - hits) * store
     pay = tiers["payments"].p50_s * np.exp((np.log(tiers["payments"].p99_s / tiers["payments"].p50_s) / 2.3263478740408408) ** 2 / 2)
     held = (

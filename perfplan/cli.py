@@ -87,6 +87,23 @@ def _scenario(options: argparse.Namespace) -> Path:
     return Path(options.scenario)
 
 
+def _refuse_other_folders(out: Path) -> None:
+    """A plan replaces a plan; it never replaces anything else."""
+    from perfplan.reading import BadScenario, Problem
+
+    if out.is_dir() and (not any(out.iterdir()) or (out / "plan.json").is_file()):
+        return
+    if out.exists() or out.is_symlink():
+        raise BadScenario("perfplan plan", [Problem(0, "--out", f"must be a new folder or one that holds a plan; {out} is something else")])
+
+
+def _refuse_worlds(worlds: int) -> None:
+    from perfplan.reading import BadScenario, Problem
+
+    if not 30 <= worlds <= 100_000:
+        raise BadScenario("perfplan", [Problem(0, "--worlds", f"must be a whole number from 30 to 100000; got {worlds}")])
+
+
 def _new(options: argparse.Namespace) -> int:
     from perfplan.starter import write
 
@@ -100,6 +117,8 @@ def _plan(options: argparse.Namespace) -> int:
 
     path = _scenario(options)
     out = Path(options.out) if options.out else Path("plans") / path.resolve().parent.name
+    _refuse_other_folders(out)
+    _refuse_worlds(options.worlds)
     study = make(path, out, tuple(options.overrides), options.worlds)
     for line in story(study).lines():
         print(line)
@@ -111,6 +130,7 @@ def _check(options: argparse.Namespace) -> int:
     from perfplan.reading import read
     from perfplan.workbook.checking import check, items
 
+    _refuse_worlds(options.worlds)
     statement = read(_scenario(options), tuple(options.overrides))
     if options.items:
         print(items(statement, options.worlds))

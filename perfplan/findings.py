@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.slo import binding_error_limit, budget_left
+from perfplan.plan import until
 from perfplan.plan.paths import carry
 from perfplan.plan.promises import Judged, visits_of
 from perfplan.quantity import FloatArray
@@ -24,7 +25,7 @@ from perfplan.scenario import (
     Throughput,
     Users,
 )
-from perfplan.uncertainty import Order, RunOut, Study, until
+from perfplan.uncertainty import Order, RunOut, Study, lead_time_of
 from perfplan.words import (
     change,
     count,
@@ -69,7 +70,7 @@ class Finding:
 
 def findings(study: Study) -> list[Finding]:
     """All findings, broken promises first, each group by the month it starts."""
-    found = [*_objectives(study), *_resources(study), *_consistency(study), *_caches(study), *_headroom(study)]
+    found = [*_objectives(study), *_resources(study), *_consistency(study), *_caches(study), *_headroom(study), *_budgets(study)]
     return sorted(found, key=lambda f: (ORDER[f.kind], f.month, f.about))
 
 
@@ -97,21 +98,26 @@ def promise(name: str, objective: Objective) -> str:
     return f"p{float(np.median(objective.percentile)) * 100:g} of {objective.queue} jobs done within {duration(float(np.median(objective.below_s)))}"
 
 
-def miss(objective: Objective, study: Study, month: int) -> str:
-    """What happens when it breaks, as the beginning of a sentence."""
-    when = f"from {month_name(str(study.scenario.as_of), month)}" if month else "already today"
+def miss(objective: Objective, study: Study, month: int, p: FloatArray, asked: float) -> str:
+    """What happens when it breaks, how likely, and for how long, as a sentence without its stop."""
+    what = "will" if p[month] < 0.5 else "may"
+    after = p[month:]
+    passing = bool((after[1 : until(objective) - month + 1] >= asked).all()) and month < until(objective)
+    name = month_name(str(study.scenario.as_of), month)
+    when = "today" if month == 0 and passing else "already today" if month == 0 else f"in {name}" if passing else f"from {name}"
+    chance = f"{when} ({percent(1 - float(p[month]))} probability)"
     if isinstance(objective, Latency):
-        return f"{objective.journey.capitalize()} will miss its {duration(float(np.median(objective.below_s)))} objective {when}"
+        return f"{objective.journey.capitalize()} {what} miss its {duration(float(np.median(objective.below_s)))} objective {chance}"
     if isinstance(objective, Availability):
-        return f"{objective.journey.capitalize()} will fall below {share(float(np.median(objective.above)))} availability {when}"
+        return f"{objective.journey.capitalize()} {what} fall below {share(float(np.median(objective.above)))} availability {chance}"
     if isinstance(objective, Errors):
-        return f"{objective.journey.capitalize()} will fail more often than it may {when}"
+        return f"{objective.journey.capitalize()} {what} fail more often than it may {chance}"
     if isinstance(objective, Throughput):
-        return f"The busiest second will be more than {cause(study, month).label} can carry {when}"
+        return f"The busiest second {what} be more than {cause(study, month).label} can carry {chance}"
     if isinstance(objective, Users):
-        return f"{number(float(np.median(objective.above)))} users at once will be too many {when}"
+        return f"{number(float(np.median(objective.above)))} users at once {what} be too many {chance}"
     assert isinstance(objective, Completion)
-    return f"{objective.queue.capitalize()} will be done too late {when}"
+    return f"{objective.queue.capitalize()} {what} be done too late {chance}"
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,11 @@ def cause(study: Study, month: int) -> Cause:
         key: float(np.ravel(s.utilization)[0]) for key, s in state.stations.items() if not isinstance(one.scenario.tiers[key[0]], Queue)
     }
     worst = max(used.values(), default=0.0)
+    fixed = [r for r in one.resources.values() if r.field in ("limit", "link")]  # a partner's rate limit, the network
+    tightest = max(fixed, key=lambda r: float(r.utilization[0, month]))
+    share_used = float(tightest.utilization[0, month]) * float(np.median(one.scenario.traffic.peak_second))
+    if not used or share_used > worst:
+        return Cause(label=f"the {tightest.label}", path=tightest.path, utilization=share_used)
     near = [key for key, value in used.items() if value >= min(worst, 1.0) * 0.98]
     depth = list(state.responses)  # the called first
     key = min(near, key=lambda k: (depth.index(k[0]), ("cores", "replicas", "connections", "instances").index(k[1])))
@@ -161,13 +172,13 @@ def _objectives(study: Study) -> Iterator[Finding]:
         yield Finding(
             kind=kind, phase=1, about=name, rule=f"{promise(name, judged.objective)}, with {percent(asked)} confidence until {month_name(str(study.scenario.as_of), last)}",
             title=_title(study, name, judged, start, last), month=start, value=_value(study, name, judged, month), reason=_reason(study, judged, month, kind),
-            remedy="" if kind != BROKEN else remedy(study) if name == soonest else "the same orders keep this promise too: see chapter 0", price_usd=_extra(study) if kind == BROKEN else None,
+            remedy="" if kind != BROKEN else remedy(study) if name == soonest else "see the orders in chapter 0" if study.fleet.fails_from is None or study.fleet.fails_from > last else "see the options; the orders alone do not keep every promise", price_usd=_extra(study) if kind == BROKEN else None,
         )  # fmt: skip
 
 
 def _title(study: Study, name: str, judged: Judged, start: float, last: int) -> str:
     if start <= last:
-        return miss(judged.objective, study, int(start))
+        return miss(judged.objective, study, int(start), *holds_with(study, name))
     if np.isfinite(start):
         return f"{name.capitalize()} holds until {month_name(str(study.scenario.as_of), start - 1)}"
     return f"{name.capitalize()} holds for all {study.worlds.rps.shape[1] - 1} months of the plan"
@@ -182,13 +193,21 @@ def _value(study: Study, name: str, judged: Judged, month: int) -> str:
         other = float(np.median(judged.also[:, 0])) if judged.also is not None else float("nan")
         return f"{share(slow)} of requests slower than the target today ({share(other)} judged over {also}), {share(1 - float(np.median(objective.percentile)))} allowed; {p}"
     if isinstance(objective, Throughput | Users):
-        return f"tightest station {share(float(np.median(judged.value[:, 0])))} used today, {_used(judged.value[:, month])} in {month_name(str(study.scenario.as_of), month)}; {p}"
-    return f"{share(float(np.median(judged.value[:, 0])))} bad today, {share(float(np.median(judged.bound)))} allowed; {p}"
+        return f"tightest place {_used(judged.value[:, 0])} used today, {_used(judged.value[:, month])} in {month_name(str(study.scenario.as_of), month)}; {p}"
+    return (
+        f"{share(float(np.median(judged.value[:, 0])))} bad today, {share(float(np.median(judged.bound)))} allowed{_why_bound(judged)}; {p}"
+    )
+
+
+def _why_bound(judged: Judged) -> str:
+    objective = judged.objective
+    stricter = isinstance(objective, Errors) and float(np.median(judged.bound)) < float(np.median(objective.below)) * (1 - 1e-9)
+    return " (the availability promise of this journey binds)" if stricter else ""
 
 
 def _used(values: FloatArray) -> str:
     middle = float(np.median(values))
-    return share(middle) if np.isfinite(middle) else "over 100 %"
+    return share(middle) if np.isfinite(middle) else "fully"
 
 
 def _reason(study: Study, judged: Judged, month: int, kind: str) -> str:
@@ -201,6 +220,8 @@ def _reason(study: Study, judged: Judged, month: int, kind: str) -> str:
     if isinstance(judged.objective, Completion):
         station = study.middle.carried.stations[judged.objective.queue, "workers"]
         return f"{judged.objective.queue} workers are {share(float(np.ravel(station.utilization + 0 * study.middle.rps)[month]))} busy in {month_name(str(study.scenario.as_of), month)}"
+    if isinstance(judged.objective, Users):
+        return "judged at the load of that many users, whatever the forecast says"
     worst = cause(study, month)
     used = share(worst.utilization) if np.isfinite(worst.utilization) else "more than fully"
     return f"in the peak second of {month_name(str(study.scenario.as_of), month)} {worst.label} are {used} used at the median" + (
@@ -279,12 +300,8 @@ def unit_price(study: Study, path: str) -> float:
 
 
 def lead_time_s(study: Study, path: str) -> float:
-    """Lead time of what is bought under *path*; a partner's limit and the link are asked for a month ahead."""
-    parts = path.split(".")
-    tier = study.scenario.tiers.get(parts[1]) if len(parts) == 3 else None
-    if tier is None or isinstance(tier, Partner):
-        return 30 * 86400.0
-    return float(np.median(tier.pool_lead_time_s if parts[2] == "connections" else tier.lead_time_s))  # type: ignore[union-attr]
+    """Lead time of what is bought under *path*."""
+    return lead_time_of(study.scenario, path)
 
 
 # ---- resources ----
@@ -305,7 +322,7 @@ def _resources(study: Study) -> Iterator[Finding]:
         yield Finding(
             kind=kind, phase=2, about=resource.path, month=early, price_usd=price,
             title=_run_out_title(out, as_of, early),
-            rule=f"utilization at the peak hour at most {share(limit)} (N + 1 included)",
+            rule=f"utilization at the peak hour at most {share(limit)}" + (" (N + 1 and the peak second included)" if resource.field in ("instances", "workers", "replicas") else ""),
             value=f"{share(used)} {f'of {count(resource.count)} ' if resource.field in BUYABLE else ''}used today; runs out P5 {month_name(as_of, out.quantile(0.05), short=True)}, P50 {month_name(as_of, out.quantile(0.5), short=True)}, P95 {month_name(as_of, out.quantile(0.95), short=True)}",
             reason=f"{share(float(np.median(resource.utilization[:, study.last])))} in {month_name(as_of, study.last)} at the median" if np.isfinite(np.median(resource.utilization[:, study.last])) else f"saturated in {month_name(as_of, study.last)} at the median",
             remedy=f"order by {day_name(due)} (lead time {weeks(lead)}, {percent(asked)} confidence)" + (f"; one more costs {money(price)} a month" if price else "") if due else "",
@@ -352,6 +369,8 @@ def _caches(study: Study) -> Iterator[Finding]:
         hit = float(np.median(study.middle.carried.hit_ratio[name]))
         reads = float(np.ravel(study.middle.carried.calls_rps[name] + 0 * study.middle.rps)[0])
         origin = study.scenario.tiers[tier.origin]
+        if hit > 0.9999 or reads == 0:
+            continue
         cold = reads / max(reads * (1 - hit), 1e-9)
         yield Finding(
             kind=RISK if cold > 5 else HOLDS, phase=2, about=f"tiers.{name}", month=0,
@@ -368,13 +387,38 @@ def _headroom(study: Study) -> Iterator[Finding]:
     found = knee(study.scenario)
     wanted = float(np.median(study.scenario.headroom))
     has = found.rps / found.peak_rps
-    kind = HOLDS if has >= wanted else RISK
+    first = found.saturated[found.first]
+    tight = (
+        f"{found.first.removeprefix('tiers.').replace('.', ' ')} saturate first, at {rate(first)}"
+        if np.isfinite(first)
+        else "nothing saturates within eight times today's peak"
+    )
+    broken = f"; broken at any load: {listed(found.always)}" if found.always else ""
+    title = (
+        f"Load breaks the first promise at {number(has)} times today's peak"
+        if np.isfinite(has)
+        else "No load that was tried breaks a promise"
+    )
     yield Finding(
-        kind=kind, phase=1, about="headroom", month=0, rule=f"at least {number(wanted)} times today's peak (the checklist asks for 2, and recommends 3)",
-        title=f"Today's fleet keeps every promise up to {number(has)} times today's peak" if np.isfinite(has) else "No load that was tried breaks a promise",
-        value=f"{rate(found.rps)} against a peak of {rate(found.peak_rps)}", reason=f"{found.first.removeprefix('tiers.').replace('.', ' ')} saturate first, at {rate(found.saturated[found.first])}",
-        remedy="a fixed factor is a rule of thumb: what the objectives need, month by month, is in the orders" if kind == RISK else "",
+        kind=HOLDS if has >= wanted and not found.always else RISK, phase=1, about="headroom", month=0, rule=f"at least {number(wanted)} times today's peak (the checklist asks for 2, and recommends 3)",
+        title=title + broken, value=f"{rate(found.rps)} against a peak of {rate(found.peak_rps)}" if np.isfinite(has) else f"more than 8 times {rate(found.peak_rps)}", reason=tight,
+        remedy="a fixed factor is a rule of thumb: what the objectives need, month by month, is in the orders" if has < wanted else "",
     )  # fmt: skip
+
+
+def _budgets(study: Study) -> Iterator[Finding]:
+    """A budget that is predicted to be spent below the point at which deployments freeze."""
+    freeze = float(np.median(study.scenario.freeze_at))
+    for name, judged in study.worlds.judged.items():
+        if isinstance(judged.objective, Availability):
+            left = float(np.median(left_of_budget(judged)[:, 0]))
+            if left < freeze:
+                words = f"{share(left)} of its budget left" if left > 0 else "none of its budget left"
+                yield Finding(
+                    kind=RISK, phase=5, about=name, month=0, title=f"{name.capitalize()} would have {words}: deployments would be frozen",
+                    rule=f"deployments stop below {share(freeze)} of the error budget", value=f"{share(float(np.median(judged.value[:, 0])))} of requests fail as predicted, {share(float(np.median(judged.bound)))} may",
+                    reason="the availabilities stated for the tiers add up to nearly the whole budget", remedy="a more available database, balancer or partner, or a promise that leaves room",
+                )  # fmt: skip
 
 
 def reached(study: Study, journey: str) -> list[str]:
@@ -388,8 +432,9 @@ def services(study: Study) -> list[str]:
 
 
 def left_of_budget(judged: Judged) -> FloatArray:
-    """Share of the error budget of an objective that is left at its predicted share of bad requests, (worlds, months)."""
-    return budget_left(1 - np.asarray(judged.bound), judged.value)
+    """Share of the error budget that is left at the predicted share of bad requests over 28 days, (worlds, months)."""
+    peak_hour = isinstance(judged.objective, Latency) and judged.objective.over == "peak hour" and judged.also is not None
+    return budget_left(1 - np.asarray(judged.bound), judged.also if peak_hour and judged.also is not None else judged.value)
 
 
 def first_run_out(study: Study) -> RunOut:

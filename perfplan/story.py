@@ -56,7 +56,8 @@ def story(study: Study) -> Story:
 def _verdict(study: Study, first: Finding | None, broken: bool, start: float, asked: float) -> str:
     as_of = str(study.scenario.as_of)
     if broken and first is not None:
-        return f"{first.title}{_event(study, first.month)}, unless the fleet grows by then."
+        helped = first_below(study.fleet.p_all, asked) > first.month
+        return f"{first.title}{_event(study, first.month)}" + (", unless the fleet grows by then." if helped and first.month > 0 else ".")
     if broken:
         return f"Together, the promises hold with less than {percent(asked)} from {month_name(as_of, start)}."
     until = month_name(as_of, start - 1 if np.isfinite(start) else study.worlds.rps.shape[1] - 1)
@@ -73,8 +74,10 @@ def _event(study: Study, month: float) -> str:
 def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     as_of = str(study.scenario.as_of)
     orders = _until(study)
-    if not broken:
+    if not broken and not orders:
         return "Nothing has to be bought for the months asked for."
+    if not broken:
+        return f"To stay within utilization limits and N + 1 with {percent(asked)} confidence, it still asks for {bought(study, orders)}."
     good = first_below(study.fleet.p_all, asked)
     extra = float(np.median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last]))
     total = float(np.median(study.fleet.cost_usd[:, study.last]))
@@ -115,7 +118,7 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
             note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})" if np.isfinite(when) else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months",
         ),
         Headline(
-            name="Cost per month, with the plan", value=f"{short_money(cost_now)} → {short_money(float(middle))}",
+            name="Cost per month: today → with the plan", value=f"{short_money(cost_now)} → {short_money(float(middle))}",
             note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}",
         ),
     )  # fmt: skip
@@ -138,6 +141,8 @@ def _decision(study: Study) -> str:
     if not orders:
         return "Nothing to decide now; look again when traffic, prices or code have changed."
     text, due, lead = orders[0]
+    if first_below(study.fleet.p_all, 0.5) <= study.last:
+        return f"Decide what gives way: {text} is what money can buy by {due}, and it is not enough (lead time {weeks(lead)})."
     return f"Decide: approve {text} by {due} (lead time {weeks(lead)})."
 
 

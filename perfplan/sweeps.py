@@ -13,7 +13,7 @@ import numpy as np
 from perfplan.models.caching import items_in_memory, lru_hit_ratio
 from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import MMc
-from perfplan.plan import Plan, demand_rps, plan
+from perfplan.plan import Plan, plan, today_rps
 from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray
 from perfplan.record import but
@@ -34,8 +34,13 @@ class Knee:
 
     @property
     def rps(self) -> float:
-        """Highest load at which every promise that a load can break still holds."""
+        """Highest load at which every promise that a load can break still holds; those broken at any load are in `always`."""
         return min((v for v in self.objectives.values() if v > 0), default=float("inf"))
+
+    @property
+    def always(self) -> list[str]:
+        """Promises that are broken at any load."""
+        return [name for name, load in self.objectives.items() if load == 0]
 
     @property
     def first(self) -> str:
@@ -47,14 +52,14 @@ class Knee:
 
 def knee(middle: Scenario) -> Knee:
     """Where *middle*, a scenario at its median, breaks as the load grows."""
-    now = float(demand_rps(middle, 1)[0, 0])
+    now = today_rps(middle)
     loads = (now * SPAN)[None, :]
     made = plan(middle, loads, percentiles=())
     return Knee(
         peak_rps=now,
         objectives={name: _last_true(j.holds[0], loads[0]) for name, j in made.judged.items()},
         resources={
-            path: _crossing(r.utilization[0] / np.broadcast_to(r.limit, r.utilization.shape)[0], loads[0])
+            path: _crossing(r.utilization[0] / np.maximum(np.broadcast_to(r.limit, r.utilization.shape)[0], 1e-9), loads[0])
             for path, r in made.resources.items()
             if "storage" not in path
         },
@@ -184,6 +189,13 @@ def targets(scenario: Scenario) -> dict[str, float]:
     return found
 
 
+def steady_knee(study: Study) -> float:
+    """Highest steady load that breaks no promise, its peak seconds aside; where no load does, where the first station saturates."""
+    found = knee(without_throughput(study.scenario))
+    first = min(found.saturated.values())
+    return found.rps if np.isfinite(found.rps) else first if np.isfinite(first) else 3 * found.peak_rps
+
+
 def without_throughput(scenario: Scenario) -> Scenario:
-    """The scenario without its throughput objectives."""
+    """The scenario without its throughput objectives: what a steady load, without its peak seconds, can break."""
     return but(scenario, objectives={k: o for k, o in scenario.objectives.items() if not isinstance(o, Throughput)})

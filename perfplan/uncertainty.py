@@ -14,14 +14,15 @@ from typing import Any, cast
 import numpy as np
 
 from perfplan.models.capacity import first_month, month_quantile, nodes_needed
-from perfplan.plan import MONTHS, Plan, Resource, demand_rps, plan, with_counts
+from perfplan.plan import MONTHS, Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, until, with_counts, worlds_in
 from perfplan.quantity import DAY, MONTH, FloatArray
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Queue, Scenario, Service
+from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, Throughput, Users
 from perfplan.scenario.statement import Statement
 
 BOUGHT = {Service: ("instances",), Cache: ("instances",), Database: ("cores", "replicas", "connections"), Queue: ("workers",)}
 CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+GRACE_S = 7 * DAY  # what is there within a week counts for the month it is ordered in
 MOST_STEPS = 60  # of one order; a search that needs more does not end well
 CAP = 4.0  # how far out of bounds an objective counts when steps are compared, on a log scale
 
@@ -71,11 +72,6 @@ def horizon(scenario: Scenario, months: int = MONTHS) -> int:
     return min(max(until(o) for o in scenario.objectives.values()), months - 1)
 
 
-def until(objective: Any) -> int:
-    """The month up to which *objective* must hold."""
-    return round(float(np.median(objective.until_s)) / MONTH)
-
-
 def take_worlds(scenario: Scenario, count: int) -> Scenario:
     """The first *count* worlds of a drawn scenario."""
     return cast(Scenario, _each_array(scenario, lambda a: a[:count] if a.ndim == 2 else a))
@@ -96,9 +92,12 @@ def _each_array(value: Any, change: Callable[[FloatArray], FloatArray]) -> Any:
 def run_outs(made: Plan) -> list[RunOut]:
     """Every resource with the month it runs out, the first (at the median, then at P5) first."""
     found = [RunOut(resource=one, months=first_month(one.utilization > one.limit)) for one in made.resources.values()]
-    return sorted(
-        found, key=lambda r: (r.quantile(0.5), r.quantile(0.05), -float(np.median(r.resource.utilization[:, 0] / r.resource.limit.flat[0])))
-    )
+
+    def soonest(out: RunOut) -> tuple[float, float, float]:
+        used = out.resource.utilization[:, 0] / np.maximum(np.broadcast_to(out.resource.limit, out.resource.utilization.shape)[:, 0], 1e-9)
+        return out.quantile(0.5), out.quantile(0.05), -float(np.median(used))
+
+    return sorted(found, key=soonest)
 
 
 def broken_from(made: Plan) -> FloatArray:
@@ -142,8 +141,10 @@ def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400
         better = _size(few, window[:, [0]], better, aim) if busiest else better  # what broke may break in another way
         changes = {p: (_count(few, counts, p), n) for p, n in better.items() if n != _count(few, counts, p)}
         if changes:
+            late = _deliver(few, orders, counts, changes, month)
             counts = better
-            orders.append(Order(month=month, counts=dict(counts), changes=changes))
+            month = max(month, late)
+            window = rps[:, month : month + ahead]
         still = _first_bad(plan(with_counts(few, counts), window, percentiles=()), aim)
         if still is not None:
             fails_from = month + still if fails_from is None else fails_from
@@ -151,11 +152,26 @@ def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400
     return _in_all_worlds(drawn, orders, months, fails_from)
 
 
-def worlds_in(scenario: Scenario) -> int:
-    """In how many worlds a scenario was drawn: 1 where nothing in it is uncertain."""
-    counts = [1]
-    _each_array(scenario, lambda a: counts.append(a.shape[0] if a.ndim == 2 else 1) or a)  # type: ignore[func-returns-value]
-    return max(counts)
+def _deliver(
+    scenario: Scenario, orders: list[Order], before: Mapping[str, float], changes: Mapping[str, tuple[float, float]], month: int
+) -> int:
+    """Add what is bought for *month* to *orders*: each thing from the month it can work; returns the last of these months."""
+    works = {path: max(month, int(np.ceil((lead_time_of(scenario, path) - GRACE_S) / MONTH))) for path in changes}
+    counts = dict(before)
+    for when in sorted(set(works.values())):
+        now = {path: change for path, change in changes.items() if works[path] == when}
+        counts |= {path: new for path, (_, new) in now.items()}
+        orders.append(Order(month=when, counts=dict(counts), changes=now))
+    return max(works.values())
+
+
+def lead_time_of(scenario: Scenario, path: str) -> float:
+    """Lead time of what is bought under *path*; a partner's limit and the link are asked for a month ahead."""
+    parts = path.split(".")
+    tier = scenario.tiers.get(parts[1]) if len(parts) == 3 else None
+    if tier is None or isinstance(tier, Partner):
+        return 30 * DAY
+    return float(np.median(tier.pool_lead_time_s if isinstance(tier, Database) and parts[2] == "connections" else tier.lead_time_s))
 
 
 def _first_bad(made: Plan, aim: float) -> int | None:
@@ -230,7 +246,7 @@ def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
         return next((float(s) for s in CORE_SIZES if s > one.count), one.count)
     if one.field == "replicas" and one.count <= 1:
         return one.count + 1
-    steady, spare = limit_of(tier, one.field)
+    steady, spare = steady_limit(scenario, one.tier, one.field), spares(scenario, one.tier, one.field)
     needed = nodes_needed(one.utilization * one.count, 1.0, steady, spare)
     wanted = float(np.quantile(needed, aim, method="higher"))
     if isinstance(tier, Database) and one.field == "connections":
@@ -238,19 +254,13 @@ def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
     return max(wanted, one.count + 1)
 
 
-def limit_of(tier: Any, name: str) -> tuple[Any, int]:
-    """Stated utilization limit of a field that is bought, and how many may be lost."""
-    return (tier.pool_limit if name == "connections" else tier.utilization_limit), int(
-        not isinstance(tier, Cache) and name not in ("connections", "cores")
-    )
-
-
 def _steps(made: Plan) -> list[tuple[str, float]]:
     """The next larger count of everything that can be bought and is not idle."""
     steps = []
+    stated = any(isinstance(o, Users) or (isinstance(o, Throughput) and o.above_rps is not None) for o in made.scenario.objectives.values())
     for one in _sized(made):
-        if np.quantile(one.utilization, 0.95) < 0.3:
-            continue
+        if not stated and np.quantile(one.utilization, 0.95, method="higher") < 0.3:
+            continue  # idle at this load, and no promise is made for another one
         tier, count = made.scenario.tiers[one.tier], one.count
         if one.field == "cores":
             larger = next((float(s) for s in CORE_SIZES if s > count), count)
@@ -266,12 +276,14 @@ def _steps(made: Plan) -> list[tuple[str, float]]:
 def _in_all_worlds(drawn: Scenario, orders: Sequence[Order], months: int, fails_from: int | None) -> Fleet:
     """The recommended fleet planned in every world, epoch by epoch."""
     rps = np.broadcast_to(demand_rps(drawn, months), (worlds_in(drawn), months))
+    factors = month_factors(drawn, months)
+    orders = [o for o in orders if o.month < months]
     starts = [0, *(o.month for o in orders), months]
     all_counts: list[Mapping[str, float]] = [{}, *(o.counts for o in orders)]
     p_all, cost = [], []
     for start, stop, counts in zip(starts[:-1], starts[1:], all_counts, strict=True):
         if stop > start:
-            made = plan(with_counts(drawn, counts), rps[:, start:stop], percentiles=(), first=start)
+            made = plan(with_counts(drawn, counts), rps[:, start:stop], percentiles=(), first=start, month_factor=factors[:, start:stop])
             p_all.append(made.all_hold.mean(axis=0))
             cost.append(made.cost_month_usd)
     return Fleet(orders=tuple(orders), p_all=np.concatenate(p_all), cost_usd=np.concatenate(cost, axis=1), fails_from=fails_from)
@@ -352,7 +364,7 @@ def _batching(drawn: Scenario, database: str) -> list[tuple[str, tuple[str, ...]
 
 
 def _tried_plan(scenario: Scenario) -> Plan:
-    return plan(scenario, percentiles=())
+    return plan(scenario, percentiles=(), month_factor=month_factors(scenario))
 
 
 def _try(
@@ -411,14 +423,22 @@ def sensitivities(statement: Statement, made: Plan, seed: int = 7) -> list[Moved
     broken = np.minimum(broken_from(made), made.rps.shape[1])
     cost = made.cost_month_usd[:, horizon(made.scenario, made.rps.shape[1])]
     found = []
+
+    def moved(outcome: FloatArray, low: Any, high: Any) -> float:
+        """Difference of the means; 0 where it is within two standard errors."""
+        one, other = outcome[low], outcome[high]
+        error = float(np.sqrt(one.var() / one.size + other.var() / other.size))
+        difference = float(other.mean() - one.mean())
+        return difference if abs(difference) > 2.5 * error else 0.0
+
     for entry in statement.uncertain():
         order = np.argsort(np.ravel(statement.draw(entry, worlds, seed)))
         low, high = order[: worlds // 3], order[-(worlds // 3) :]
         found.append(
             Moved(
                 path=entry.path,
-                months=float(broken[high].mean() - broken[low].mean()),
-                cost_usd=float(cost[high].mean() - cost[low].mean()),
+                months=moved(broken, low, high),
+                cost_usd=moved(cost, low, high),
             )
         )
     return sorted(found, key=lambda m: (-abs(m.months), -abs(m.cost_usd)))
@@ -470,9 +490,9 @@ class Study:
 def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     """Plan *statement* at its median and in *worlds* worlds; size the fleet; try the options."""
     drawn = statement.at(worlds, seed)
-    made = plan(drawn, np.broadcast_to(demand_rps(drawn), (worlds_in(drawn), MONTHS)), both=True)
-    fleet = recommend(drawn)
+    made = plan(drawn, both=True, month_factor=month_factors(drawn))
+    fleet, middle = recommend(drawn), statement.at()
     return Study(
-        statement=statement, seed=seed, middle=plan(statement.at(), both=True), worlds=made, run_outs=run_outs(made), fleet=fleet,
+        statement=statement, seed=seed, middle=plan(middle, both=True, month_factor=month_factors(middle)), worlds=made, run_outs=run_outs(made), fleet=fleet,
         options=try_options(statement, drawn, fleet, seed=seed), moved=sensitivities(statement, made, seed),
     )  # fmt: skip

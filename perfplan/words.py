@@ -53,6 +53,8 @@ def share(value: float, digits: int = 3) -> str:
     >>> share(0.9991), share(0.5), share(1e-9)
     ('99.91\xa0%', '50\xa0%', 'under 0.001\xa0%')
     """
+    if not math.isfinite(value):
+        return "unknown" if math.isnan(value) else "saturated"
     if value > 0.99:
         left = 1 - value
         places = 2 if left <= 0 else min(max(1 - math.floor(math.log10(left * 100)), 0), 6)
@@ -144,11 +146,13 @@ def size(value_bytes: float) -> str:
 
 
 def rate(value_rps: float) -> str:
-    r"""Requests per second.
+    r"""Requests per second; what no load that was tried reaches is said so.
 
     >>> rate(1995)
     '2,000\xa0rps'
     """
+    if value_rps == float("inf"):
+        return "more than was tried"
     return f"{number(value_rps)}{NBSP}rps"
 
 

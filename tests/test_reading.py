@@ -25,7 +25,7 @@ def test_the_storefront_says_what_its_file_says(statement):
     scenario = statement.at()
     assert scenario.name == "storefront"
     assert scenario.traffic.peak_users == pytest.approx(np.sqrt(55_000 * 65_000))
-    assert scenario.tiers["postgres"].connections == 76
+    assert scenario.tiers["postgres"].connections == 40
     assert scenario.tiers["redis"].utilization_limit == pytest.approx(0.6)  # a default
     assert isinstance(scenario.tiers["redis"], Cache)
     assert statement.entries["tiers.api.threads"].where.startswith("scenario.yaml:")

@@ -16,7 +16,7 @@ from perfplan.findings import first_below, holds_with
 from perfplan.models.capacity import month_quantile
 from perfplan.models.growth import in_flight
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_s
-from perfplan.plan import burst, concurrency
+from perfplan.plan import burst, concurrency, until
 from perfplan.plan.promises import path_availability, visits_of
 from perfplan.scenario import (
     Availability,
@@ -33,8 +33,8 @@ from perfplan.scenario import (
     Tier,
     Users,
 )
-from perfplan.sweeps import knee, shares_of_latency
-from perfplan.uncertainty import Study, until
+from perfplan.sweeps import Knee, knee, shares_of_latency
+from perfplan.uncertainty import Study
 from perfplan.words import duration, listed, money, month_name, number, percent, rate, share, size
 
 
@@ -286,9 +286,9 @@ def _burst(study: Study) -> Found:
 
 def _breakpoints(study: Study) -> Found:
     found = knee(study.scenario)
-    first = found.first.removeprefix("tiers.").replace(".", " ")
     return Found(
-        text=f"{first} saturate first, at {rate(found.saturated[found.first])}; promises hold up to {rate(found.rps)}",
+        text=f"{_saturates(found)}; load breaks the first promise above {rate(found.rps)}"
+        + (f"; broken at any load: {listed(found.always)}" if found.always else ""),
         verdict="met" if found.rps > found.peak_rps * 2 else "at risk",
     )
 
@@ -419,8 +419,9 @@ def _partners(study: Study) -> Found | None:
     return Found(text="; ".join(parts)) if parts else None
 
 
-def _jobs(study: Study) -> Found | None:
-    queues = _tiers(study, Queue)
+def _jobs(study: Study, *words: str) -> Found | None:
+    """Queues whose name says that they do this; without *words* all of them."""
+    queues = {n: t for n, t in _tiers(study, Queue).items() if not words or any(w in n.lower() for w in words)}
     if not queues:
         return None
     rows = {n: study.middle.carried.stations[n, "workers"] for n in queues}
@@ -534,11 +535,18 @@ def _database_share(study: Study) -> Found | None:
     return Found(text=f"share of the mean response time that is spent in databases: {', '.join(parts)}") if names else None
 
 
-def _limit(study: Study) -> Found:
-    found = knee(study.scenario)
-    return Found(
-        text=f"{found.first.removeprefix('tiers.').replace('.', ' ')} limit the throughput, at {rate(found.saturated[found.first])}"
+def _saturates(found: Knee) -> str:
+    """What saturates first, and where."""
+    load = found.saturated[found.first]
+    return (
+        f"{found.first.removeprefix('tiers.').replace('.', ' ')} saturate first, at {rate(load)}"
+        if np.isfinite(load)
+        else "nothing saturates within eight times today's peak"
     )
+
+
+def _limit(study: Study) -> Found:
+    return Found(text=_saturates(knee(study.scenario)))
 
 
 def _run_out_months(study: Study) -> Found:
@@ -588,8 +596,8 @@ RULES: dict[str, Rule] = {
     "2.3.5": Rule(_sharding, _2, "perfplan.models.capacity.first_month"),
     "2.4.1.a": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
     "2.4.1.b": Rule(_partners, _2, "perfplan.models.latency.Lognormal"),
-    "2.4.1.c": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
-    "2.4.1.d": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
+    "2.4.1.c": Rule(lambda s: _jobs(s, "mail", "notif", "message", "sms"), _2, "perfplan.models.queueing.MMc"),
+    "2.4.1.d": Rule(lambda s: _jobs(s, "report", "invoice", "statement", "export"), _2, "perfplan.models.queueing.MMc"),
     "2.5.1.a": Rule(_static, _2, "perfplan.models.cost.traffic_month_usd"),
     "2.5.1.b": Rule(_cacheable, _2, "perfplan.plan.paths.edge_share"),
     "3.1.3": Rule(_threads, _3, "perfplan.models.queueing.MMc"),

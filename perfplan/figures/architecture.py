@@ -24,7 +24,7 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
     found = knee(study.scenario)
     aims = targets(study.scenario)
     slowest = max(lines, key=lambda n: lines[n][0])
-    top = 1.6e3 * max([aims.get(n, 0.0) for n in lines] + [2 * float(lines[n][0]) for n in lines])
+    top = 1.6e3 * max([aims.get(n, 0.0) for n in lines] + [2 * float(lines[n][0]) for n in lines if np.isfinite(lines[n][0])] + [0.001])
     latest = _latency_knee(study, found)
     title = (
         f"{latest[0][0].upper()}{latest[0][1:]} breaks its target at {rate(latest[1])}, {number(latest[1] / found.peak_rps)} times today’s peak"
@@ -71,7 +71,10 @@ def _name_lines(fig: go.Figure, loads: FloatArray, lines: dict[str, FloatArray],
     ends: dict[tuple[str, int], list[str]] = {}
     for name, values in lines.items():
         shown = np.flatnonzero(np.nan_to_num(values * 1e3, posinf=1e12) > top)
-        ends.setdefault(("top", int(shown[0]) // 3) if shown.size else ("right", int(1e3 * values[-1] / top * 12)), []).append(name)
+        ends.setdefault(
+            ("top", int(shown[0]) // 3) if shown.size else ("right", int(1e3 * values[-1] / top * 12) if np.isfinite(values[-1]) else -1),
+            [],
+        ).append(name)
     for (side, _), names in ends.items():
         text = ", ".join(f"<b>{short(n, 12)}</b>" for n in names)
         first = lines[names[0]]

@@ -52,7 +52,11 @@ def budget_left(study: Study) -> go.Figure:
     freeze = float(np.median(study.scenario.freeze_at))
     worst = min(rows, key=lambda n: float(rows[n][0]), default=None)
     fig = figure(
-        f"{worst[0].upper()}{worst[1:]} has the least room: {share(max(float(rows[worst][0]), 0.0), 2)} of its budget is left today"
+        (
+            f"{worst[0].upper()}{worst[1:]} has the least room: {share(float(rows[worst][0]), 2)} of its budget is left today"
+            if float(rows[worst][0]) > 0
+            else f"{worst[0].upper()}{worst[1:]} overspends its budget today"
+        )
         if worst
         else "No promise has an error budget",
         "Share of the error budget that is predicted to be left (%), by month, today’s fleet, P50; below 0: overspent",
@@ -86,7 +90,9 @@ def tornado(study: Study) -> go.Figure:
     """What each uncertain input moves, in months of the first broken promise."""
     rows = [m for m in study.moved if abs(m.months) > 0.05][:10][::-1]
     fig = figure(
-        f"{study.moved[0].path} decides the date: measure it again first" if rows else "No uncertain input moves the date",
+        f"{study.moved[0].path} decides the date: measure it again first"
+        if rows
+        else "No uncertain input moves the date of the first broken promise",
         "Months by which the first broken promise moves between the upper and the lower third of each input; left: earlier when the input is high",
         height=36 * max(len(rows), 1) + 70,
         margin=dict(r=60),
@@ -107,6 +113,8 @@ def tornado(study: Study) -> go.Figure:
             )
         wide = 1.35 * max(abs(m.months) for m in rows)
         fig.update_layout(xaxis=dict(range=[-wide, wide], ticksuffix=" months"), yaxis=dict(showgrid=False), hovermode="closest")
+    else:
+        fig.update_layout(xaxis=dict(visible=False), yaxis=dict(visible=False))
     return fig
 
 

@@ -163,7 +163,9 @@ def utilization(study: Study) -> go.Figure:
             [
                 float(v)
                 for v in np.median(
-                    o.resource.utilization[:, :until] / np.broadcast_to(o.resource.limit, o.resource.utilization.shape)[:, :until], axis=0
+                    o.resource.utilization[:, :until]
+                    / np.maximum(np.broadcast_to(o.resource.limit, o.resource.utilization.shape)[:, :until], 1e-9),
+                    axis=0,
                 )
                 * 100
             ]

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from perfplan import look
 from perfplan.figures.common import figure, short
 from perfplan.scenario import Database
-from perfplan.sweeps import knee, wait_by_pool
+from perfplan.sweeps import knee, steady_knee, wait_by_pool
 from perfplan.sweeps import latency_by_load as sweep
 from perfplan.uncertainty import Study
 from perfplan.words import count, duration, month_name, number
@@ -96,7 +96,7 @@ def threads(study: Study) -> go.Figure:
 def stages(study: Study) -> go.Figure:
     """The stages of a load test against the predicted knee."""
     found = knee(study.scenario)
-    limit = found.rps if np.isfinite(found.rps) else 3 * found.peak_rps
+    limit = steady_knee(study)
     burst = found.peak_rps * float(study.scenario.traffic.peak_second)
     points = [
         (0, 0),

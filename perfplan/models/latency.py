@@ -153,9 +153,13 @@ class Wait:
     rate_rps: Rps = field("rate of those who wait; 0: never ends")
 
     @classmethod
-    def of(cls, station: MMc) -> Wait:
-        """The queueing time at *station*."""
-        return cls(probability=station.prob_wait, rate_rps=station.wait_rate_rps)
+    def of(cls, station: MMc, scv: Value = 1.0) -> Wait:
+        """The queueing time at *station*; *scv* is the squared coefficient of variation of its service time.
+
+        Exact at 1 (exponential). Else the wait of those who wait is stretched by (1 + scv) / 2, which makes its mean that of
+        Allen and Cunneen's M/G/c approximation (Bolch et al. 2006, eq. 6.80); its shape stays exponential.
+        """
+        return cls(probability=station.prob_wait, rate_rps=station.wait_rate_rps * 2 / (1 + np.asarray(scv, dtype=float)))
 
     @property
     def scale_s(self) -> Value:

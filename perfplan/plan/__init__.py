@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +23,11 @@ from perfplan.models.growth import (
 )
 from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import drain_time_s
-from perfplan.plan.paths import Carried, carry, hit_ratios
+from perfplan.plan.paths import Carried, carry, hit_ratios, traffic_bytes
 from perfplan.plan.promises import Judged, judge
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import MONTH, FloatArray, Value
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
+from perfplan.scenario import Cache, Database, Objective, Partner, Queue, Scenario, Service, Throughput
 
 MONTHS = 37  # months 0 .. 36
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -74,8 +75,14 @@ class Plan:
 
     @property
     def all_hold(self) -> NDArray[np.bool_]:
-        """Whether every objective holds, (worlds, months)."""
-        return np.asarray(np.logical_and.reduce([j.holds for j in self.judged.values()]), dtype=bool)
+        """Whether every objective that still counts holds, (worlds, months).
+
+        An objective counts until its own end; those that reach furthest count to the end of the plan.
+        """
+        ends = {name: until(j.objective) for name, j in self.judged.items()}
+        months = self.first + np.arange(self.rps.shape[1])
+        rows = [j.holds | ((months > ends[name]) & (ends[name] < max(ends.values()))) for name, j in self.judged.items()]
+        return np.asarray(np.logical_and.reduce(rows), dtype=bool)
 
     @property
     def cost_month_usd(self) -> FloatArray:
@@ -86,6 +93,11 @@ class Plan:
     def second_rps(self) -> FloatArray:
         """Rate of the busiest second inside the busiest hour."""
         return np.asarray(self.rps * self.scenario.traffic.peak_second)
+
+
+def until(objective: Objective) -> int:
+    """The month up to which *objective* must hold."""
+    return round(float(np.median(objective.until_s)) / MONTH)
 
 
 def demand_rps(scenario: Scenario, months: int = MONTHS) -> FloatArray:
@@ -103,6 +115,41 @@ def demand_rps(scenario: Scenario, months: int = MONTHS) -> FloatArray:
     return np.atleast_2d(grown(now, growth, np.arange(months, dtype=float)) * with_events(months, factors))
 
 
+def today_rps(scenario: Scenario) -> float:
+    """Peak hour of the first month without its events, at the median: what "today" means."""
+    return float(np.median(demand_rps(but(scenario, traffic=but(scenario.traffic, events=())), 1)))
+
+
+def month_factors(scenario: Scenario, months: int = MONTHS) -> FloatArray:
+    """Load of a whole month over that of its busiest week, (worlds, months): an event lasts days, its month does not."""
+    factors: dict[int, Value] = {}
+    for event in scenario.traffic.events:
+        part = np.minimum(event.lasts_s / MONTH, 1.0)
+        month = month_index(scenario, event.month)
+        factors[month] = factors.get(month, 1.0) * (1 + (np.asarray(event.factor, dtype=float) - 1) * part) / event.factor
+    return np.atleast_2d(with_events(months, factors))
+
+
+def worlds_in(scenario: Scenario) -> int:
+    """In how many worlds a scenario was drawn: 1 where nothing in it is uncertain."""
+    return max([1, *(int(a.shape[0]) for a in arrays_of(scenario) if a.ndim == 2)])
+
+
+def arrays_of(value: object) -> Iterator[FloatArray]:
+    """Every array in nested records, maps and tuples."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from arrays_of(one)
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from arrays_of(one)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for one in dataclasses.fields(value):
+            yield from arrays_of(getattr(value, one.name))
+
+
 def month_index(scenario: Scenario, month: str) -> int:
     """Months from the plan's first month to *month* ("2027-11")."""
     return int((np.datetime64(month, "M") - np.datetime64(str(scenario.as_of)[:7], "M")).astype(int))
@@ -115,17 +162,19 @@ def month_names(scenario: Scenario, months: int = MONTHS) -> NDArray[np.datetime
 
 def plan(
     scenario: Scenario, rps: FloatArray | None = None, *, months: int = MONTHS, percentiles: Sequence[float] = PERCENTILES,
-    objectives: bool = True, both: bool = False, first: int = 0,
+    objectives: bool = True, both: bool = False, first: int = 0, month_factor: Value = 1.0,
 ) -> Plan:  # fmt: skip
     """The plan of *scenario*, in as many worlds as it was drawn.
 
     *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response
-    times of each journey; empty: none. *both*: latency objectives judged over the peak hour and over 28 days.
+    times of each journey; empty: none. *first*: the month of the first column. *month_factor*: see `month_factors`; load that
+    the cost of traffic is made of, over the peak's. *both*: latency objectives judged over the peak hour and over 28 days.
     """
     rps = demand_rps(scenario, months) if rps is None else rps
+    rps = np.broadcast_to(rps, (max(worlds_in(scenario), rps.shape[0]), rps.shape[1]))
     carried = carry(scenario, rps, hit_ratios(scenario))
-    sent, received, edge = _traffic(scenario, carried)
-    stored = _stored(scenario, rps)
+    sent, received, edge = traffic_bytes(scenario, carried)
+    stored = _stored(scenario, rps, first)
     return Plan(
         scenario=scenario,
         rps=rps,
@@ -142,7 +191,7 @@ def plan(
         sent_bytes=sent,
         received_bytes=received,
         edge_bytes=edge,
-        cost_usd=_cost(scenario, carried, stored, sent, edge),
+        cost_usd=_cost(scenario, carried, stored, sent, edge, month_factor),
         first=first,
     )
 
@@ -169,6 +218,8 @@ def concurrency(made: Plan) -> tuple[FloatArray, FloatArray]:
 def burst(made: Plan) -> tuple[FloatArray, FloatArray, str]:
     """Requests that queue in the peak seconds at the tightest tier, the time to drain them, and the tier's name."""
     name = tightest(made)
+    if name is None:
+        return np.zeros(made.rps.shape), np.zeros(made.rps.shape), "no station"
     station = made.carried.stations[name]
     capacity = made.rps / np.maximum(station.utilization, 1e-12)
     traffic = made.scenario.traffic
@@ -176,11 +227,10 @@ def burst(made: Plan) -> tuple[FloatArray, FloatArray, str]:
     return backlog, np.asarray(drain_time_s(backlog, made.rps, 1.0, capacity)), " ".join(name)
 
 
-def tightest(made: Plan) -> tuple[str, str]:
-    """The station of highest utilization in the first month, at the median: the one that saturates first."""
-    return max(
-        made.carried.stations, key=lambda key: float(np.median(np.atleast_2d(made.carried.stations[key].utilization + 0 * made.rps)[:, 0]))
-    )
+def tightest(made: Plan) -> tuple[str, str] | None:
+    """The station of highest utilization in the first month, at the median; None where there is none."""
+    used = {key: float(np.median(np.broadcast_to(s.utilization, made.rps.shape)[:, 0])) for key, s in made.carried.stations.items()}
+    return max(used, key=lambda key: used[key], default=None)
 
 
 def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray) -> dict[str, Resource]:
@@ -195,7 +245,7 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
                 count=count,
                 unit=UNITS[bought],
                 utilization=station.utilization + 0 * carried.rps,
-                limit=_limit(tier, bought, count, carried, name),
+                limit=_limit(scenario, bought, count, carried, name),
             )
         )
     for name, data in stored.items():
@@ -225,43 +275,45 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
 UNITS = {"instances": "instances", "workers": "workers", "connections": "connections", "replicas": "replicas", "cores": "primary cores"}
 
 
-def _limit(tier: Service | Cache | Database | Queue | Partner, bought: str, count: float, carried: Carried, name: str) -> FloatArray:
-    """Highest utilization that is planned for; with one lost, the rest must carry the load (a lone replica's goes to the primary)."""
-    if isinstance(tier, Database):
-        if bought == "replicas" and count == 1:
-            return np.minimum(tier.utilization_limit, SPARE_LIMIT - carried.stations[name, "cores"].utilization)
-        return usable_limit(count, tier.pool_limit if bought == "connections" else tier.utilization_limit, int(bought == "replicas"))
+def steady_limit(scenario: Scenario, name: str, bought: str) -> Value:
+    """Highest utilization in the peak hour that is planned for: as stated, and so that the peak second is carried where that is promised."""
+    tier = scenario.tiers[name]
     assert not isinstance(tier, Partner)
-    return usable_limit(count, tier.utilization_limit, 0 if isinstance(tier, Cache) else 1)
+    stated = tier.pool_limit if isinstance(tier, Database) and bought == "connections" else tier.utilization_limit
+    if isinstance(tier, Queue) or not any(isinstance(o, Throughput) for o in scenario.objectives.values()):
+        return stated
+    return np.minimum(stated, 1 / np.asarray(scenario.traffic.peak_second, dtype=float))
 
 
-def _stored(scenario: Scenario, rps: FloatArray) -> dict[str, FloatArray]:
-    """Data held at the start of each month: it grows with the traffic of the months before."""
-    before = np.concatenate([np.zeros_like(rps[..., :1]), np.cumsum(rps[..., :-1] / rps[..., :1], axis=-1)], axis=-1)
+def spares(scenario: Scenario, name: str, bought: str) -> int:
+    """How many may be lost: one of what a load balancer or broker spreads over."""
+    return int(not isinstance(scenario.tiers[name], Cache) and bought in ("instances", "workers", "replicas"))
+
+
+def _limit(scenario: Scenario, bought: str, count: float, carried: Carried, name: str) -> FloatArray:
+    """Highest utilization that is planned for; with one lost, the rest must carry the load (a lone replica's goes to the primary)."""
+    steady = steady_limit(scenario, name, bought)
+    if bought == "replicas" and count == 1:
+        return np.asarray(np.minimum(steady, SPARE_LIMIT - carried.stations[name, "cores"].utilization))
+    return usable_limit(count, steady, spares(scenario, name, bought))
+
+
+def _stored(scenario: Scenario, rps: FloatArray, first: int) -> dict[str, FloatArray]:
+    """Data held at the start of each month: it grows with the traffic of the months before, events aside."""
+    growth = scenario.traffic.growth_per_month if scenario.traffic.growth_per_month is not None else 0.0
+    size = grown(1.0, growth, np.arange(first + rps.shape[-1], dtype=float))
+    before = np.concatenate([np.zeros_like(size[..., :1]), np.cumsum(size[..., :-1], axis=-1)], axis=-1)[..., first:]
     return {
-        name: np.asarray(tier.storage_bytes + before * tier.storage_growth_bytes)
+        name: np.broadcast_to(tier.storage_bytes + before * tier.storage_growth_bytes, rps.shape)
         for name, tier in scenario.tiers.items() if isinstance(tier, Database)
     }  # fmt: skip
 
 
-def _traffic(scenario: Scenario, carried: Carried) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Bytes per second at the peak: out of the data centre, into it, out of the content network."""
-    sent, edge = np.zeros(carried.rps.shape), np.zeros(carried.rps.shape)
-    received = carried.rps * scenario.traffic.request_bytes
-    for name, journey in scenario.journeys.items():
-        rate, hit = carried.journey_rps[name], carried.edge[name]
-        static_miss = 1 - scenario.cdn.hit_ratio if scenario.cdn else 1.0
-        sent = sent + rate * ((1 - hit) * journey.response_bytes + static_miss * journey.static_bytes)
-        if scenario.cdn:
-            edge = edge + rate * (journey.response_bytes + journey.static_bytes)
-    return sent, np.asarray(received), edge
-
-
 def _cost(
-    scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray, edge: FloatArray
+    scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray, edge: FloatArray, month_factor: Value
 ) -> dict[str, FloatArray]:
     flat = 0 * carried.rps
-    seconds = requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), 365.25 / 12)
+    seconds = month_factor * requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), 365.25 / 12)
     cost: dict[str, FloatArray] = {}
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Service | Cache):

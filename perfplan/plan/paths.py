@@ -99,10 +99,10 @@ def _response(
         )
     if isinstance(tier, Database):
         return _database(tier, name, calls[name], stations)
-    held = tier.service_time_s if tier.io == "async" else tier.service_time_s + _held(scenario, name, calls, responses, journey_rps, edge)
+    held, scv = _held(scenario, name, calls, responses, journey_rps, edge) if tier.io == "blocking" else (tier.service_time_s, 1.0)
     one = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads)
     own = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
-    return Series(parts=(Wait.of(one), Exponential(mean_s=tier.service_time_s), *own))
+    return Series(parts=(Wait.of(one, scv), Exponential(mean_s=tier.service_time_s), *own))
 
 
 def _visit(station: MMc) -> Series:
@@ -120,21 +120,35 @@ def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, s
         )
         query = Mixture(weights=(away, 1 - away), parts=(_visit(replica), query))
     pool = stations[name, "connections"] = MMc(arrival_rps=rps, service_s=query.mean_s + tier.hold_time_s, servers=tier.connections)
-    return Series(parts=(Wait.of(pool), query))
+    return Series(parts=(Wait.of(pool), query, Constant(mean_s=tier.hold_time_s)))
 
 
 def _held(
     scenario: Scenario, name: str, calls: Mapping[str, Value], responses: Mapping[str, Distribution],
     journey_rps: Mapping[str, Value], edge: Mapping[str, Value],
-) -> Value:  # fmt: skip
-    """Mean time, per call, that a blocking thread of service *name* waits for other tiers."""
-    waits: Value = sum((visits * responses[called].mean_s for called, visits in scenario.tiers[name].calls.items()), 0.0)  # type: ignore[union-attr]
+) -> tuple[Value, Value]:  # fmt: skip
+    """Mean and squared coefficient of variation of the time that a blocking thread of *name* is held per call.
+
+    A thread works itself (exponential), then waits for the tiers it calls; over journeys the time is a mixture.
+    """
+    tier = scenario.tiers[name]
+    assert isinstance(tier, Service)
+    own = [Visits(part=responses[called], times=visits) for called, visits in tier.calls.items()]
+    mean: Value = tier.service_time_s + sum((v.mean_s for v in own), 0.0)
+    variance: Value = tier.service_time_s**2 + sum((v.variance for v in own), 0.0)
+    first, second = mean, variance + mean**2
     for journey_name, journey in scenario.journeys.items():
         if entry_of(scenario, journey_name) == name:
-            others: Value = sum((v * responses[called].mean_s for called, v in journey.calls.items() if called != name), 0.0)
-            share = miss_rate(journey_rps[journey_name], edge[journey_name]) / calls[name]
-            waits = waits + share * others
-    return waits
+            others = [Visits(part=responses[called], times=visits) for called, visits in journey.calls.items() if called != name]
+            wait: Value = sum((v.mean_s for v in others), 0.0)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                rate = np.asarray(miss_rate(journey_rps[journey_name], edge[journey_name]))
+                share = np.where(rate > 0, rate / np.asarray(calls[name]), 0.0)
+                first = first + np.where(share > 0, share * wait, 0.0)
+                spread: Value = sum((v.variance for v in others), 0.0)
+                second = second + np.where(share > 0, share * (spread + wait**2 + 2 * wait * mean), 0.0)
+    with np.errstate(invalid="ignore"):
+        return first, np.where(np.isfinite(np.asarray(second, dtype=float)), second / np.asarray(first) ** 2 - 1, 1.0)
 
 
 def _journey(scenario: Scenario, name: str, edge: Value, responses: Mapping[str, Distribution]) -> Distribution:
@@ -153,3 +167,16 @@ def round_trip(scenario: Scenario, share: Value = 1.0) -> Mixture:
     total = sum(r.share for r in scenario.regions.values())
     regions = scenario.regions.values()
     return Mixture(weights=tuple(r.share / total for r in regions), parts=tuple(Constant(mean_s=r.round_trip_s * share) for r in regions))
+
+
+def traffic_bytes(scenario: Scenario, carried: Carried) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bytes per second at the peak: out of the data centre, into it, out of the content network."""
+    sent, edge = np.zeros(carried.rps.shape), np.zeros(carried.rps.shape)
+    received = carried.rps * scenario.traffic.request_bytes
+    for name, journey in scenario.journeys.items():
+        rate, hit = carried.journey_rps[name], carried.edge[name]
+        static_miss = 1 - scenario.cdn.hit_ratio if scenario.cdn else 1.0
+        sent = sent + rate * ((1 - hit) * journey.response_bytes + static_miss * journey.static_bytes)
+        if scenario.cdn:
+            edge = edge + rate * (journey.response_bytes + journey.static_bytes)
+    return sent, np.asarray(received), edge

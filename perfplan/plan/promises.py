@@ -12,7 +12,7 @@ from perfplan.models.availability import in_series, k_of_n
 from perfplan.models.growth import load_levels, usual_week
 from perfplan.models.latency import exceeds
 from perfplan.models.slo import binding_error_limit
-from perfplan.plan.paths import Carried, carry
+from perfplan.plan.paths import Carried, carry, traffic_bytes
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import (
     Availability,
@@ -98,22 +98,41 @@ def _latency(scenario: Scenario, carried: Carried, objective: Latency, both: boo
 def share_slow(scenario: Scenario, carried: Carried, objective: Latency) -> FloatArray:
     """Share of the requests of four weeks that are slower than the target.
 
-    Load levels of the week, weighted by time and rate; the share at each is interpolated between GRID loads per world.
+    Load levels of the week, weighted by time and rate. Above the load that saturates the path every request is slow; below,
+    the share at each level is interpolated between GRID loads per world, closer together where the load is high.
     """
     level, time = load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
     top = carried.rps.max(axis=-1, keepdims=True)
-    low = float(level.min() * (carried.rps / top).min())
-    grid = 1 - (1 - low) * (1 - np.linspace(0, 1, GRID)) ** 2  # closer together where the load is high
+    full = _saturation(scenario, carried, objective.journey, top)
+    high = np.where(full < 1, 0.999 * full, 1.0)
+    low = np.minimum(float(level.min() * (carried.rps / top).min()), 0.5 * high)
+    grid = high - (high - low) * (1 - np.linspace(0, 1, GRID)) ** 2
     state = carry(scenario, top * grid, carried.hit_ratio)
     slow = exceeds(state.journeys[objective.journey], objective.below_s, state.rps.shape)
     at = (carried.rps / top)[..., None] * level
-    place = (1 - np.sqrt(np.clip((1 - at) / (1 - low), 0, 1))) * (GRID - 1)
+    place = (1 - np.sqrt(np.clip((high[..., None] - at) / (high - low)[..., None], 0, 1))) * (GRID - 1)
     left = np.minimum(place.astype(np.intp), GRID - 2)
     flat = left.reshape(left.shape[0], -1)
     lower = np.take_along_axis(slow, flat, axis=1).reshape(left.shape)
     upper = np.take_along_axis(slow, flat + 1, axis=1).reshape(left.shape)
-    share = lower + (upper - lower) * (place - left)
+    share = np.where((at >= full[..., None]) & (full[..., None] < 1), 1.0, lower + (upper - lower) * (place - left))
     return np.asarray((share * level * time).sum(axis=-1) / (level * time).sum())
+
+
+def _saturation(scenario: Scenario, carried: Carried, journey: str, top: FloatArray) -> FloatArray:
+    """Share of the load *top*, (worlds, 1), at which the path of *journey* saturates, by bisection; 1 where it does not."""
+
+    def settled(part: FloatArray) -> NDArray[np.bool_]:
+        state = carry(scenario, top * part, carried.hit_ratio)
+        return np.asarray(np.isfinite(np.broadcast_to(np.asarray(state.journeys[journey].mean_s, dtype=float), top.shape)))
+
+    low, high = np.zeros_like(top), np.ones_like(top)
+    whole = settled(high)
+    for _ in range(0 if whole.all() else 14):
+        mid = (low + high) / 2
+        good = settled(mid)
+        low, high = np.where(good, mid, low), np.where(good, high, mid)
+    return np.asarray(np.where(whole, 1.0, low))
 
 
 def tier_availability(scenario: Scenario, carried: Carried, name: str) -> FloatArray:
@@ -157,6 +176,7 @@ def _unsaturated(objective: Objective, scenario: Scenario, carried: Carried, wan
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Partner) and tier.limit_rps is not None:
             worst = np.maximum(worst, state.calls_rps[name] / np.asarray(tier.limit_rps))
+    worst = np.maximum(worst, traffic_bytes(scenario, state)[0] / scenario.link_bytes_per_s)
     return Judged(objective=objective, value=worst, bound=1.0, holds=worst < 1.0)
 
 

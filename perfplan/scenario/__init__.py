@@ -43,6 +43,7 @@ class Event:
     name: Name = field("what happens")
     month: Month = field("month in which it happens")
     factor: Ratio = field("peak of that month over the peak it would have without the event")
+    lasts_s: Seconds = field("how long it lasts: its peak decides what is needed, its days what they cost", "7d", reason="a campaign week")
 
 
 @record
@@ -158,7 +159,9 @@ class Database:
     max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer")
     service_time_s: Seconds = field("work of a core on one query")
     hold_time_s: Seconds = field(
-        "time a connection is held per query beyond the query itself", "1ms", reason="driver and transaction overhead"
+        "time the caller keeps the connection per query beyond the query itself, and waits for",
+        "1ms",
+        reason="driver and transaction overhead",
     )
     read_share: Fraction = field("queries that only read", "80%", reason="typical of shops")
     utilization_limit: Fraction = field(

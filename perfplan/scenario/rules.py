@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from perfplan.quantity import MONTH
 from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
 
+LONGEST_S = 36.5 * MONTH
 Problem = tuple[str, str]  # path of the field, what is wrong
 
 
@@ -20,6 +22,9 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     yield from _cycles(scenario)
     yield from _partners(scenario)
     yield from _entries(scenario)
+    for name, objective in scenario.objectives.items():
+        if objective.until_s > LONGEST_S:
+            yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
     yield from _dates(scenario)
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Cache) and isinstance(scenario.tiers.get(tier.origin), (Queue, Partner)):

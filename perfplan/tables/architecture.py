@@ -55,12 +55,22 @@ def bottlenecks(study: Study) -> Table:
         rows += [
             {"journey": journey, "tier": tier, "wait_s": w, "service_s": s, "share": (w + s) / total}
             for tier, (w, s) in parts.items()
-            if (w + s) / total > 0.001
+            if np.isfinite(total) and (w + s) / total > 0.001
         ]
     rows.sort(key=lambda r: -float(r["share"]))
+    if not rows:
+        rows = [
+            {
+                "journey": "every journey",
+                "tier": "is saturated today",
+                "wait_s": float("inf"),
+                "service_s": float("nan"),
+                "share": float("nan"),
+            }
+        ]
     top = rows[0]
     return Table(
-        name="bottlenecks", title=f"The largest part of a {top['journey']} request is {top['tier']}: {share(float(top['share']), 2)} of its mean time", subtitle="Mean time of one request in each tier at today's peak, at the median. Means add; percentiles do not.", frame=frame_of(rows),
+        name="bottlenecks", title=f"The largest part of a {top['journey']} request is {top['tier']}: {share(float(top['share']), 2)} of its mean time" if top["share"] == top["share"] else "Every journey is saturated today", subtitle="Mean time of one request in each tier at today's peak, at the median. Means add; percentiles do not.", frame=frame_of(rows),
         columns=(Column(key="journey", header="Journey"), Column(key="tier", header="Tier", write=str), Column(key="wait_s", header="Waiting", write=duration), Column(key="service_s", header="Being served", write=duration), Column(key="share", header="Share of the mean", write=share, bar=True)), stack=2,
     )  # fmt: skip
 
@@ -80,7 +90,7 @@ def breakpoints(study: Study) -> Table:
     first = found.first.removeprefix("tiers.").replace(".", " ")
     rows.sort(key=lambda r: (r["resource"] != first, float(r["saturated_rps"])))
     return Table(
-        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
+        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else "Nothing saturates within eight times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
         columns=(Column(key="resource", header="Resource"), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else "beyond 8 times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
     )  # fmt: skip
 
@@ -177,7 +187,7 @@ def stations(study: Study) -> Table:
         rows.append({"station": f"{tier} {'threads of one instance' if bought_field == 'instances' else bought_field}", **first})
     rows.sort(key=lambda r: -float(r["utilization"]))
     return Table(
-        name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="M/M/c per node at its share of the load, today's peak, at the median. Exact for random balancing and exponential service.", frame=frame_of(rows),
+        name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="M/M/c per node at its share of the load, today's peak, at the median. Exact for random balancing and exponential service.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
         columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), Column(key="servers", header="Servers", write=count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
     )  # fmt: skip
 

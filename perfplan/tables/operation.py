@@ -8,7 +8,7 @@ import numpy as np
 
 from perfplan.blocks import Column, Table
 from perfplan.scenario import Availability, Latency
-from perfplan.sweeps import knee
+from perfplan.sweeps import knee, steady_knee, without_throughput
 from perfplan.tables.common import frame_of, named_month
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
@@ -26,23 +26,23 @@ from perfplan.words import (
 
 def stages(study: Study) -> Table:
     """Load-test stages around the predicted knee."""
-    found = knee(study.scenario)
+    found = knee(without_throughput(study.scenario))
     last = float(np.quantile(study.worlds.rps[:, study.last], 0.95))
-    limit = found.rps if np.isfinite(found.rps) else 3 * found.peak_rps
+    limit = steady_knee(study)
     rows: list[dict[str, Any]] = [
         {"stage": "smoke", "load_rps": max(1.0, 0.01 * found.peak_rps), "proves": "every journey answers"},
-        {"stage": "load", "load_rps": found.peak_rps, "proves": "every promise holds at today's peak hour"},
+        {"stage": "load", "load_rps": found.peak_rps, "proves": "what the plan predicts for today's peak hour"},
         {
             "stage": "spike",
             "load_rps": found.peak_rps * float(study.scenario.traffic.peak_second),
             "proves": "the busiest second is carried, and what queued drains",
         },
-        {"stage": "stress", "load_rps": limit * 1.2, "proves": "the first promise breaks where the plan says"},
+        {"stage": "stress", "load_rps": limit * 1.2, "proves": "the first latency or availability promise breaks where the plan says"},
         {"stage": "soak", "load_rps": 0.8 * found.peak_rps, "proves": "nothing leaks in hours"},
         {"stage": "next year", "load_rps": last, "proves": f"the fleet of {named_month(study, study.last)} carries P95 of its demand"},
     ]
     return Table(
-        name="stages", title=f"A test proves the plan if the first promise breaks near {rate(limit)}", subtitle="Arrival rates for an open load generator; the knee is the highest load at which every promise holds, at the median.", frame=frame_of(rows),
+        name="stages", title=f"A steady test supports the plan if the first promise breaks near {rate(limit)}", subtitle="Arrival rates for an open load generator; the knee is the highest steady load at which every promise but that of the peak second holds, at the median.", frame=frame_of(rows),
         columns=(Column(key="stage", header="Stage"), Column(key="load_rps", header="Rate", write=rate, bar=True), Column(key="proves", header="What it proves")), stack=1,
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def predictions(study: Study) -> Table:
     from perfplan.plan.paths import carry
 
     found = knee(study.scenario)
-    limit = found.rps if np.isfinite(found.rps) else 3 * found.peak_rps
+    limit = steady_knee(study)
     loads = np.array([0.5 * found.peak_rps, found.peak_rps, 0.9 * limit, limit])[None, :]
     state = carry(study.scenario, loads)
     rows: list[dict[str, Any]] = []
@@ -132,11 +132,15 @@ def options(study: Study) -> Table:
     } for t in study.options]  # fmt: skip
     asked = confidence(study.scenario)
     best = study.options[0]
+    month = named_month(study, study.last, short=False)
+    name = f"{best.name[0].upper()}{best.name[1:]}"
     title = (
-        f"{best.name[0].upper()}{best.name[1:]} reaches {percent(best.p_all)} in {named_month(study, study.last, short=False)}"
-        if best.overrides
-        else "No option is better than doing nothing"
+        f"{name} reaches {percent(best.p_all)} in {month}"
+        if best.p_all >= asked
+        else f"No option alone reaches {percent(asked)}; {best.name} comes nearest, with {percent(best.p_all)} in {month}"
     )
+    if not best.overrides:
+        title = "Nothing has to be done: no option is needed" if best.p_all >= asked else "No option that was tried helps"
     return Table(
         name="options", title=title, subtitle=f"Planned in the same worlds. P: every promise holds in {named_month(study, study.last, short=False)}; months gained until P falls below {percent(asked)}; ms: mean over journeys of p95 at today's load. Hollow bars: less than asked for.", frame=frame_of(rows),
         columns=(
@@ -151,6 +155,6 @@ def sensitivities(study: Study) -> Table:
     rows: list[dict[str, Any]] = [{"input": m.path, "months": m.months, "cost_usd": m.cost_usd} for m in study.moved]
     top = study.moved[0] if study.moved else None
     return Table(
-        name="sensitivities", title=f"{top.path} moves the first broken promise most: measure it again first" if top else "No input is uncertain", subtitle=f"Mean over worlds where the input is in its upper third, less its lower third: months until a promise breaks, and cost in {named_month(study, study.last, short=False)}.",
+        name="sensitivities", title=f"{top.path} moves the first broken promise most: measure it again first" if top and top.months else "No uncertain input moves the date of the first broken promise", subtitle=f"Mean over worlds where the input is in its upper third, less its lower third (– : within sampling error): months until a promise breaks, and cost in {named_month(study, study.last, short=False)}.",
         frame=frame_of(rows or [{"input": "none", "months": float("nan"), "cost_usd": float("nan")}]), columns=(Column(key="input", header="Input"), Column(key="months", header="Months", write=lambda v: change(round(v, 1)), bar=True), Column(key="cost_usd", header="$ per month", write=lambda v: change(round(v), money))), stack=2,
     )  # fmt: skip

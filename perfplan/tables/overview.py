@@ -9,8 +9,9 @@ import numpy as np
 from perfplan.blocks import Column, Table
 from perfplan.findings import lead_time_s, unit_price
 from perfplan.models.capacity import nodes_needed
+from perfplan.plan import spares, steady_limit
 from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text
-from perfplan.uncertainty import Study, confidence, limit_of
+from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     band,
     change,
@@ -108,7 +109,7 @@ def needed(study: Study) -> Table:
     for path, one in study.worlds.resources.items():
         if one.field not in ("instances", "workers", "replicas", "connections"):
             continue
-        steady, spare = limit_of(study.scenario.tiers[one.tier], one.field)
+        steady, spare = steady_limit(study.scenario, one.tier, one.field), spares(study.scenario, one.tier, one.field)
         used = np.where(np.isfinite(one.utilization), one.utilization, np.nan)
         want = nodes_needed(used * one.count, 1.0, steady, spare)
         row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(path, one.count)}

@@ -11,13 +11,13 @@ from perfplan.blocks import Column, Table
 from perfplan.findings import first_below, holds_with, left_of_budget, promise
 from perfplan.models.growth import requests_of_month, usual_week
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_requests, error_budget_s, month_s
-from perfplan.plan import burst, concurrency
+from perfplan.plan import burst, concurrency, today_rps, until
 from perfplan.plan.promises import path_availability
 from perfplan.quantity import DAY
 from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
 from perfplan.sweeps import knee
-from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, named_month, number_text
-from perfplan.uncertainty import Study, confidence, until
+from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text
+from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     band,
     duration,
@@ -51,9 +51,9 @@ def demand(study: Study) -> Table:
             row[f"month_{m}"] = band(write(middle), write(low), write(high)) if np.isfinite(middle) else "saturated"
             row[f"month_{m}_p50"] = middle
         rows.append(row)
-    factor = float(np.median(made.rps[:, 12] / made.rps[:, 0]))
+    factor = float(np.median(made.rps[:, : study.last + 1].max(axis=1))) / today_rps(study.scenario)
     return Table(
-        name="demand", title=f"In a year the peak hour is {number(factor)} times today's, events included", subtitle=f"P50 (P5 … P95) over all worlds, at the busiest hour of the month. A burst: {number(float(np.median(study.scenario.traffic.peak_second)))} times that rate for {duration(float(np.median(study.scenario.traffic.burst_s)))}.", frame=frame_of(rows),
+        name="demand", title=f"Until {named_month(study, study.last, short=False)} the peak hour reaches {number(factor)} times today's, events included", subtitle=f"P50 (P5 … P95) over all worlds, at the busiest hour of the month. A burst: {number(float(np.median(study.scenario.traffic.peak_second)))} times that rate for {duration(float(np.median(study.scenario.traffic.burst_s)))}.", frame=frame_of(rows),
         columns=(Column(key="what", header="At the peak"), *(Column(key=f"month_{m}", header=named_month(study, m), write=number_text) for m in HORIZONS)), stack=2, first=True,
     )  # fmt: skip
 
@@ -96,11 +96,12 @@ def objectives(study: Study) -> Table:
                 "p_now": float(p[0]),
                 "p_last": float(p[last]),
                 "holds_until": start - 1,
+                "end": last,
                 "also": also,
             }
         )
     rows.sort(key=lambda r: (r["holds_until"], r["p_last"]))
-    broken = [r for r in rows if r["p_last"] < r["asked"]]
+    broken = [r for r in rows if r["holds_until"] < r["end"]]
     title = (
         f"{len(broken)} of {len(rows)} promises do not hold to {named_month(study, study.last, short=False)} with today's fleet"
         if broken
@@ -110,7 +111,7 @@ def objectives(study: Study) -> Table:
         name="objectives", title=title, subtitle="Probability over all worlds that a promise holds in a month, today's fleet. Last column: the same promise judged the other way.", frame=frame_of(rows),
         columns=(
             Column(key="objective", header="Objective"), Column(key="promise", header="Promise"), Column(key="asked", header="Asked", write=percent), Column(key="p_now", header="P now", write=percent),
-            Column(key="p_last", header=f"P {named_month(study, study.last)}", write=percent, bar=True, broken=lambda v: v < confidence(study.scenario)),
+            Column(key="p_last", header="P at its end", write=percent, bar=True, broken=lambda v: v < confidence(study.scenario)), Column(key="end", header="Asked until", write=month_writer(study)),
             Column(key="holds_until", header="Holds until", write=lambda v: "not now" if v < 0 else "end of plan" if not np.isfinite(v) else named_month(study, v)), Column(key="also", header="Judged the other way", write=str),
         ), stack=2, first=True,
     )  # fmt: skip
@@ -217,7 +218,7 @@ def headroom(study: Study) -> Table:
         for m, w in ((LEADING, "minimum"), (RECOMMENDED, "recommendation"))
     ]
     return Table(
-        name="headroom", title=f"The objectives break at {number(found.rps / found.peak_rps)} times today's peak; a factor of 2 or 3 would not have said so" if np.isfinite(found.rps) else "No load that was tried breaks an objective",
+        name="headroom", title=f"The first objective breaks at {number(found.rps / found.peak_rps)} times today's peak" if np.isfinite(found.rps) else "No load that was tried breaks an objective",
         subtitle="Highest load at the peak hour at which each objective holds, today's fleet, every input at its median.", frame=frame_of(rows),
         columns=(Column(key="what", header="Promise or rule"), Column(key="load_rps", header="Load", write=lambda v: "any that was tried" if not np.isfinite(v) else "none" if v == 0 else rate(v)), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–", bar=True)), stack=2, first=True,
     )  # fmt: skip

@@ -6,9 +6,9 @@ import numpy as np
 
 from perfplan.checklist import states, summary
 from perfplan.findings import first_below, promise
-from perfplan.plan import plan
+from perfplan.plan import plan, until
 from perfplan.scenario.statement import Statement
-from perfplan.uncertainty import horizon, run_outs, sampling_error, study, until
+from perfplan.uncertainty import horizon, run_outs, sampling_error, study
 from perfplan.words import month_name, percent, share
 
 
@@ -25,11 +25,11 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> tuple[str, bool]:
         start = first_below(p[: last + 1], asked)
         good = not np.isfinite(start)
         holds &= good
-        when = f"holds until {month_name(as_of, last)}" if good else f"does not hold from {month_name(as_of, start)}"
+        when = f"holds to {month_name(as_of, last)}, the end asked for," if good else f"does not hold from {month_name(as_of, start)}"
         lowest = float(p[: last + 1].min())
         error = sampling_error(lowest, worlds)
         lines.append(
-            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; P at least {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {promise(name, judged.objective)}"
+            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; lowest P {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {promise(name, judged.objective)}"
         )
     for out in run_outs(made):
         early = out.quantile(0.05)

@@ -210,7 +210,10 @@ def _trust(study: Study) -> str:
             "Independence",
             "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown.",
         ),
-        ("Blocking threads", "A thread is held for its own work and the mean of what it waits for; its spread is taken as exponential."),
+        (
+            "Blocking threads",
+            "A thread is held for its own work and what it waits for; the wait for a thread is stretched for the spread of that time (Allen and Cunneen).",
+        ),
         (
             "Caches",
             "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. Recency beyond popularity is not modelled.",
