@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadScenario as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
+    except BrokenPipeError:  # `perfplan check ... | head`
+        sys.stderr.close()
+        return FAILED
     except (OSError, RuntimeError) as error:
         print(f"perfplan: {error}", file=sys.stderr)
         return FAILED

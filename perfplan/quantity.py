@@ -110,7 +110,7 @@ BYTES_PER_SECOND = Quantity(
     name="bandwidth", unit="B/s", suffix="bytes_per_s", open_low=True, example="10Gbit/s",
     units={f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": 1000.0**i / 8 for i, p in enumerate("kMGT", 1)},
 )  # fmt: skip
-USD = Quantity(name="money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200")
+USD = Quantity(name="amount of money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200")
 USD_PER_HOUR = Quantity(
     name="price per hour", unit="USD/h", suffix="usd_per_hour", example="$0.12/h", scale=LINEAR,
     units={"$/h": 1.0, "$/month": 1 / HOURS_PER_MONTH},
@@ -126,7 +126,7 @@ COUNT = Quantity(name="count", unit="", units={}, open_low=True, bare=True, exam
 WHOLE = Quantity(name="whole number", unit="", units={}, low=1.0, whole=True, bare=True, example="24")
 WHOLE_OR_NONE = Quantity(name="whole number, or 0", unit="", units={}, whole=True, bare=True, example="2", scale=LINEAR)
 GROWTH = Quantity(
-    name="growth", unit="1/month", suffix="per_month", low=-0.9, scale=LOG1P, example="2.5%/month",
+    name="growth rate", unit="1/month", suffix="per_month", low=-0.9, scale=LOG1P, example="2.5%/month",
     units={"%/month": 0.01, "%/year": 0.01},
 )  # fmt: skip
 PERCENTILE = Quantity(name="percentile", unit="", units=_PERCENT, high=1.0, open_low=True, scale=LOGIT, example="p95")
@@ -211,7 +211,7 @@ def parse(text: str, quantity: Quantity) -> Law:
     """
     text = text.strip()
     if len(text) > _LONGEST:
-        raise Misread(f"must be a {quantity.name} such as {quantity.example}; got a text of {len(text)} characters")
+        raise Misread(f"must be {a(quantity.name)} such as {quantity.example}; got a text of {len(text)} characters")
     match = _RANGE.fullmatch(text)
     if not match:
         return certain(_one(text, quantity))
@@ -255,9 +255,12 @@ def _one(text: str, quantity: Quantity) -> float:
     text = text.strip()
     if quantity is PERCENTILE and re.fullmatch(r"[pP]\d\d(\.\d+)?", text):
         text = text[1:] + "%"
+    dash = re.fullmatch(r"([^-–…]*[\w%])\s*[-–…]\s*(\$?\d.*)", text)
+    if dash and not re.search(r"\de-\d", text):
+        raise Misread(f"must be one number, or an interval with `to`; got {text} (write {dash[1]} to {dash[2]})")
     match = _ONE.fullmatch(text)
     if not match:
-        raise Misread(f"must be a {quantity.name} such as {quantity.example}; got {text!r}" + _no_number(text))
+        raise Misread(f"must be {a(quantity.name)} such as {quantity.example}; got {text!r}" + _no_number(text))
     number = float(re.sub("[,_]", "", match["number"])) * (-1 if match["sign"] else 1)
     unit = (match["unit"] or "").strip()
     if unit[:1] in _THOUSANDS and (match["dollar"] or unit[1:] == "" or unit[1:].strip() in quantity.units) and unit not in quantity.units:
@@ -268,6 +271,15 @@ def _one(text: str, quantity: Quantity) -> float:
         value = math.expm1(math.log1p(max(value, -0.999999)) / 12)
     _check(value, text, number, unit, quantity)
     return value
+
+
+def a(noun: str) -> str:
+    """A noun with its article.
+
+    >>> a("rate"), a("amount of money")
+    ('a rate', 'an amount of money')
+    """
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _no_number(text: str) -> str:
@@ -282,7 +294,7 @@ def _factor(unit: str, dollar: bool, text: str, number: float, quantity: Quantit
         return quantity.units[key]
     if not key and quantity.bare:
         return 1.0
-    raise Misread(f"must be a {quantity.name} such as {quantity.example}; got {text}" + _way_out(key, text, number, quantity))
+    raise Misread(f"must be {a(quantity.name)} such as {quantity.example}; got {text}" + _way_out(key, text, number, quantity))
 
 
 def _way_out(unit: str, text: str, number: float, quantity: Quantity) -> str:

@@ -72,6 +72,8 @@ def test_a_stated_number_means_what_it_says(text, kind, value):
         ("40k to 60k (100%)", q.COUNT, "1% to 99.9%"),
         ("$0.12", q.USD_PER_HOUR, "$0.12/h"),
         ("400", q.RPS, "a unit is missing"),
+        ("30k-36k", q.COUNT, "write 30k to 36k"),
+        ("10ms – 20ms", q.SECONDS, "write 10ms to 20ms"),
         ("x" * 5000, q.COUNT, "5000 characters"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 
 from perfplan.items import ids
-from perfplan.quantity import Misread, Quantity, parse
+from perfplan.quantity import Misread, Quantity, a, parse
 from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of
 from perfplan.reading.history import History, read_history
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
@@ -174,7 +174,7 @@ class _Reader:
         if isinstance(kind, Text) and len(text) > kind.longest:
             raise Misread(f"must be at most {kind.longest} characters; got {len(text)}")
         if isinstance(kind, Text) and kind.pattern and not re.fullmatch(kind.pattern, text):
-            raise Misread(f"must be a {kind.name} such as {kind.example}; got {shorten(text)!r}")
+            raise Misread(f"must be {a(kind.name)} such as {kind.example}; got {shorten(text)!r}")
         return text
 
     def _kind_of(self, section: str, name: str) -> str:
