@@ -10,7 +10,7 @@ import numpy as np
 from perfplan.models.slo import binding_error_limit, budget_left
 from perfplan.plan import until
 from perfplan.plan.paths import carry
-from perfplan.plan.promises import Judged, visits_of
+from perfplan.plan.promises import Judged
 from perfplan.quantity import FloatArray
 from perfplan.scenario import (
     Availability,
@@ -21,7 +21,6 @@ from perfplan.scenario import (
     Objective,
     Partner,
     Queue,
-    Service,
     Throughput,
     Users,
 )
@@ -421,22 +420,7 @@ def _budgets(study: Study) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def reached(study: Study, journey: str) -> list[str]:
-    """The tiers that requests of *journey* reach."""
-    return list(visits_of(study.scenario, journey, study.middle.carried.hit_ratio))
-
-
-def services(study: Study) -> list[str]:
-    """The names of the services."""
-    return [name for name, tier in study.scenario.tiers.items() if isinstance(tier, Service)]
-
-
 def left_of_budget(judged: Judged) -> FloatArray:
     """Share of the error budget that is left at the predicted share of bad requests over 28 days, (worlds, months)."""
     peak_hour = isinstance(judged.objective, Latency) and judged.objective.over == "peak hour" and judged.also is not None
     return budget_left(1 - np.asarray(judged.bound), judged.also if peak_hour and judged.also is not None else judged.value)
-
-
-def first_run_out(study: Study) -> RunOut:
-    """What runs out first."""
-    return study.run_outs[0]

@@ -174,12 +174,6 @@ def _at(value: object, month: int, made: Plan | None = None) -> float:
     return float(np.ravel(array)[month if array.size > 1 else 0])
 
 
-def frontier(study: Study) -> list[tuple[str, float, float]]:
-    """Name, cost per month and P of each option in the last month asked for: what a dollar buys in certainty."""
-    base = float(np.median(study.worlds.cost_month_usd[:, study.last]))
-    return [(t.name, base + t.cost_change_usd, t.p_all) for t in study.options]
-
-
 def targets(scenario: Scenario) -> dict[str, float]:
     """Latency targets by journey, the strictest of each."""
     found: dict[str, float] = {}

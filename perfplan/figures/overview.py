@@ -11,6 +11,7 @@ from perfplan import look
 from perfplan.blocks import safe
 from perfplan.figures.common import fan_of, figure, months_of, short
 from perfplan.findings import first_below
+from perfplan.quantity import MONTH
 from perfplan.story import due_of, story
 from perfplan.sweeps import knee
 from perfplan.uncertainty import Study, confidence
@@ -118,7 +119,8 @@ def _order_lane(study: Study, fig: go.Figure, months: list[str]) -> None:
     for row, now, tint in ((1, True, "ink"), (0, False, "muted")):
         orders = [o for o in study.fleet.orders if (o.month <= study.last) == now]
         dates = []
-        for order, after in zip(orders, [*(o.month for o in orders[1:]), len(months) + 3], strict=False):
+        starts = [o.month - due_of(study, o)[2] / MONTH for o in orders]  # where the bars begin
+        for order, after in zip(orders, [*starts[1:], len(months) + 3.0], strict=False):
             text, due, lead = due_of(study, order)
             works = months[order.month]
             fig.add_scatter(
@@ -128,8 +130,8 @@ def _order_lane(study: Study, fig: go.Figure, months: list[str]) -> None:
             )  # fmt: skip
             day, month, *_ = due.split()
             dates.append(f"{day} {month[:3]}")
-            room = ((after - order.month) * MONTH_PX - 12) // LETTER_PX - (0 if now else 8)
-            what = short(text, min(room, 44)) if room >= 12 else ""
+            room = int(((after - order.month) * MONTH_PX - 12) // LETTER_PX) - (0 if now else 8)
+            what = short(text, room) if room >= 12 else ""
             if room >= 5 - 8 * (not now):
                 look.label(
                     fig, works, row, f"<b>{dates[-1]}</b><br>{what}" if now else f"{dates[-1]} {what}", "wide", tint, yref="y2", xshift=6

@@ -7,15 +7,6 @@ import numpy as np
 from perfplan.quantity import FloatArray, Value
 
 
-def total(*parts: Value) -> FloatArray:
-    """The sum of parts of any broadcastable shapes.
-
-    >>> total(1.0, 2.0)
-    array(3.)
-    """
-    return np.asarray(sum(np.asarray(p, dtype=float) for p in parts))
-
-
 def count_up(value: Value) -> FloatArray:
     """The next whole number, forgiving rounding noise; infinite stays infinite.
 

@@ -1,7 +1,7 @@
 """The tables of the plan: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a `Table`."""
 
 from perfplan.tables.architecture import availabilities, bottlenecks, breakpoints, caches, jobs, latencies, pools, stations
-from perfplan.tables.assurance import assumptions, decision, fields, items, next_orders
+from perfplan.tables.assurance import assumptions, items
 from perfplan.tables.operation import burn_rates, options, predictions, sensitivities, stages, watch
 from perfplan.tables.overview import changes, costs, needed, orders, run_outs
 from perfplan.tables.requirements import budgets, demand, headroom, indicators, objectives, rates, tiers_of_ambition
@@ -16,16 +16,13 @@ __all__ = [
     "caches",
     "changes",
     "costs",
-    "decision",
     "demand",
-    "fields",
     "headroom",
     "indicators",
     "items",
     "jobs",
     "latencies",
     "needed",
-    "next_orders",
     "objectives",
     "options",
     "orders",

@@ -7,12 +7,10 @@ from typing import Any
 from perfplan.blocks import Column, Table
 from perfplan.checklist import State
 from perfplan.scenario.statement import shown
-from perfplan.story import due_of, story
 from perfplan.tables.common import frame_of, number_text
 from perfplan.uncertainty import Study
 from perfplan.words import (
     change,
-    listed,
 )
 
 
@@ -57,21 +55,3 @@ def items(states: list[State], phase: str) -> Table:
         name=f"items_{phase}", title=f"{answered} of {len(chosen)} items of this phase have an answer; {not_met} are not met", subtitle="Answer and verdict are decided by code from this plan; what is unanswered says what it needs.", frame=frame_of(rows),
         columns=(Column(key="item", header="Item"), Column(key="answer", header="Answer"), Column(key="verdict", header="Verdict", broken=lambda v: v == "not met"), Column(key="text", header="What")), stack=2,
     )  # fmt: skip
-
-
-def fields() -> list[dict[str, str]]:
-    """The reference of all fields, from their declarations: for the docs."""
-    from perfplan.schema import all_fields
-
-    return all_fields()
-
-
-def decision(study: Study) -> str:
-    """The decision that is asked for."""
-    return story(study).decision
-
-
-def next_orders(study: Study) -> str:
-    """The next order in words."""
-    found = [due_of(study, o) for o in study.fleet.orders if o.month <= study.last]
-    return listed([f"{text} by {due}" for text, due, _ in found])

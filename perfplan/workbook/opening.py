@@ -124,11 +124,6 @@ def chapter(made: Study, phase: int) -> Block:
     return Block(markup=Html(f"<h2>{safe(title)}</h2><p>{safe(lead)}</p>"))
 
 
-def _first(made: Study, phase: int, otherwise: str) -> str:
-    found = [f for f in all_findings(made) if f.phase == phase]
-    return found[0].title if found else otherwise
-
-
 def _plan(made: Study) -> tuple[str, str]:
     told = story(made)
     return told.decision, told.verdict + " " + told.remedy
