@@ -482,7 +482,7 @@ class Study:
 
     def order_by(self, month: float, lead_time_s: float) -> datetime.date:
         """The last day to order what must work at the start of *month*; the day of the plan where that has passed."""
-        start = np.datetime64(str(self.scenario.as_of)[:7], "M") + int(month)
+        start = np.datetime64(str(self.scenario.as_of)[:7], "M") + np.timedelta64(int(month), "M")
         due = cast(datetime.date, (start.astype("datetime64[D]") - np.timedelta64(round(lead_time_s / DAY), "D")).astype(datetime.date))
         return max(due, self.as_of)
 

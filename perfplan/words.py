@@ -164,7 +164,7 @@ def month_name(first: str, index: float, short: bool = False) -> str:
     """
     if not math.isfinite(index):
         return "later"
-    when = (np.datetime64(first[:7], "M") + int(index)).astype(datetime.date)
+    when = (np.datetime64(first[:7], "M") + np.timedelta64(int(index), "M")).astype(datetime.date)
     return f"{when:%b %y}" if short else f"{when:%B %Y}"
 
 

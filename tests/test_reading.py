@@ -182,7 +182,7 @@ def test_without_a_day_the_plan_is_of_today(small):
 
 
 HISTORY = "time,requests\n" + "\n".join(
-    f"{np.datetime64('2026-01-05T00', 'h') + h}:00Z,{round(3600 * (50 + 50 * (h % 24 == 20)) * 1.001 ** (h / 24))}"
+    f"{np.datetime64('2026-01-05T00', 'h') + np.timedelta64(h, 'h')}:00Z,{round(3600 * (50 + 50 * (h % 24 == 20)) * 1.001 ** (h / 24))}"
     for h in range(24 * 7 * 20)
 )
 

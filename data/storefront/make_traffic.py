@@ -13,7 +13,7 @@ import numpy as np
 SEED, WEEKS, GROWTH_PER_MONTH, PEAK_RPS = 20261124, 78, 0.024, 1_960.0
 
 rng = np.random.default_rng(SEED)
-times = np.datetime64("2025-05-26T00", "h") + np.arange(WEEKS * 168)
+times = np.datetime64("2025-05-26T00", "h") + np.arange(WEEKS * 168).astype("timedelta64[h]")
 hour, day = np.arange(times.size) % 24, np.arange(times.size) // 24 % 7
 of_day = 0.50 + 0.42 * np.cos((hour - 20) * 2 * np.pi / 24) - 0.09 * np.cos((hour - 13) * 4 * np.pi / 24)
 of_week = np.array([0.90, 0.88, 0.88, 0.90, 0.93, 0.95, 1.00])[day]

@@ -7,7 +7,7 @@ approximation). Percentiles come from the Fourier-cosine series of the density o
     F(x) = x/L + sum_k 2/(k pi) Re phi(k pi / L) sin(k pi x / L),      k = 1 .. TERMS
 
 evaluated on a grid by one sine transform a cell, and interpolated on -log(1 - F), which is straight for an exponential tail.
-Where parts of very different scale leave the series rough, it is computed again with eight times the terms.
+Where parts of very different scale leave the series rough, it is computed again with twice the terms.
 L reaches far into the tail: what lies beyond is folded back, from 2 L - x onto x. Error against exact percentiles: see
 `benchmarks/latency_error.py` (worst 0.5 %).
 
@@ -33,12 +33,12 @@ from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds, Value
 from perfplan.record import field, record
 
 Complex = NDArray[np.complex128]
-TERMS = 256  # of the cosine series, where percentiles are looked for on a grid
+TERMS = 320  # of the cosine series, where percentiles are looked for on a grid
 TERMS_AT = 128  # where the probability at one time is enough
 MOST_TERMS = 8192  # where a distribution has parts of very different scale
 RARE = 1e-5  # what happens less often does not decide how far the tail is followed
 NEVER = 1e-6  # a wait of this probability leaves the others' precision alone
-ROUGH = 0.35  # |phi| at the last term above which a cell is computed again with more
+ROUGH = 0.04  # |phi| at the last term above which a cell is computed again with more
 CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
 
@@ -463,12 +463,12 @@ def _percentiles(cells: Any, at: slice, ps: Sequence[float], terms: int = TERMS)
     hazard = -np.log(np.maximum(1 - inner, 1e-12))  # straight for an exponential tail
     hazard = np.maximum.accumulate(np.concatenate([np.zeros((b.shape[0], 1)), hazard], axis=1), axis=1)
     found = [_crossing(hazard, -np.log1p(-p)) * length / points for p in ps]
-    again = (rough > (ROUGH if terms <= TERMS else ROUGH / 10)) & (np.min(found, axis=0) < 12 * length / terms)
+    again = (rough > ROUGH) & (np.min(found, axis=0) < 12 * length / terms)
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
         finer = _take(cells, lambda a: a[at][place])
-        step = max(CELLS * TERMS // (8 * terms), 1)
-        parts = [_percentiles(finer, slice(i, min(i + step, place.size)), ps, 8 * terms) for i in range(0, place.size, step)]
+        step = max(CELLS * TERMS // (2 * terms), 1)
+        parts = [_percentiles(finer, slice(i, min(i + step, place.size)), ps, 2 * terms) for i in range(0, place.size, step)]
         for values, columns in zip(found, zip(*parts, strict=True), strict=True):
             values[place] = np.concatenate(columns)
     return found
@@ -492,12 +492,12 @@ def _exceeds(cells: Any, at: slice, t_s: FloatArray, terms: int = TERMS_AT) -> F
     x = np.minimum(t_s / length, 1.0)
     cdf = x + np.einsum("ck,ck->c", b, _powers(_turn(np.pi * x[:, None]), terms).imag)
     over = np.where(t_s >= length, 0.0, np.clip(1 - cdf, 0, 1))
-    again = (rough > (ROUGH if terms <= TERMS else ROUGH / 10)) & (t_s < 12 * length / terms)
+    again = (rough > ROUGH) & (t_s < 12 * length / terms)
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
         finer = _take(cells, lambda a: a[at][place])
-        step = max(CELLS * TERMS // (8 * terms), 1)
+        step = max(CELLS * TERMS // (2 * terms), 1)
         over[place] = np.concatenate(
-            [_exceeds(finer, slice(i, min(i + step, place.size)), t_s[place][i : i + step], 8 * terms) for i in range(0, place.size, step)]
+            [_exceeds(finer, slice(i, min(i + step, place.size)), t_s[place][i : i + step], 2 * terms) for i in range(0, place.size, step)]
         )
     return over

@@ -157,7 +157,7 @@ def month_index(scenario: Scenario, month: str) -> int:
 
 def month_names(scenario: Scenario, months: int = MONTHS) -> NDArray[np.datetime64]:
     """The months of the plan."""
-    return np.datetime64(str(scenario.as_of)[:7], "M") + np.arange(months)
+    return np.datetime64(str(scenario.as_of)[:7], "M") + np.arange(months).astype("timedelta64[M]")
 
 
 def plan(
