@@ -1,4 +1,4 @@
-"""Error of the percentile grid: the storefront's journeys against the same series with 32 times the terms, and
+"""Error of the percentile grid: the storefront's journeys against the same series with MOST_TERMS terms, and
 single stations against their exact percentiles.
 
     python benchmarks/latency_error.py

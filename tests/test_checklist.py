@@ -62,7 +62,7 @@ def test_every_state_is_one_of_the_words(storefront, capsys):
 
 def test_counts_add_up(storefront):
     rows = tally(states(storefront))
-    assert [t.total for t in rows[:-1]] == [27, 75, 56, 38, 47, 20] or sum(t.total for t in rows[:-1]) == BOXES
+    assert [t.total for t in rows[:-1]] == [24, 69, 56, 39, 49, 18]  # boxes of the checklist by phase
     assert rows[-1].total == BOXES
     for t in rows:
         assert sum(t.answers) == sum(t.verdicts) == t.total
