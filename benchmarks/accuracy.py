@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from perfplan.models.caching import lru_hit_ratio
-from perfplan.models.latency import Exponential, Lognormal, Mixture, percentiles_s
+from perfplan.models.distributions import Exponential, Lognormal, Mixture
+from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
 
 Answer = tuple[float, str] | None
@@ -82,7 +83,7 @@ def _mixture(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
         return None
     both = Mixture(weights=(params["hit_ratio"], 1 - params["hit_ratio"]), parts=(hit, miss))
     if metric["name"] == "mean_latency_ms":
-        return float(both.mean_s), "models.latency.Mixture"
+        return float(both.mean_s), "models.distributions.Mixture"
     if metric["p"] > 0.995:  # the grid is made for percentiles up to p99
         return None
     return float(percentiles_s(both, (metric["p"],))[0]), "models.latency.percentiles_s"

@@ -58,6 +58,10 @@ class Table:
     first: bool = False  # the first row decides and is bold
     captioned: bool = field(default=True)
 
+    def tidy(self) -> pd.DataFrame:
+        """Its numbers in base units: the frame without what is only for eyes."""
+        return self.frame[[c for c in self.frame.columns if not str(c).startswith("shown_")]]
+
     def __repr__(self) -> str:
         return f"{self.title}\n{self.frame.to_string(index=False)}"
 

@@ -55,6 +55,11 @@ class Declared:
     reason: str
     optional: bool
 
+    @property
+    def label(self) -> str:
+        """What stands over a column of it: its key as words."""
+        return self.key.replace("_", " ").capitalize()
+
 
 def field(help: str, default: str | None = None, *, reason: str = "", optional: bool = False, many: bool = False) -> Any:
     """Declare a field: its meaning, its default as a person would write it, and the *reason* for that default.

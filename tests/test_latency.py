@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import expon, gamma, lognorm
 
-from perfplan.models.latency import Constant, Exponential, Lognormal, Mixture, Series, Visits, Wait, exceeds, percentiles_s
+from perfplan.models.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits, Wait
+from perfplan.models.latency import exceeds, percentiles_s
 from perfplan.models.queueing import MMc
 from tests.test_queueing import CASES
 

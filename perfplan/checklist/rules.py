@@ -595,7 +595,7 @@ RULES: dict[str, Rule] = {
     "2.3.4": Rule(_replicas, _2, "perfplan.models.queueing.MMc"),
     "2.3.5": Rule(_sharding, _2, "perfplan.models.capacity.first_month"),
     "2.4.1.a": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
-    "2.4.1.b": Rule(_partners, _2, "perfplan.models.latency.Lognormal"),
+    "2.4.1.b": Rule(_partners, _2, "perfplan.models.distributions.Lognormal"),
     "2.4.1.c": Rule(lambda s: _jobs(s, "mail", "notif", "message", "sms"), _2, "perfplan.models.queueing.MMc"),
     "2.4.1.d": Rule(lambda s: _jobs(s, "report", "invoice", "statement", "export"), _2, "perfplan.models.queueing.MMc"),
     "2.5.1.a": Rule(_static, _2, "perfplan.models.cost.traffic_month_usd"),

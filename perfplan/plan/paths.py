@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.caching import items_in_memory, lru_hit_ratio, miss_rate
-from perfplan.models.latency import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits, Wait
+from perfplan.models.distributions import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits, Wait
 from perfplan.models.queueing import MMc
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Cache, Database, Journey, Partner, Queue, Scenario, Service

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
+from perfplan.models.queueing import MMc
 from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
-from perfplan.scenario import Cache
+from perfplan.scenario import Cache, Database, Queue
 from perfplan.sweeps import cache_by_memory, knee, shares_of_latency, wait_by_pool
-from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text
+from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study
 from perfplan.words import (
     band,
@@ -126,8 +127,8 @@ def caches(study: Study) -> Table:
         else "No cache whose hit ratio follows from its size"
     )
     return Table(
-        name="caches", title=title, subtitle="LRU under Zipf popularity (Che's characteristic time), today's peak, at the median.", frame=frame_of(rows or [{"cache": "none", "memory_bytes": float("nan"), "hit_ratio": float("nan"), "origin_rps": float("nan"), "p99_s": float("nan")}]),
-        columns=(Column(key="cache", header="Cache"), Column(key="memory_bytes", header="Memory, all nodes", write=size), Column(key="hit_ratio", header="Hit ratio", write=share, bar=True), Column(key="origin_rps", header="Calls to the origin", write=rate), Column(key="p99_s", header="p99, slowest journey", write=duration)), stack=2,
+        name="caches", title=title, subtitle="LRU under Zipf popularity (Che's characteristic time), today's peak, at the median; memory of all nodes.", frame=frame_of(rows or [{"cache": "none", "memory_bytes": float("nan"), "hit_ratio": float("nan"), "origin_rps": float("nan"), "p99_s": float("nan")}]),
+        columns=(Column(key="cache", header="Cache"), of_field(Cache, "memory_bytes", size), of_field(Cache, "hit_ratio", share, bar=True), Column(key="origin_rps", header="Calls to the origin", write=rate), Column(key="p99_s", header="p99, slowest journey", write=duration)), stack=2,
     )  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def pools(study: Study) -> Table:
     return Table(
         name="pools", title=_pool_title(study, rows), subtitle=f"Wait for a connection (M/M/c) at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
         frame=frame_of(rows or [{"database": "none"} | dict.fromkeys(("connections", "today_mean_s", "today_p99_s", "later_mean_s", "later_p99_s"), float("nan"))]),
-        columns=(Column(key="database", header="Database"), Column(key="connections", header="Connections", write=count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
+        columns=(Column(key="database", header="Database"), of_field(Database, "connections", count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
     )  # fmt: skip
 
 
@@ -188,7 +189,7 @@ def stations(study: Study) -> Table:
     rows.sort(key=lambda r: -float(r["utilization"]))
     return Table(
         name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="M/M/c per node at its share of the load, today's peak, at the median. Exact for random balancing and exponential service.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
-        columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), Column(key="servers", header="Servers", write=count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
+        columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), of_field(MMc, "servers", count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
     )  # fmt: skip
 
 
@@ -213,5 +214,5 @@ def jobs(study: Study) -> Table:
     return Table(
         name="jobs", title=_lag_title(study, rows), subtitle="Workers as M/M/c at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
         frame=frame_of(rows or [{"queue": "none"} | dict.fromkeys(("month", "jobs_rps", "workers", "utilization", "lag_s", "p99_s"), float("nan"))]),
-        columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), Column(key="workers", header="Workers", write=count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
+        columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), of_field(Queue, "workers", count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
     )  # fmt: skip

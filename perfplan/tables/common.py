@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfplan.blocks import Column
 from perfplan.quantity import FloatArray
+from perfplan.record import declared
 from perfplan.uncertainty import Study
 from perfplan.words import (
     month_name,
@@ -32,6 +34,11 @@ def band_of(values: FloatArray, month: int) -> tuple[float, float, float]:
 def number_text(value: object) -> str:
     """A number that is text already, such as a band: stands at the right."""
     return str(value)
+
+
+def of_field(record: type, name: str, write: Callable[[Any], str], *, key: str = "", bar: bool = False) -> Column:
+    """The column of a field that the scenario states, headed as declared."""
+    return Column(key=key or name, header=declared(record)[name].label, write=write, bar=bar)
 
 
 def frame_of(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.scenario import Availability, Latency
+from perfplan.scenario import Availability, Latency, Option
 from perfplan.sweeps import knee, steady_knee, without_throughput
-from perfplan.tables.common import frame_of, named_month
+from perfplan.tables.common import frame_of, named_month, of_field
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     change,
@@ -145,7 +145,7 @@ def options(study: Study) -> Table:
         name="options", title=title, subtitle=f"Planned in the same worlds. P: every promise holds in {named_month(study, study.last, short=False)}; months gained until P falls below {percent(asked)}; ms: mean over journeys of p95 at today's load. Hollow bars: less than asked for.", frame=frame_of(rows),
         columns=(
             Column(key="option", header="Option"), Column(key="p_all", header=f"P {named_month(study, study.last)}", write=percent, bar=True, hollow=lambda v: v < asked), Column(key="months_gained", header="Months gained", write=lambda v: change(v, count)),
-            Column(key="p95_change_s", header="p95, ms", write=lambda v: change(round(v * 1e3, 1))), Column(key="cost_change_usd", header="$ per month", write=lambda v: change(round(v), money)), Column(key="price_usd", header="One-off", write=money), Column(key="effort_s", header="Effort", write=lambda v: weeks(v) if v else "–"), Column(key="by", header="From"),
+            Column(key="p95_change_s", header="p95, ms", write=lambda v: change(round(v * 1e3, 1))), Column(key="cost_change_usd", header="$ per month", write=lambda v: change(round(v), money)), of_field(Option, "price_usd", money), of_field(Option, "effort_s", lambda v: weeks(v) if v else "–"), Column(key="by", header="From"),
         ), stack=3, first=True,
     )  # fmt: skip
 

@@ -10,7 +10,8 @@ from perfplan.blocks import Column, Table
 from perfplan.findings import lead_time_s, unit_price
 from perfplan.models.capacity import nodes_needed
 from perfplan.plan import spares, steady_limit
-from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text
+from perfplan.scenario import Service
+from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     band,
@@ -65,7 +66,7 @@ def orders(study: Study) -> Table:
         frame=frame_of(rows or [{"what": "nothing", "order_by": study.as_of, "works_from": "", "lead_time_s": float("nan"), "cost_month_usd": 0.0, "asked": ""}]),
         columns=(
             Column(key="what", header="Order"), Column(key="order_by", header="Order by", write=day_name), Column(key="works_from", header="Works from", write=str),
-            Column(key="lead_time_s", header="Lead time", write=weeks), Column(key="cost_month_usd", header="$ per month", write=lambda v: change(v, money), bar=True), Column(key="asked", header="Asked for"),
+            of_field(Service, "lead_time_s", weeks), Column(key="cost_month_usd", header="$ per month", write=lambda v: change(v, money), bar=True), Column(key="asked", header="Asked for"),
         ), stack=2, first=True,
     )  # fmt: skip
 
@@ -104,7 +105,7 @@ def run_outs(study: Study) -> Table:
 
 def needed(study: Study) -> Table:
     """What each world would need for utilization and N + 1: a band, never a purchase."""
-    months = (0, 6, 12, 24, 36)
+    months = range(study.worlds.rps.shape[1])
     rows: list[dict[str, Any]] = []
     for path, one in study.worlds.resources.items():
         if one.field not in ("instances", "workers", "replicas", "connections"):
@@ -114,15 +115,14 @@ def needed(study: Study) -> Table:
         want = nodes_needed(used * one.count, 1.0, steady, spare)
         row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(path, one.count)}
         for m in months:
-            column = want[:, m]
-            known = np.isfinite(column).mean() > 0.99
-            row[f"month_{m}"] = (
-                band(*(count(float(np.nanquantile(column, p))) for p in (0.5, 0.05, 0.95))) if known else "saturated elsewhere"
-            )
+            known = np.isfinite(want[:, m]).mean() > 0.99
+            low, middle, high = np.nanquantile(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)
+            row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
+            row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else "saturated elsewhere"
         rows.append(row)
-    heads = tuple(Column(key=f"month_{m}", header=named_month(study, m), write=number_text) for m in months)
+    heads = tuple(Column(key=f"shown_{m}", header=named_month(study, m), write=number_text) for m in (0, 6, 12, 24, 36))
     return Table(
-        name="needed", title="What single worlds would need is a band; the plan buys what is enough in all but few of them", subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts. Latency may ask for more: see the orders.",
+        name="needed", title="What single worlds would need is a band; the plan buys what is enough in all but few of them", subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; every month stands in tables/needed.csv. Latency may ask for more: see the orders.",
         frame=frame_of(rows), columns=(Column(key="resource", header="Resource"), Column(key="today", header="Today", write=count), *heads, Column(key="plan", header=f"Plan {named_month(study, study.last)}", write=count)), stack=3,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from perfplan.plan.promises import path_availability
 from perfplan.quantity import DAY
 from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
 from perfplan.sweeps import knee
-from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text
+from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     band,
@@ -36,25 +36,25 @@ def demand(study: Study) -> Table:
     backlog, drain, place = burst(made)
     stored = sum(made.stored_bytes.values(), np.zeros(made.rps.shape))
     lines = (
-        ("peak hour", made.rps, rate), ("peak second", made.second_rps, rate), ("concurrent users", users, number), ("requests in flight", flying, number),
-        ("bandwidth out", made.sent_bytes, lambda v: f"{size(v)}/s"), ("bandwidth in", made.received_bytes, lambda v: f"{size(v)}/s"),
-        ("from the edge", made.edge_bytes, lambda v: f"{size(v)}/s"), ("data stored", stored, size),
-        (f"queued by a burst at {place}", backlog, number), ("time until it has drained", drain, duration),
+        ("peak hour", "1/s", made.rps, rate), ("peak second", "1/s", made.second_rps, rate), ("concurrent users", "", users, number), ("requests in flight", "", flying, number),
+        ("bandwidth out", "bytes/s", made.sent_bytes, lambda v: f"{size(v)}/s"), ("bandwidth in", "bytes/s", made.received_bytes, lambda v: f"{size(v)}/s"),
+        ("from the edge", "bytes/s", made.edge_bytes, lambda v: f"{size(v)}/s"), ("data stored", "bytes", stored, size),
+        (f"queued by a burst at {place}", "", backlog, number), ("time until it has drained", "s", drain, duration),
     )  # fmt: skip
     rows: list[dict[str, Any]] = []
-    for name, values, write in lines:
+    for name, unit, values, write in lines:
         if not np.any(np.nan_to_num(values, posinf=1.0)):
             continue
-        row: dict[str, Any] = {"what": name}
+        row: dict[str, Any] = {"what": name, "unit": unit}
         for m in HORIZONS:
             low, middle, high = band_of(values, m)
-            row[f"month_{m}"] = band(write(middle), write(low), write(high)) if np.isfinite(middle) else "saturated"
-            row[f"month_{m}_p50"] = middle
+            row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
+            row[f"shown_{m}"] = band(write(middle), write(low), write(high)) if np.isfinite(middle) else "saturated"
         rows.append(row)
     factor = float(np.median(made.rps[:, : study.last + 1].max(axis=1))) / today_rps(study.scenario)
     return Table(
         name="demand", title=f"Until {named_month(study, study.last, short=False)} the peak hour reaches {number(factor)} times today's, events included", subtitle=f"P50 (P5 … P95) over all worlds, at the busiest hour of the month. A burst: {number(float(np.median(study.scenario.traffic.peak_second)))} times that rate for {duration(float(np.median(study.scenario.traffic.burst_s)))}.", frame=frame_of(rows),
-        columns=(Column(key="what", header="At the peak"), *(Column(key=f"month_{m}", header=named_month(study, m), write=number_text) for m in HORIZONS)), stack=2, first=True,
+        columns=(Column(key="what", header="At the peak"), *(Column(key=f"shown_{m}", header=named_month(study, m), write=number_text) for m in HORIZONS)), stack=2, first=True,
     )  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def objectives(study: Study) -> Table:
     return Table(
         name="objectives", title=title, subtitle="Probability over all worlds that a promise holds in a month, today's fleet. Last column: the same promise judged the other way.", frame=frame_of(rows),
         columns=(
-            Column(key="objective", header="Objective"), Column(key="promise", header="Promise"), Column(key="asked", header="Asked", write=percent), Column(key="p_now", header="P now", write=percent),
+            Column(key="objective", header="Objective"), Column(key="promise", header="Promise"), of_field(Latency, "confidence", percent, key="asked"), Column(key="p_now", header="P now", write=percent),
             Column(key="p_last", header="P at its end", write=percent, bar=True, broken=lambda v: v < confidence(study.scenario)), Column(key="end", header="Asked until", write=month_writer(study)),
             Column(key="holds_until", header="Holds until", write=lambda v: "not now" if v < 0 else "end of plan" if not np.isfinite(v) else named_month(study, v)), Column(key="also", header="Judged the other way", write=str),
         ), stack=2, first=True,

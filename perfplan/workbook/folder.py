@@ -162,7 +162,7 @@ def _progress(names: list[str]) -> Iterator[str]:
 def _tables(folder: Path, study: Study) -> None:
     folder.mkdir()
     for one in all_tables(study):
-        one.frame.to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
+        one.tidy().to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
 
 
 def all_tables(study: Study) -> list[Table]:

@@ -1,0 +1,419 @@
+"""Response times as distributions: stations in series, in mixtures, repeated.
+
+A distribution answers with its mean, variance, slowest scale and characteristic function E exp(i u X); `latency` makes
+percentiles of it. Parts in series are taken as independent (a sum; exact for a path through M/M/c stations in a Jackson
+network without overtaking, else an approximation).
+
+References
+----------
+Gubner: A new formula for lognormal characteristic functions, IEEE Trans. Vehicular Technology 55 (2006).
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from perfplan.models.queueing import MMc
+from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds, Value
+from perfplan.record import field, record
+
+Complex = NDArray[np.complex128]
+RARE = 1e-5  # what happens less often does not decide how far the tail is followed
+NEVER = 1e-6  # a wait of this probability leaves the others' precision alone
+
+
+class Frequencies:
+    """Frequencies u of shape (..., terms), multiples 1 .. terms of the first, at which *whole* is wanted.
+
+    A part of it that several others pass through, such as a database, is evaluated once; only those are kept, as memory
+    that stays in use is slower than memory that is used again.
+    """
+
+    def __init__(self, u: FloatArray, whole: Distribution) -> None:
+        self.u = u
+        self._left = collections.Counter(_parts(whole))  # how often each part is still asked for
+        self._known: dict[int, Complex] = {}
+
+    def of(self, part: Distribution) -> Complex:
+        """The characteristic function of *part* here; not to be written to."""
+        key = id(part)
+        phi = self._known.pop(key) if key in self._known else part.characteristic(self)
+        self._left[key] -= 1
+        if self._left[key] > 0:
+            self._known[key] = phi
+        return phi
+
+
+def _parts(value: Any, seen: set[int] | None = None) -> Iterator[int]:
+    """Identity of every distribution that is asked for when *value* is, once for each that asks."""
+    seen = set() if seen is None else seen
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _parts(one, seen)
+    elif dataclasses.is_dataclass(value):
+        yield id(value)
+        if id(value) not in seen:
+            seen.add(id(value))
+            for name in ("parts", "part"):
+                yield from _parts(getattr(value, name, ()), seen)
+
+
+class Distribution(Protocol):
+    """A response time; its parameters may be arrays over (worlds, months)."""
+
+    @property
+    def mean_s(self) -> Value: ...
+    @property
+    def variance(self) -> Value: ...
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        """Mean and variance along its slowest branch: where the tail begins."""
+
+    @property
+    def reach_s(self) -> Value:
+        """Scale of the slowest exponential in the tail."""
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        """E exp(i u X)."""
+
+
+def _last(value: Value, u: FloatArray) -> FloatArray:
+    """A parameter ready to meet frequencies *u*, in their precision."""
+    return np.asarray(value, dtype=u.dtype)[..., None]
+
+
+def _weighted(weight: Value, value: Value) -> Value:
+    """weight x value, where a part that is never taken may be without end."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.asarray(weight) > 0, weight * np.asarray(value), 0.0)
+
+
+def _pole(y: FloatArray, weight: Any = 1.0, rest: Any = 0.0) -> Complex:
+    """rest + weight / (1 - i y) in real arithmetic, several times faster than a complex division."""
+    out = np.empty(y.shape, dtype=np.result_type(y.dtype, np.complex64))
+    real = y * y
+    real += 1
+    np.divide(weight, real, out=real)
+    np.add(real, rest, out=out.real)
+    np.multiply(real, y, out=out.imag)
+    return out
+
+
+def turn(angle: FloatArray) -> Complex:
+    """exp(i angle) in the precision of the angle."""
+    out = np.empty(angle.shape, dtype=np.result_type(angle.dtype, np.complex64))
+    np.cos(angle, out=out.real)
+    np.sin(angle, out=out.imag)
+    return out
+
+
+def _certain(u: FloatArray) -> Complex:
+    """The characteristic function of no time at all."""
+    return np.ones((1,) * u.ndim, dtype=np.result_type(u.dtype, np.complex64))
+
+
+def powers(z: Complex, count: int) -> Complex:
+    """z, z^2, .. z^count along the last axis by doubling: frequencies are multiples, so that one exponential is enough."""
+    out = np.empty((*z.shape[:-1], count), dtype=z.dtype)
+    out[..., :1] = z
+    done = 1
+    while done < count:
+        more = min(done, count - done)
+        np.multiply(out[..., :more], out[..., done - 1 : done], out=out[..., done : done + more])
+        done += more
+    return out
+
+
+@record
+class Exponential:
+    """An exponential time."""
+
+    mean_s: Seconds = field("mean")
+
+    @property
+    def variance(self) -> Value:
+        return self.mean_s**2
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
+    def reach_s(self) -> Value:
+        return self.mean_s
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        return _pole(at.u * _last(self.mean_s, at.u))
+
+
+@record
+class Constant:
+    """A fixed time, such as a round trip."""
+
+    mean_s: Seconds = field("the time")
+
+    @property
+    def variance(self) -> Value:
+        return 0.0 * self.mean_s
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
+    def reach_s(self) -> Value:
+        return 0.0 * self.mean_s
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        if np.ndim(self.mean_s) == 0 and self.mean_s == 0:
+            return _certain(at.u)
+        return powers(turn(at.u[..., :1] * _last(self.mean_s, at.u)), at.u.shape[-1])
+
+
+@record
+class Wait:
+    """A wait that happens with a probability and is then exponential: the queue of an M/M/c station."""
+
+    probability: Fraction = field("probability of a wait")
+    rate_rps: Rps = field("rate of those who wait; 0: never ends")
+
+    @classmethod
+    def of(cls, station: MMc, scv: Value = 1.0) -> Wait:
+        """The queueing time at *station*; *scv* is the squared coefficient of variation of its service time.
+
+        Exact at 1 (exponential). Else the wait of those who wait is stretched by (1 + scv) / 2, which makes its mean that of
+        Allen and Cunneen's M/G/c approximation (Bolch et al. 2006, eq. 6.80); its shape stays exponential.
+        """
+        return cls(probability=station.prob_wait, rate_rps=station.wait_rate_rps * 2 / (1 + np.asarray(scv, dtype=float)))
+
+    @property
+    def scale_s(self) -> Value:
+        with np.errstate(divide="ignore"):
+            return 1 / np.asarray(self.rate_rps, dtype=float)
+
+    @property
+    def mean_s(self) -> Value:
+        with np.errstate(invalid="ignore"):
+            return self.probability * np.asarray(self.scale_s)
+
+    @property
+    def variance(self) -> Value:
+        with np.errstate(invalid="ignore"):
+            return self.probability * (2 - self.probability) * np.asarray(self.scale_s) ** 2
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
+    def reach_s(self) -> Value:
+        return np.where(np.asarray(self.probability) > RARE, self.scale_s, 0.0)
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        waits = _last(self.probability, at.u)
+        return _pole(at.u * _last(self.scale_s, at.u), waits, 1 - waits)
+
+
+@record
+class Lognormal:
+    """A lognormal time: what a third party's stated percentiles look like."""
+
+    median_s: Seconds = field("median")
+    sigma: Ratio = field("standard deviation of the logarithm")
+
+    @classmethod
+    def through(cls, p50_s: Seconds, p99_s: Seconds) -> Lognormal:
+        """The lognormal with exactly these percentiles.
+
+        >>> float(Lognormal.through(0.1, 0.4).sigma).__round__(6)  # ln 4 / 2.3263
+        0.59591
+        """
+        return cls(median_s=p50_s, sigma=np.log(np.asarray(p99_s) / p50_s) / ndtri(0.99))
+
+    @property
+    def mean_s(self) -> Value:
+        return self.median_s * np.exp(np.asarray(self.sigma) ** 2 / 2)
+
+    @property
+    def variance(self) -> Value:
+        return np.asarray(self.mean_s**2 * np.expm1(np.asarray(self.sigma) ** 2))
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.mean_s, self.variance
+
+    @property
+    def reach_s(self) -> Value:
+        return self.median_s * np.exp(4.1 * np.asarray(self.sigma)) / 14  # L then lies beyond p99.9
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        sigma = np.asarray(self.sigma, dtype=float)
+        spot = (np.log(np.maximum(at.u * _last(self.median_s, at.u), 1e-30)) - _V[0]) / (_V[1] - _V[0])
+        spot = np.clip(spot, 0, _V.size - 1.01)
+        i = spot.astype(np.intp)
+        fine = spot - i
+        table, steps = _lognormal_table(sigma)
+        place = np.clip((sigma - steps[0]) / (steps[1] - steps[0]), 0, steps.size - 1.001)
+        if np.all(place == place.flat[0]):  # one sigma for all: one row of the table
+            j, coarse = int(place.flat[0]), float(place.flat[0]) % 1
+            row = (table[j] * (1 - coarse) + table[j + 1] * coarse).astype(np.result_type(at.u.dtype, np.complex64))
+            return cast(Complex, row[i] + (row[i + 1] - row[i]) * fine)
+        rows = np.broadcast_to(place[..., None], i.shape)
+        k = rows.astype(np.intp)
+        lower = table[k, i] * (1 - fine) + table[k, i + 1] * fine
+        upper = table[k + 1, i] * (1 - fine) + table[k + 1, i + 1] * fine
+        return cast(Complex, lower + (upper - lower) * (rows - k))
+
+
+_V = np.linspace(np.log(1e-4), np.log(1e4), 1201)  # log of frequency x median
+_SIGMA_STEP = 0.02
+
+
+def _lognormal_table(sigma: FloatArray) -> tuple[Complex, FloatArray]:
+    """phi of the lognormal of median 1 on a grid of sigma and log frequency, wide enough for all of *sigma*."""
+    first = int(sigma.min() / _SIGMA_STEP)
+    steps = np.arange(first, max(int(sigma.max() / _SIGMA_STEP) + 1, first + 1) + 1)
+    return np.stack([_lognormal_row(int(k)) for k in steps]), np.asarray(steps * _SIGMA_STEP, dtype=float)
+
+
+@functools.lru_cache(maxsize=256)
+def _lognormal_row(step: int) -> Complex:
+    """Integral over the normal variable along a line turned into the complex plane, where it decays (Gubner 2006)."""
+    sigma = max(step, 0.05) * _SIGMA_STEP
+    turn = min(np.pi / (2 * sigma), 1.5)
+    z = np.linspace(-8, 8, 401)
+    weight = np.exp(-((z + 1j * turn) ** 2) / 2) * (z[1] - z[0]) / np.sqrt(2 * np.pi)
+    x = np.exp(sigma * (z + 1j * turn))
+    return cast(Complex, np.exp(1j * np.outer(np.exp(_V), x)) @ weight)
+
+
+@record
+class Series:
+    """One part after the other, taken as independent."""
+
+    parts: Any = field("distributions")
+
+    @property
+    def mean_s(self) -> Value:
+        return sum((p.mean_s for p in self.parts), 0.0)
+
+    @property
+    def variance(self) -> Value:
+        return sum((p.variance for p in self.parts), 0.0)
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        branches = [p.slowest for p in self.parts]
+        return sum((b[0] for b in branches), 0.0), sum((b[1] for b in branches), 0.0)
+
+    @property
+    def reach_s(self) -> Value:
+        reach: Value = 0.0
+        for part in self.parts:
+            reach = np.maximum(reach, part.reach_s)
+        return reach
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        taken = [p for p in self.parts if not (isinstance(p, Wait) and np.max(p.probability) < NEVER)]
+        if not taken:
+            return _certain(at.u)
+        phi, ours = at.of(taken[0]), False
+        for part in taken[1:]:
+            phi = np.multiply(phi, at.of(part), out=phi if ours else None)
+            ours = phi.shape == at.u.shape
+        return phi
+
+
+@record
+class Mixture:
+    """One part or another, with probabilities: a hit or a miss, one region or another."""
+
+    weights: Any = field("probabilities, one a part")
+    parts: Any = field("distributions")
+
+    @property
+    def mean_s(self) -> Value:
+        return sum((_weighted(w, p.mean_s) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
+
+    @property
+    def variance(self) -> Value:
+        second = sum((_weighted(w, p.variance + p.mean_s**2) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
+        return second - self.mean_s**2
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        far: Value = 0.0
+        variance: Value = 0.0
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            taken = np.asarray(weight) > RARE
+            far = np.where(taken, np.maximum(far, part.slowest[0]), far)
+            variance = np.where(taken, np.maximum(variance, part.slowest[1]), variance)
+        return far, variance
+
+    @property
+    def reach_s(self) -> Value:
+        reach: Value = 0.0
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            reach = np.where(np.asarray(weight) > RARE, np.maximum(reach, part.reach_s), reach)
+        return reach
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        phi = np.zeros(at.u.shape, dtype=np.result_type(at.u.dtype, np.complex64))
+        for weight, part in zip(self.weights, self.parts, strict=True):
+            phi += _last(weight, at.u) * at.of(part)
+        return phi
+
+
+@record
+class Visits:
+    """A part passed several times in a row; a fraction left over is a visit with that probability."""
+
+    part: Any = field("distribution of one visit")
+    times: Ratio = field("mean number of visits")
+
+    @property
+    def _whole(self) -> FloatArray:
+        return np.floor(np.asarray(self.times, dtype=float) + 1e-12)
+
+    @property
+    def _rest(self) -> FloatArray:
+        return np.maximum(np.asarray(self.times) - self._whole, 0.0)
+
+    @property
+    def mean_s(self) -> Value:
+        return np.asarray(self.times * self.part.mean_s)
+
+    @property
+    def variance(self) -> Value:
+        return np.asarray(self.times * self.part.variance + self._rest * (1 - self._rest) * self.part.mean_s**2)
+
+    @property
+    def slowest(self) -> tuple[Value, Value]:
+        most = self._whole + (self._rest > RARE)
+        return most * self.part.slowest[0], most * self.part.slowest[1]
+
+    @property
+    def reach_s(self) -> Value:
+        return np.asarray(self.part.reach_s)
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        phi = at.of(self.part)
+        whole, rest = self._whole, self._rest
+        power = _power(phi, int(whole.flat[0])) if np.all(whole == whole.flat[0]) else phi ** _last(whole, at.u)
+        return power * (1 - _last(rest, at.u) + _last(rest, at.u) * phi) if np.any(rest > 0) else power
+
+
+def _power(phi: Complex, times: int) -> Complex:
+    """phi ** times by squaring; numpy's complex power is a hundred times slower."""
+    if times == 0:
+        return np.ones_like(phi)
+    half = _power(phi, times // 2) if times > 1 else phi
+    return phi if times == 1 else half * half * (phi if times % 2 else 1.0)
