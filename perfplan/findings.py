@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.ladder import broken, ladder
 from perfplan.models.slo import binding_error_limit, budget_left
 from perfplan.plan import until
 from perfplan.plan.paths import carry
@@ -69,7 +70,15 @@ class Finding:
 
 def findings(study: Study) -> list[Finding]:
     """All findings, broken promises first, each group by the month it starts."""
-    found = [*_objectives(study), *_resources(study), *_consistency(study), *_caches(study), *_headroom(study), *_budgets(study)]
+    found = [
+        *_objectives(study),
+        *_resources(study),
+        *_consistency(study),
+        *_caches(study),
+        *_headroom(study),
+        *_budgets(study),
+        *_timeouts(study),
+    ]
     return sorted(found, key=lambda f: (ORDER[f.kind], f.month, f.about))
 
 
@@ -418,6 +427,18 @@ def _budgets(study: Study) -> Iterator[Finding]:
                     rule=f"deployments stop below {share(freeze)} of the error budget", value=f"{share(float(np.median(judged.value[:, 0])))} of requests fail as predicted, {share(float(np.median(judged.bound)))} may",
                     reason="the availabilities stated for the tiers add up to nearly the whole budget", remedy="a more available database, balancer or partner, or a promise that leaves room",
                 )  # fmt: skip
+
+
+def _timeouts(study: Study) -> Iterator[Finding]:
+    for one in broken(ladder(study)):
+        low, high = one.lower, one.upper
+        times = f" x {one.times:g}" if one.times != 1 else ""
+        yield Finding(
+            kind=RISK, phase=3, about=low.path if low.stated else high.path, month=0, title=f"{low.label[0].upper()}{low.label[1:]} may last longer than {high.label}",
+            rule=one.rule, value=f"{low.path} {duration(low.value_s)}{times} against {high.path} {duration(high.value_s)}",
+            reason=f"{low.path}: {low.why}; {high.path}: {high.why}",
+            remedy=f"state {low.path} below {duration(high.value_s / one.times)}, or {high.path} above {duration(low.value_s * one.times)}",
+        )  # fmt: skip
 
 
 def left_of_budget(judged: Judged) -> FloatArray:

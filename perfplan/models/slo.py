@@ -2,7 +2,7 @@
 
 References
 ----------
-Beyer, Jones, Petoff, Murphy: Site Reliability Engineering, 2016, ch. 3 and 4; The Site Reliability Workbook, 2018, ch. 2.
+Beyer, Jones, Petoff, Murphy: Site Reliability Engineering, 2016, ch. 3 and 4; The Site Reliability Workbook, 2018, ch. 2 and 5.
 """
 
 from __future__ import annotations
@@ -51,6 +51,17 @@ def budget_left(target: Fraction, bad_share: Fraction) -> FloatArray:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1 - np.asarray(bad_share, dtype=float) / (1 - np.asarray(target, dtype=float)))
+
+
+def burn_rate(spent: Fraction, alert_window_s: Seconds, window_s: Seconds = DAYS_30) -> Value:
+    """How many times faster than even a budget goes when a share *spent* of it goes within *alert_window_s*.
+
+    spent x window / alert window (The Site Reliability Workbook, ch. 5, table 5-2).
+
+    >>> round(burn_rate(0.02, 3600), 9), round(burn_rate(0.05, 6 * 3600), 9), round(burn_rate(0.10, 3 * DAY), 9)
+    (14.4, 6.0, 1.0)
+    """
+    return spent * window_s / alert_window_s
 
 
 def binding_error_limit(error_limit: float, availability: float) -> float:

@@ -123,6 +123,12 @@ class Service:
     )
     node_availability: Fraction = field("availability of one instance", "99.5%", reason="deploys, crashes and machine loss: 3.6 h a month")
     availability: Fraction = field("availability of what all instances share", "99.99%", reason="load balancer and network of a region")
+    request_timeout_s: Seconds | None = field(
+        "time after which it gives up on a request; left out, it follows from the plan", optional=True
+    )
+    keep_alive_s: Seconds | None = field(
+        "how long it keeps an idle connection of the balancer open; left out, a quarter longer than the balancer does", optional=True
+    )
     price_usd_per_hour: UsdPerHour = field("price of one instance", "$0/h", reason="not priced unless stated")
     lead_time_s: Seconds = field("from order to running", "1d", reason="instances of a cloud are there the same day")
 
@@ -162,6 +168,11 @@ class Database:
         "time the caller keeps the connection per query beyond the query itself, and waits for",
         "1ms",
         reason="driver and transaction overhead",
+    )
+    acquire_timeout_s: Seconds | None = field("longest wait for a pooled connection; left out, it follows from the plan", optional=True)
+    statement_timeout_s: Seconds | None = field("longest query; left out, it follows from the plan", optional=True)
+    idle_timeout_s: Seconds | None = field(
+        "how long the pool keeps an idle connection; left out, three quarters of what the balancer allows", optional=True
     )
     read_share: Fraction = field("queries that only read", "80%", reason="typical of shops")
     utilization_limit: Fraction = field(
@@ -208,6 +219,12 @@ class Partner:
     limit_rps: Rps | None = field("rate it accepts", optional=True)
     availability: Fraction = field("availability it states", "99.9%", reason="common in contracts")
     call_usd: Usd = field("price of one call", "$0", reason="not priced unless stated")
+    timeout_s: Seconds | None = field(
+        "time after which a call is given up; left out, it follows from the stated percentiles", optional=True
+    )
+    retries: WholeOrNone = field(
+        "calls made again after a failure, at most", "0", reason="a retry doubles the load when it is least wanted"
+    )
 
 
 Tier = Service | Cache | Database | Queue | Partner
@@ -324,6 +341,10 @@ class Scenario:
     tiers: Mapping[str, Tier] = field("what carries it")
     egress_usd_per_byte: UsdPerByte = field("price of traffic out of the data centre", "$0.07/GB", reason="list prices at tens of TB")
     link_bytes_per_s: BytesPerSecond = field("what the data centre's link carries", "10Gbit/s", reason="a common uplink")
+    client_timeout_s: Seconds | None = field("time after which a client gives up; left out, it follows from the plan", optional=True)
+    balancer_idle_s: Seconds = field(
+        "how long load balancer and firewalls keep an idle connection", "60s", reason="default of common cloud balancers"
+    )
     objectives: Mapping[str, Objective] = field("what was promised")
     order_ahead_s: Seconds = field("how long one order should last", "6 months", reason="two rounds of orders a year")
     headroom: Ratio = field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,15 @@ class Statement:
     def but(self, *overrides: str) -> Statement:
         """The same file with more overrides, each such as "tiers.api.instances=30"; checked again."""
         return self.reread((*self.overrides, *overrides)) if overrides else self
+
+    def digest(self) -> str:
+        """A hash of what is stated: every field's text and the history."""
+        found = hashlib.sha256()
+        for path, entry in sorted(self.entries.items()):
+            found.update(f"{path}\0{entry.text}\0".encode("utf-8", "surrogatepass"))
+        if self.week is not None:
+            found.update(self.week.tobytes())
+        return found.hexdigest()[:16]
 
     def uncertain(self) -> Iterator[Entry]:
         """The entries that are intervals."""

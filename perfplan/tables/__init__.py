@@ -1,6 +1,6 @@
 """The tables of the plan: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a `Table`."""
 
-from perfplan.tables.architecture import availabilities, bottlenecks, breakpoints, caches, jobs, latencies, pools, stations
+from perfplan.tables.architecture import availabilities, bottlenecks, breakpoints, caches, jobs, latencies, pools, stations, timeouts
 from perfplan.tables.assurance import assumptions, items
 from perfplan.tables.operation import burn_rates, options, predictions, sensitivities, stages, watch
 from perfplan.tables.overview import changes, costs, needed, orders, run_outs
@@ -34,5 +34,6 @@ __all__ = [
     "stages",
     "stations",
     "tiers_of_ambition",
+    "timeouts",
     "watch",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
+from perfplan.ladder import ladder
 from perfplan.models.queueing import MMc
 from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
@@ -190,6 +191,20 @@ def stations(study: Study) -> Table:
     return Table(
         name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="M/M/c per node at its share of the load, today's peak, at the median. Exact for random balancing and exponential service.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
         columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), of_field(MMc, "servers", count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
+    )  # fmt: skip
+
+
+def timeouts(study: Study) -> Table:
+    """The ladder of time-outs, callees first."""
+    made = ladder(study)
+    wrong = {r.path for one in made.relations if not one.holds for r in (one.lower, one.upper)}
+    rows: list[dict[str, Any]] = [
+        {"timeout": r.label, "field": r.path, "value_s": r.value_s, "why": r.why, "order": "wrong order" if r.path in wrong else "in order"}
+        for r in made.rungs
+    ]
+    return Table(
+        name="timeouts", title=f"{len(wrong)} time-outs stand in the wrong order" if wrong else "Every time-out lies within that of its caller", subtitle="Callees first. What is not stated follows from today's peak hour, at the median: a caller must outlast what it calls, and drop idle connections first.",
+        frame=frame_of(rows), columns=(Column(key="timeout", header="Time-out"), Column(key="value_s", header="Value", write=duration), Column(key="why", header="Why", write=str), Column(key="order", header="Order", write=str, broken=lambda v: v == "wrong order")), stack=3,
     )  # fmt: skip
 
 

@@ -1,0 +1,152 @@
+"""A k6 load test: open arrival rates around the predicted knee, virtual users by Little's law, promises as thresholds."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+from perfplan.artifacts.common import Source, first, ms
+from perfplan.artifacts.text import comment, js, slug
+from perfplan.plan.paths import carry
+from perfplan.scenario import Errors, Latency, Scenario
+from perfplan.sweeps import knee, steady_knee, without_throughput
+from perfplan.words import number
+
+SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
+METRICS = "avg|min|max|med|count|rate|value"  # aggregations beside p(N); count of counters, rate of rates, value of gauges
+
+
+def load_test(source: Source) -> str:
+    """The script; its stages are chosen by STAGE, its target by BASE_URL."""
+    study = source.study
+    scenario = study.scenario
+    found, limit = knee(without_throughput(scenario)), steady_knee(study)
+    today, second = found.peak_rps, float(scenario.traffic.peak_second)
+    stages = (
+        _constant("smoke", 0.01 * today, "1m", "1 % of today's peak hour", source),
+        _ramp("load", ((today, "5m"), (today, "20m"), (0.0, "1m")), f"today's peak hour, {number(today)} requests a second", source),
+        _ramp("stress", ((0.8 * limit, "5m"), (1.2 * limit, "15m"), (0.0, "1m")), f"80 to 120 % of the predicted knee, {number(limit)} requests a second", source),
+        _ramp("spike", ((today, "5m"), (today * second, "10s"), (today * second, f"{max(round(float(scenario.traffic.burst_s)), 1)}s"), (today, "10s"), (today, "5m")),
+              f"the busiest second, {second:g} times the peak hour, for a burst of traffic.burst", source),
+        _constant("soak", 0.8 * today, "4h", "80 % of today's peak hour", source),
+    )  # fmt: skip
+    journeys = "".join(
+        f"  {{ name: {js(slug(name))}, share: {_share(scenario, name):.6f}, path: __ENV.PATH_{_variable(name)} || {js('/' + slug(name))} }},  // journeys.{comment(name)}.share\n"
+        for name in scenario.journeys
+    )
+    nl = "\n"
+    return f"""{source.head("//", "k6 load test")}// k6 run -e BASE_URL=http://127.0.0.1:8080 -e STAGE=load load_test.js     (STAGE: smoke, load, stress, spike, soak)
+import http from 'k6/http';
+import {{ check }} from 'k6';
+
+const BASE_URL = __ENV.BASE_URL || 'http://127.0.0.1:8080';
+const STAGE = __ENV.STAGE || 'smoke';
+
+// Journeys with their shares of all requests; PATH_<NAME> sets the path that a journey asks for.
+const JOURNEYS = [
+{journeys}];
+
+// Arrivals do not wait for answers (an open load), as users do not. preAllocatedVUs by Little's law: rate x mean response,
+// times {SPREAD:g}. Where k6 cannot start an iteration in time it counts it as dropped, and the test fails.
+const STAGES = {{
+{"".join(stages)}}};
+
+export const options = {{
+  scenarios: {{ [STAGE]: STAGES[STAGE] }},
+  thresholds: {{
+    dropped_iterations: ['count==0'],
+{nl.join(f"    {js(metric)}: [{', '.join(js(rule) for rule in rules)}],  // {comment(why)}" for metric, rules, why in thresholds(source))}
+  }},
+}};
+
+export default function () {{
+  let left = Math.random();
+  const journey = JOURNEYS.find((one) => (left -= one.share) < 0) || JOURNEYS[JOURNEYS.length - 1];
+  const answer = http.get(`${{BASE_URL}}${{journey.path}}`, {{ tags: {{ journey: journey.name }}, timeout: '{ms(source.ladder.value_s("client_timeout"))}ms' }});  // client_timeout
+  check(answer, {{ answered: (one) => one.status < 500 }});
+}}
+"""
+
+
+def thresholds(source: Source) -> list[tuple[str, list[str], str]]:
+    """Metric, rules and origin of every promise that a load test can judge: one metric a journey, as k6 allows each once."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for name, objective in source.study.scenario.objectives.items():
+        if isinstance(objective, Latency):
+            metric, rule = (
+                "http_req_duration",
+                f"p({float(np.median(objective.percentile)) * 100:g})<{ms(float(np.median(objective.below_s)))}",
+            )
+        elif isinstance(objective, Errors):
+            metric, rule = "http_req_failed", f"rate<{float(np.median(objective.below)):.6g}"
+        else:
+            continue
+        rules, origin = found.setdefault(f"{metric}{{journey:{slug(objective.journey)}}}", ([], []))
+        rules.append(rule)
+        origin.append(f"objectives.{comment(name)}")
+    return [(metric, rules, ", ".join(origin)) for metric, (rules, origin) in found.items()]
+
+
+def threshold_problem(rule: str) -> str | None:
+    """What is wrong with a threshold by k6's grammar: aggregation, operator, number; None where nothing is.
+
+    >>> threshold_problem("p(95)<300"), threshold_problem("count==0")
+    (None, None)
+    >>> threshold_problem("p95<300")
+    "must start with p(N), avg, min, max, med, count, rate or value; got 'p95'"
+    """
+    match = re.fullmatch(r"\s*(\S.*?)\s*(<=|>=|===|==|!=|<|>)\s*(\S+)\s*", rule)
+    if match is None:
+        return f"must be an aggregation, an operator and a number; got {rule!r}"
+    if not re.fullmatch(rf"(?:{METRICS}|p\((?:100(?:\.0+)?|\d{{1,2}}(?:\.\d+)?)\))", match[1]):
+        return f"must start with p(N), avg, min, max, med, count, rate or value; got {match[1]!r}"
+    if not re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", match[3]):
+        return f"must end with a number; got {match[3]!r}"
+    return None
+
+
+def _share(scenario: Scenario, name: str) -> float:
+    total = sum(float(np.median(j.share)) for j in scenario.journeys.values())
+    return float(np.median(scenario.journeys[name].share)) / total
+
+
+def _variable(name: str) -> str:
+    return slug(name).upper().replace("-", "_")
+
+
+def users_at(source: Source, rps: float) -> int:
+    """Virtual users that an arrival rate needs: Little's law over all journeys, at the load's own response times.
+
+    A rate that saturates a station takes the users of the highest rate tried that does not.
+    """
+    scenario = source.study.scenario
+    state = carry(scenario, np.full((1, 1), rps), source.study.middle.carried.hit_ratio)
+    means = [(_share(scenario, n), first(j.mean_s, (1, 1))) for n, j in state.journeys.items()]
+    if not all(math.isfinite(mean) for _, mean in means):  # beyond the knee: what queues is up to the test
+        return users_at(source, 0.9 * rps)
+    return max(math.ceil(SPREAD * sum(share * rps * mean for share, mean in means)), 2)
+
+
+def _constant(stage: str, rps: float, duration: str, why: str, source: Source) -> str:
+    rate = max(round(rps), 1)
+    users = users_at(source, rate)
+    return f"""  {stage}: {{  // {comment(why)}
+    executor: 'constant-arrival-rate', rate: {rate}, timeUnit: '1s', duration: '{duration}',
+    preAllocatedVUs: {users}, maxVUs: {10 * users},  // {SPREAD:g} x {rate} a second x mean response
+  }},
+"""
+
+
+def _ramp(stage: str, steps: tuple[tuple[float, str], ...], why: str, source: Source) -> str:
+    targets = [(max(round(rps), 0), duration) for rps, duration in steps]
+    most = max(rate for rate, _ in targets)
+    users = users_at(source, most)
+    rows = ", ".join(f"{{ target: {rate}, duration: '{duration}' }}" for rate, duration in targets)
+    return f"""  {stage}: {{  // {comment(why)}
+    executor: 'ramping-arrival-rate', startRate: 0, timeUnit: '1s',
+    stages: [{rows}],
+    preAllocatedVUs: {users}, maxVUs: {10 * users},  // {SPREAD:g} x {most} a second x mean response
+  }},
+"""

@@ -1,0 +1,234 @@
+"""Prometheus rules: burn rates of every promise counted in requests, and the usual resource alerts; with their unit tests.
+
+A burn-rate alert fires when a share *spent* of the budget of the promise's window goes within an alert window:
+factor = spent x window / alert window (Beyer et al., The Site Reliability Workbook, 2018, chapter 5). The short window, a
+twelfth of the long one, makes it stop soon after the cause has gone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.artifacts.common import Source
+from perfplan.artifacts.text import comment, slug, template, yaml
+from perfplan.models.slo import burn_rate
+from perfplan.scenario import Availability, Completion, Errors, Latency
+from perfplan.words import number, share
+
+HOUR = 3600
+ALERTS = ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket"))  # budget spent, hours, urgency
+RESOURCES = (  # name, expression of one instance's use, threshold, what to do
+    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', 0.80, "see scaling in runbook.md"),
+    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", 0.85, "see memory in runbook.md"),
+    ("DiskFull", '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}', 0.90, "order storage"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burn:
+    """One burn-rate alert: requests that are bad, of all, over a long and a short window."""
+
+    objective: str
+    name: str
+    bad: str  # series of bad requests, a counter
+    total: str
+    budget: float  # share of requests that may be bad
+    spent: float
+    hours: int
+    urgency: str
+    days: int
+
+    @property
+    def factor(self) -> float:
+        """How many times faster than even the budget is spent."""
+        return float(burn_rate(self.spent, self.hours * HOUR, self.days * 86400))
+
+    @property
+    def limit(self) -> float:
+        """Share of bad requests above which it fires."""
+        return self.factor * self.budget
+
+    @property
+    def possible(self) -> bool:
+        """Whether a share of requests can be that bad at all."""
+        return self.limit < 1
+
+    @property
+    def windows(self) -> tuple[str, str]:
+        """Long and short window, as PromQL writes them."""
+        return _window(self.hours * HOUR), _window(self.hours * HOUR // 12)
+
+
+def _window(seconds: int) -> str:
+    return f"{seconds // HOUR}h" if seconds % HOUR == 0 else f"{seconds // 60}m"
+
+
+def burns(source: Source) -> list[Burn]:
+    """Every burn-rate alert of the promises that are counted in requests or jobs; a 28-day promise over 28 days, others over 30."""
+    found = []
+    for name, judged in source.study.worlds.judged.items():
+        objective, budget = judged.objective, float(np.median(judged.bound))
+        days = 28 if isinstance(objective, Latency) and objective.over == "28 days" else 30
+        if isinstance(objective, Latency):
+            labels = f'journey="{slug(objective.journey)}"'
+            total = f"http_request_duration_seconds_count{{{labels}}}"
+            bad = f'{total} - ignoring(le) http_request_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'
+        elif isinstance(objective, Errors | Availability):
+            labels = f'journey="{slug(objective.journey)}"'
+            total, bad = f"http_requests_total{{{labels}}}", f'http_requests_total{{{labels},code=~"5.."}}'
+        elif isinstance(objective, Completion):
+            labels = f'queue="{slug(objective.queue)}"'
+            total = f"job_duration_seconds_count{{{labels}}}"
+            bad = f'{total} - ignoring(le) job_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'
+        else:
+            continue
+        for spent, hours, urgency in ALERTS:
+            found.append(
+                Burn(
+                    objective=name,
+                    name=f"{_alert_name(name)}Burns{hours}h",
+                    bad=bad,
+                    total=total,
+                    budget=budget,
+                    spent=spent,
+                    hours=hours,
+                    urgency=urgency,
+                    days=days,
+                )
+            )
+    return found
+
+
+def _alert_name(name: str) -> str:
+    """An alert's name in capitals; what had to be changed beyond case and spaces keeps the hash of its slug."""
+    words = re.fullmatch(r"[a-z0-9]+(?: [a-z0-9]+)*", name)
+    return "".join(part.capitalize() for part in (name.split() if words else re.split("[-_]", slug(name))))
+
+
+def ratio(burn: Burn, window: str) -> str:
+    """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
+    good_bad = burn.bad.split(" - ignoring(le) ")
+    rates = [f"sum(rate({series}[{window}]))" for series in good_bad]
+    bad = rates[0] if len(rates) == 1 else f"({rates[0]} - {rates[1]})"
+    return f"{bad} / (sum(rate({burn.total}[{window}])) > 0)"
+
+
+def rules(source: Source) -> str:
+    """The rule file."""
+    lines = [source.head("#", "Prometheus alert rules") + "groups:", "- name: burn rates", "  rules:"]
+    for one in burns(source):
+        origin = f"objectives.{comment(one.objective)}"
+        if not one.possible:
+            lines.append(
+                f"  # {origin}: {number(one.factor)} x {share(one.budget)} of requests is more than all of them; no alert over {one.windows[0]}"
+            )
+            continue
+        long, short = one.windows
+        lines += [
+            f"  - alert: {one.name}  # {origin}",
+            f"    # {share(one.spent)} of the budget of {one.days} days in {long}: {number(one.factor)} x {share(one.budget)} of requests",
+            "    expr: >-",
+            f"      ({ratio(one, long)} > {one.limit:.6g})",
+            f"      and ({ratio(one, short)} > {one.limit:.6g})",
+            f"    labels: {{severity: {one.urgency}}}",
+            f"    annotations: {{summary: {yaml(template(_summary(one)))}}}",
+        ]
+    lines += ["- name: resources", "  rules:"]
+    for name, use, limit, advice in RESOURCES:
+        lines += [
+            f"  - alert: {name}  # checklist: {share(limit)} for 5 minutes",
+            "    expr: >-",
+            f"      {use} > {limit:g}",
+            "    for: 5m",
+            "    labels: {severity: ticket}",
+            f"    annotations: {{summary: {yaml(f'{name} above {share(limit)} for 5 minutes; {advice}')}}}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(one: Burn) -> str:
+    return f"{one.objective}: {share(one.spent)} of the error budget of {one.days} days spent within {one.windows[0]}"
+
+
+def unit_tests(source: Source) -> str:
+    """Unit tests for promtool: just above fires; just below, and without traffic, all is silent."""
+    lines = [
+        source.head("#", "promtool unit tests of alerts.yml") + "rule_files: [alerts.yml]",
+        f"evaluation_interval: {EVALUATED_MINUTES}m",
+        "tests:",
+    ]
+    for one in burns(source):
+        if one.possible:
+            lines += _case(one, "just above", min(one.limit * 1.02, 1.0), fires=True)
+            lines += _case(one, "just below", one.limit * 0.98, fires=False)
+            lines += _case(one, "no traffic", 0.0, fires=False, rate=0)
+    for name, use, limit, advice in RESOURCES:
+        for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
+            lines += _resource_case(name, use, limit, advice, word, used, fires)
+    return "\n".join(lines) + "\n"
+
+
+EVALUATED_MINUTES = 30  # between evaluations in unit tests: rare, as three days are played
+PER_MINUTE = 1_000_000  # requests, so that shares are exact enough
+
+
+def _case(one: Burn, word: str, bad_share: float, *, fires: bool, rate: int = PER_MINUTE) -> list[str]:
+    step_minutes = max(one.hours * 60 // 12 // 5, 1)  # five samples in the short window
+    minutes = one.hours * 60 + EVALUATED_MINUTES
+    steps = minutes // step_minutes + 1
+    good_bad = one.bad.split(" - ignoring(le) ")
+    bad = round(rate * bad_share)
+    if len(good_bad) == 2:  # a histogram: all, and those within the target
+        series = [(one.total, rate), (good_bad[1], rate - bad)]
+    else:
+        labels = one.total.removesuffix("}")
+        series = [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', rate - bad)]
+    return [
+        f"- name: {yaml(f'{one.name}, {word}')}",
+        f"  interval: {step_minutes}m",
+        "  input_series:",
+        *(line for text, step in series for line in (f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'")),
+        "  alert_rule_test:",
+        f"  - eval_time: {minutes}m",
+        f"    alertname: {one.name}",
+        *_expected(fires, one.urgency, template(_summary(one))),
+    ]
+
+
+def _resource_case(name: str, use: str, limit: float, advice: str, word: str, used: float, fires: bool) -> list[str]:
+    if name == "CpuHigh":
+        series = [('node_cpu_seconds_total{instance="a",mode="idle"}', f"0+{60 * (1 - used):.6g}x70")]
+    else:
+        free, size = (
+            ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes")
+            if name == "MemoryHigh"
+            else ("node_filesystem_avail_bytes", "node_filesystem_size_bytes")
+        )
+        series = [(f'{free}{{instance="a"}}', f"{1 - used:.6g}+0x70"), (f'{size}{{instance="a"}}', "1+0x70")]
+    return [
+        f"- name: {yaml(f'{name}, {word}')}",
+        "  interval: 1m",
+        "  input_series:",
+        *(line for text, values in series for line in (f"  - series: {_quoted(text)}", f"    values: '{values}'")),
+        "  alert_rule_test:",
+        "  - eval_time: 60m",
+        f"    alertname: {name}",
+        *_expected(fires, "ticket", f"{name} above {share(limit)} for 5 minutes; {advice}", "instance: a, "),
+    ]
+
+
+def _expected(fires: bool, severity: str, summary: str, labels: str = "") -> list[str]:
+    if not fires:
+        return ["    exp_alerts: []"]
+    return [
+        "    exp_alerts:",
+        f"    - exp_labels: {{{labels}severity: {severity}}}",
+        f"      exp_annotations: {{summary: {yaml(summary)}}}",
+    ]
+
+
+def _quoted(series: str) -> str:
+    return "'" + series.replace("'", "''") + "'"

@@ -1,0 +1,162 @@
+"""A runbook: the five common issues with this system's numbers, the review calendar, how each tier is scaled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perfplan.artifacts.common import Source, first
+from perfplan.artifacts.text import markdown
+from perfplan.findings import lead_time_s
+from perfplan.scenario import Cache, Database, Partner, Queue, Service
+from perfplan.sweeps import knee
+from perfplan.words import count, day_name, duration, number, percent, rate, share, size, weeks
+
+
+def runbook(source: Source) -> str:
+    """The file, in Markdown."""
+    study = source.study
+    head = source.head(">", "Runbook").replace("\n", "  \n")
+    parts = [
+        f"# Runbook of {markdown(study.scenario.name)}\n\n{head}",
+        "## When something is wrong\n",
+        *(_issue(*row) for row in (_latency(source), _errors(source), _throughput(source), _memory(source), _misses(source))),
+        _calendar(source),
+        _scaling(source),
+    ]
+    return "\n".join(parts)
+
+
+def _issue(name: str, symptom: str, check: str, remedy: str) -> str:
+    return f"### {name}\n\n- **Symptom**: {symptom}\n- **First check**: {check}\n- **Remedy**: {remedy}\n"
+
+
+def _percentile(source: Source, journey: str, p: float) -> float:
+    return first(source.study.middle.percentile_s[journey][p], source.study.middle.rps.shape)
+
+
+def _latency(source: Source) -> tuple[str, str, str, str]:
+    made = source.study.middle
+    usual = "; ".join(f"{markdown(n)} {duration(_percentile(source, n, 0.95))}" for n in made.scenario.journeys)
+    stations = {f"{t} {f}": first(s.utilization, made.rps.shape) for (t, f), s in made.carried.stations.items()}
+    busiest = sorted(stations, key=lambda n: -stations[n])[:3]
+    known = ", ".join(f"{markdown(n)} {share(stations[n])}" for n in busiest)
+    partners = [n for n, t in made.scenario.tiers.items() if isinstance(t, Partner)]
+    third = (
+        f" A slow partner ({', '.join(map(markdown, partners))}) makes blocking threads wait: see its own status page." if partners else ""
+    )
+    return (
+        "High latency", f"p95 above what the plan expects at the peak hour: {usual}.",
+        f"utilization of the busiest stations against today's expected peak: {known or 'no station'}; above it, the load or the time per call has grown.{third}",
+        "more of what is above its limit (see scaling below); until it is there, shed the least valuable journey, or shorten time-outs so that queues stay short.",
+    )  # fmt: skip
+
+
+def _errors(source: Source) -> tuple[str, str, str, str]:
+    rows = [r for r in source.ladder.rungs if r.path.endswith(("acquire_timeout", "statement_timeout", "request_timeout", ".timeout"))]
+    ladder = ", ".join(f"{markdown(r.label)} {duration(r.value_s)}" for r in rows)
+    failing = [f"{markdown(n)}: {share(float(np.median(j.value[:, 0])))} expected, {share(float(np.median(j.bound)))} allowed"
+               for n, j in source.study.worlds.judged.items() if j.objective.kind in ("errors", "availability")]  # fmt: skip
+    return (
+        "High error rate", f"more failed requests than promised ({'; '.join(failing) or 'no promise is stated'}).",
+        f"which time-out ends requests: {ladder or 'none'}. Then the latest deploy, and the partners' status pages.",
+        f"roll back the latest deploy; stop retries first. Deployments stop below {share(float(np.median(source.study.scenario.freeze_at)))} of the error budget.",
+    )  # fmt: skip
+
+
+def _throughput(source: Source) -> tuple[str, str, str, str]:
+    found = knee(source.study.scenario)
+    first_tier = found.first.removeprefix("tiers.").replace(".", " ")
+    limit = found.saturated[found.first]
+    return (
+        "Low throughput", f"arrivals are not answered at the rate they come; the plan expects {rate(found.peak_rps)} at today's peak hour.",
+        f"{markdown(first_tier)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there." if np.isfinite(limit) else "nothing saturates within eight times today's peak: look at the link and at locks.",
+        f"more {markdown(first_tier)}; limit arrivals at the proxy to what is carried.",
+    )  # fmt: skip
+
+
+def _memory(source: Source) -> tuple[str, str, str, str]:
+    scenario = source.study.scenario
+    rows = [f"{markdown(n)} {size(float(np.median(t.memory_bytes)))} a node" for n, t in scenario.tiers.items() if isinstance(t, Cache)]
+    rows += [
+        f"{markdown(n)} at most {count(float(t.max_connections))} connections a node"
+        for n, t in scenario.tiers.items()
+        if isinstance(t, Database)
+    ]
+    stored = [f"{markdown(n)} {size(first(b, source.study.middle.rps.shape))}" for n, b in source.study.middle.stored_bytes.items()]
+    return (
+        "Memory", "more than 85 % of a machine's memory used for 5 minutes, or processes killed for it.",
+        f"what should be there: {'; '.join(rows) or 'no cache and no database is stated'}. Data stored: {'; '.join(stored) or 'none stated'}.",
+        "restart the leaking process one instance at a time; lower pool and worker counts to those of the plan; then order larger machines.",
+    )  # fmt: skip
+
+
+def _misses(source: Source) -> tuple[str, str, str, str]:
+    made = source.study.middle
+    rows = []
+    for name, tier in made.scenario.tiers.items():
+        if isinstance(tier, Cache):
+            hit, reads = first(made.carried.hit_ratio[name], made.rps.shape), first(made.carried.calls_rps[name], made.rps.shape)
+            rows.append(
+                f"{markdown(name)} hits {share(hit)} and sends {number(reads * (1 - hit))} of {number(reads)} look-ups a second to {markdown(tier.origin)}; cold, all of them"
+            )
+    edge = f"; the edge answers {share(float(np.median(made.scenario.cdn.hit_ratio)))} of what may be cached" if made.scenario.cdn else ""
+    return (
+        "Cache misses", f"hit ratio below the plan's: {'; '.join(rows) or 'no cache is stated'}{edge}.",
+        "evictions and memory used; keys that were deployed anew; an expiry that ends for many keys at once.",
+        "warm the cache before traffic returns; spread expiries; limit the calls that misses may make to the origin.",
+    )  # fmt: skip
+
+
+def _calendar(source: Source) -> str:
+    study = source.study
+    orders = []
+    for order in study.fleet.orders:
+        if order.month <= study.last:
+            for path, (old, new) in order.changes.items():
+                lead = lead_time_s(study, path)
+                orders.append(
+                    (
+                        study.order_by(order.month, lead),
+                        f"{markdown(study.worlds.resources[path].label)}: {count(old)} → {count(new)} (lead time {weeks(lead)})",
+                    )
+                )
+    due = "\n".join(f"- {day_name(day)}: {text}" for day, text in sorted(orders)) or "- nothing is to be ordered for the months asked for"
+    watch = ", ".join(markdown(o.resource.label) for o in study.run_outs[:3])
+    return f"""## Review calendar
+
+**Every week**: error budgets left; p95 of each journey against the plan; {watch}: utilization at the peak hour against the limit of the plan.
+
+**Every month**: put the new traffic numbers into the scenario and plan again; compare with `perfplan diff`; P(every promise holds) now: {percent(float(study.p_all[0]))}; look at answers of the checklist that are due.
+
+**Orders**
+
+{due}
+"""
+
+
+def _scaling(source: Source) -> str:
+    study = source.study
+    rows = []
+    for name, tier in study.scenario.tiers.items():
+        at = markdown(name)
+        if isinstance(tier, Service):
+            n, why = source.count(name, "instances")
+            rows.append(
+                f"- **{at}** (stateless): add instances behind the balancer, one at a time, each warm before it gets traffic. {n} by the plan ({markdown(why)}). A lost instance must leave the rest below {share(float(np.median(tier.utilization_limit)))}. Give them the pool's connections first."
+            )
+        elif isinstance(tier, Database):
+            n, why = source.count(name, "connections")
+            rows.append(
+                f"- **{at}** (database): reads by replicas ({source.count(name, 'replicas')[0]} by the plan), writes by larger nodes; rehearse, then switch in a quiet hour (lead time {weeks(float(np.median(tier.lead_time_s)))}). Pool: {n} connections ({markdown(why)}); reload the pooler, no restart."
+            )
+        elif isinstance(tier, Cache):
+            n, why = source.count(name, "instances")
+            rows.append(
+                f"- **{at}** (cache): add nodes in a quiet hour; keys move, and their misses go to {markdown(tier.origin)}. {n} by the plan ({markdown(why)})."
+            )
+        elif isinstance(tier, Queue):
+            n, why = source.count(name, "workers")
+            rows.append(f"- **{at}** (queue): add workers while the lag grows. {n} by the plan ({markdown(why)}).")
+        elif tier.limit_rps is not None:
+            rows.append(f"- **{at}** (partner): ask for more than {rate(float(np.median(tier.limit_rps)))} a month ahead.")
+    return "## Scaling, tier by tier\n\n" + "\n".join(rows) + "\n"

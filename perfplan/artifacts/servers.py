@@ -1,0 +1,204 @@
+"""Settings of servers: connection pool (pgbouncer.ini), cache (redis.conf), reverse proxy (nginx.conf)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from perfplan.artifacts.common import Source, first, ms
+from perfplan.artifacts.text import comment, slug
+from perfplan.scenario import Cache, Database, Service
+from perfplan.scenario.rules import entry_of
+from perfplan.words import duration, number, share, size
+
+EVICTION_MARGIN = 1.15  # of redis: fragmentation and buffers beyond the items
+KNOWN_AFTER_S = 3600  # how long a proxy may keep a response that may be cached
+
+
+def pgbouncer(source: Source, name: str) -> str:
+    """pgbouncer.ini of the pool of database *name*."""
+    tier = source.study.scenario.tiers[name]
+    assert isinstance(tier, Database)
+    at, made = f"tiers.{name}", source.planned
+    connections, why = source.count(name, "connections")
+    replicas, _ = source.count(name, "replicas")
+    station = made.carried.stations[name, "connections"]
+    callers = sum(
+        source.count(n, "instances")[0] * float(t.threads)
+        for n, t in source.study.scenario.tiers.items() if isinstance(t, Service)
+    )  # fmt: skip
+    clients = math.ceil(max(callers, connections) * 1.25)
+    acquire, statement, idle = (source.ladder.value_s(f"{at}.{f}") for f in ("acquire_timeout", "statement_timeout", "idle_timeout"))
+    return f"""{source.head(";", f"pgbouncer, pool of {comment(name)}")}
+[databases]
+; one pool; where there are replicas, a second one for reads points at them. Replace the address.
+{slug(name)} = host=127.0.0.1 port=5432
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = 6432
+auth_type = scram-sha-256
+auth_file = /etc/pgbouncer/userlist.txt
+; a connection is given back after each transaction: {comment(at)}.hold_time says how long that is
+pool_mode = transaction
+; {comment(why)}. {share(first(station.utilization))} used at today's peak hour, mean wait {duration(first(station.mean_wait_s))}
+default_pool_size = {connections}
+; what one node accepts, {comment(at)}.max_connections; times {replicas + 1} nodes
+max_db_connections = {float(tier.max_connections):.0f}
+; every thread of every service and a quarter more: instances x threads = {callers:.0f}
+max_client_conn = {clients}
+; {comment(at)}.acquire_timeout, {duration(acquire)}; pgbouncer counts whole seconds
+query_wait_timeout = {max(math.ceil(acquire), 1)}
+; {comment(at)}.statement_timeout, {duration(statement)}, in whole seconds; the database itself ends at the exact time:
+;   ALTER ROLE app SET statement_timeout = '{ms(statement)}ms';
+query_timeout = {max(math.ceil(statement), 1)}
+; {comment(at)}.idle_timeout, below balancer_idle
+server_idle_timeout = {max(math.floor(idle), 1)}
+"""
+
+
+def redis(source: Source, name: str) -> str:
+    """redis.conf of one node of cache *name*."""
+    tier = source.study.scenario.tiers[name]
+    assert isinstance(tier, Cache)
+    at, made = f"tiers.{name}", source.planned
+    nodes, why = source.count(name, "instances")
+    memory = float(np.median(tier.memory_bytes))
+    hits = first(made.carried.hit_ratio[name])
+    clients = sum(
+        source.count(n, "instances")[0] * float(t.threads) for n, t in source.study.scenario.tiers.items() if isinstance(t, Service)
+    )
+    return f"""{source.head("#", f"redis, one node of {comment(name)}")}
+bind 127.0.0.1
+port 6379
+# {comment(at)}.memory for items: {size(memory)}; overhead of a key is within {comment(at)}.item
+maxmemory {memory:.0f}
+# the plan's hit ratio, {share(hits)}, is that of least recently used keys going first over {nodes} nodes ({comment(why)})
+maxmemory-policy allkeys-lru
+maxmemory-samples 10
+# idle clients go before the balancer drops them: three quarters of balancer_idle
+timeout {max(math.floor(0.75 * float(np.median(source.study.scenario.balancer_idle_s))), 1)}
+tcp-keepalive 15
+# every thread of every service and as many again
+maxclients {max(math.ceil(2 * clients), 64)}
+# a cache is not a store: what is lost is a miss, and the origin has it
+save ""
+appendonly no
+lazyfree-lazy-eviction yes
+# look-ups that take ten times {comment(at)}.service_time, in microseconds
+slowlog-log-slower-than {max(round(1e7 * float(np.median(tier.service_time_s))), 1)}
+# memory of the machine: at least {size(memory * EVICTION_MARGIN)}, for buffers and fragmentation
+"""
+
+
+def nginx(source: Source) -> str:
+    """nginx.conf of the reverse proxy: upstreams, limits, time-outs, cache and compression."""
+    scenario = source.study.scenario
+    services = [n for n, t in scenario.tiers.items() if isinstance(t, Service)]
+    upstreams, port = "", 18000
+    for name in services:
+        tier, (instances, why) = scenario.tiers[name], source.count(name, "instances")
+        assert isinstance(tier, Service)
+        queue = math.ceil(2 * float(tier.threads))
+        servers = "".join(f"    server 127.0.0.1:{port + i} max_conns={queue};\n" for i in range(instances))
+        port += instances
+        upstreams += f"""
+  upstream {slug(name)} {{
+    # {comment(why)}; replace the addresses. max_conns: twice tiers.{comment(name)}.threads, so that a slow instance is not buried
+    zone {slug(name)} 256k;
+    random;  # as the plan assumes: see the notes on balancing in plan.html
+{servers}    keepalive {queue};
+    keepalive_timeout {_seconds(source.ladder.value_s(f"tiers.{name}.keep_alive") * 0.9)};  # below tiers.{comment(name)}.keep_alive
+  }}
+"""
+    rate = float(np.median(scenario.traffic.requests_per_user_rps)) if scenario.traffic.requests_per_user_rps is not None else 1.0
+    per_client = max(math.ceil(60 * rate * 20), 60)
+    second = float(np.median(source.planned.rps[:, -1])) * float(np.median(scenario.traffic.peak_second))
+    return f"""{source.head("#", "nginx, reverse proxy")}
+worker_processes auto;
+events {{
+  worker_connections {max(1024, 2 ** math.ceil(math.log2(second + 1)))};  # a power of two above the peak second of {comment(source.month)}, {number(second)} requests
+}}
+http {{
+  default_type application/octet-stream;
+
+  # one client: 20 times what a user sends (traffic.requests_per_user); beyond it 429. Behind a balancer, set real_ip_header.
+  geo $limited {{
+    default 1;
+    127.0.0.0/8 0;  # load tests on this machine
+  }}
+  map $limited $client {{
+    1 $binary_remote_addr;
+    0 "";
+  }}
+  limit_req_zone $client zone=client:10m rate={per_client}r/m;
+  limit_req_status 429;
+  limit_conn_zone $client zone=connections:10m;
+  limit_conn_status 429;
+{upstreams}
+  proxy_cache_path cache levels=1:2 keys_zone=pages:20m max_size=1g inactive=1h use_temp_path=off;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_connect_timeout 1s;
+  client_header_timeout {_seconds(source.ladder.value_s("client_timeout"))};  # client_timeout
+  client_body_timeout {_seconds(source.ladder.value_s("client_timeout"))};
+  send_timeout {_seconds(source.ladder.value_s("client_timeout"))};
+  keepalive_timeout {_seconds(1.25 * float(np.median(scenario.balancer_idle_s)))};  # a quarter longer than balancer_idle
+
+  gzip on;  # response sizes of the journeys are those on the wire, compressed
+  gzip_types text/css application/javascript application/json image/svg+xml;
+  gzip_min_length 1k;
+  gzip_vary on;
+
+  server {{
+    listen 127.0.0.1:8080;
+    limit_req zone=client burst={max(math.ceil(per_client / 6), 10)} nodelay;
+    limit_conn connections 100;
+
+    location = /healthz {{
+      return 200 "ok\\n";
+    }}
+    location /static/ {{
+      root .;
+      expires 30d;  # files with a hash in their name; traffic of the edge falls with it
+      add_header Cache-Control "public, immutable";
+    }}
+{"".join(_location(source, j) for j in scenario.journeys)}  }}
+}}
+"""
+
+
+def _location(source: Source, journey: str) -> str:
+    scenario = source.study.scenario
+    service = entry_of(scenario, journey)
+    if service is None:
+        return ""
+    timeout = _seconds(source.ladder.value_s(f"tiers.{service}.request_timeout"))
+    part = float(np.median(scenario.journeys[journey].cacheable))
+    cached = f"""      proxy_cache pages;  # journeys.{comment(journey)}.cacheable: {share(part)} of its requests
+      proxy_cache_valid 200 {KNOWN_AFTER_S // 60}m;
+      proxy_cache_use_stale updating error timeout;
+      proxy_cache_background_update on;
+      proxy_cache_lock on;  # one miss of a page asks the service, not all of them
+      proxy_no_cache $http_authorization $http_cookie;
+      proxy_cache_bypass $http_authorization $http_cookie;
+""" if part > 0 else '      add_header Cache-Control "private, no-store";  # nothing of it may be cached\n'  # fmt: skip
+    return f"""    location /{slug(journey)} {{
+      proxy_pass http://{slug(service)};
+      proxy_read_timeout {timeout};  # tiers.{comment(service)}.request_timeout
+      proxy_send_timeout {timeout};
+      proxy_next_upstream error timeout;
+      proxy_next_upstream_tries 2;  # one other instance, once
+      proxy_next_upstream_timeout {timeout};
+{cached}    }}
+"""
+
+
+def _seconds(value_s: float) -> str:
+    """A time as nginx writes it.
+
+    >>> _seconds(5.0), _seconds(0.25)
+    ('5s', '250ms')
+    """
+    return f"{value_s:.0f}s" if value_s >= 1 and float(value_s).is_integer() else f"{ms(value_s)}ms"

@@ -1,0 +1,76 @@
+"""Text of a scenario in other languages: escaped here and nowhere else. One function per target language.
+
+What a person named goes into generated files only through these functions; identifiers are made by `slug`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+
+LONGEST = 200  # of text in comments and annotations; longer text is cut, and says so
+
+
+def slug(name: str) -> str:
+    """An identifier of a-z, 0-9, - and _, different for different names; what had to be changed shows by a hash.
+
+    >>> slug("order-mails"), slug("Order mails")
+    ('order-mails', 'order-mails-915f76')
+    """
+    plain = re.sub(r"[^a-z0-9_]+", "-", name.lower()).strip("-")[:40] or "x"
+    plain = plain if not plain[0].isdigit() else f"x{plain}"
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:6]}"
+
+
+def visible(text: str) -> str:
+    r"""One line without anything that is not seen: control, format and surrogate characters as escapes; long text is cut.
+
+    >>> visible("a\nb\u202e")
+    'a\\nb\\u202e'
+    """
+    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
+    return "".join(c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn") else _escaped(c) for c in short)
+
+
+def _escaped(c: str) -> str:
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}")
+
+
+def comment(text: str) -> str:
+    """Text of a comment that ends with its line, in any of the languages (`#`, `;` or `//` stands before it)."""
+    return visible(text)
+
+
+def js(text: str) -> str:
+    """A JavaScript string literal, also safe within a script element."""
+    return json.dumps(visible(text), ensure_ascii=True).replace("</", "<\\/").replace("<!--", "\\u003c!--")
+
+
+def yaml(text: str) -> str:
+    r"""A YAML double-quoted scalar.
+
+    >>> print(yaml('a "b" {{c}}'))
+    "a \"b\" {{c}}"
+    """
+    inner = "".join(
+        f"\\{c}" if c in '"\\' else c if " " <= c <= "~" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+        for c in visible(text)
+    )
+    return f'"{inner}"'
+
+
+def template(text: str) -> str:
+    """Text in a Prometheus annotation, where {{ }} would be a Go template."""
+    return visible(text).replace("{{", "{ {").replace("}}", "} }")
+
+
+def markdown(text: str) -> str:
+    r"""Text in Markdown that is only text.
+
+    >>> markdown("a_b <c>")
+    'a\\_b &lt;c&gt;'
+    """
+    plain = visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$=-])", r"\\\1", plain)

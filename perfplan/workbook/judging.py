@@ -1,0 +1,220 @@
+"""Whether the real tools accept the generated files. Each judge runs a Debian package's own program, where it is found.
+
+Servers are started on a socket in a folder of their own, asked, and ended; they end with this process, whatever ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfplan.artifacts.k6 import threshold_problem
+
+PATIENCE_S = 20.0
+WHERE = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"  # where Debian keeps servers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a judge said about a file."""
+
+    judge: str
+    accepted: bool | None  # None: the tool is not here
+    said: str
+
+
+def judge(folder: Path) -> dict[str, Verdict]:
+    """The verdict on every file of *folder*, by name."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        for pattern, one in JUDGES.items():
+            if re.fullmatch(pattern, path.name):
+                found[path.name] = one(path)
+    return found
+
+
+def _tool(name: str) -> str | None:
+    return shutil.which(name, path=WHERE)
+
+
+def _run(command: list[str], folder: Path, judge: str) -> Verdict:
+    tool = _tool(command[0])
+    if tool is None:
+        return Verdict(judge=judge, accepted=None, said=f"{command[0]} is not installed here")
+    done = subprocess.run(
+        [tool, *command[1:]], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False, preexec_fn=_die_with_parent
+    )
+    said = (done.stdout + done.stderr).replace(str(folder), ".").strip()
+    return Verdict(judge=judge, accepted=done.returncode == 0, said="accepted" if done.returncode == 0 else said[-600:])
+
+
+def _die_with_parent() -> None:
+    """Linux: end with the process that started this one, also when that is killed."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def alerts(path: Path) -> Verdict:
+    """`promtool check rules`."""
+    return _run(["promtool", "check", "rules", path.name], path.parent, "promtool check rules")
+
+
+def alerts_test(path: Path) -> Verdict:
+    """`promtool test rules`: every alert fires just above its limit, and is silent just below and without traffic."""
+    return _run(["promtool", "test", "rules", path.name], path.parent, "promtool test rules")
+
+
+def load_test(path: Path) -> Verdict:
+    """`k6 inspect` where k6 is; else k6's grammar of thresholds, by a parser of our own, and the syntax by node."""
+    text = path.read_text(encoding="utf-8")
+    rules = [rule for row in re.findall(r"^    [^/]*?: \[(.*)\],  //", text, re.M) for rule in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
+    problems = [p for p in map(threshold_problem, [*rules, *re.findall(r"dropped_iterations: \['(.*?)'\]", text)]) if p]
+    if problems:
+        return Verdict(judge="grammar of k6 thresholds", accepted=False, said="; ".join(problems))
+    if _tool("k6"):
+        return _run(["k6", "inspect", path.name], path.parent, "k6 inspect")
+    if _tool("node") is None:
+        return Verdict(judge="grammar of k6 thresholds", accepted=True, said="accepted; neither k6 nor node is installed here")
+    with tempfile.TemporaryDirectory() as room:
+        shutil.copyfile(path, Path(room) / "load_test.mjs")
+        return _run(["node", "--check", "load_test.mjs"], Path(room), "grammar of k6 thresholds, node --check")
+
+
+def nginx(path: Path) -> Verdict:
+    """nginx is started with the file, its port replaced by a socket, and asked for /healthz."""
+    tool = _tool("nginx")
+    if tool is None:
+        return Verdict(judge="nginx", accepted=None, said="nginx is not installed here")
+    with tempfile.TemporaryDirectory() as room:
+        config = path.read_text(encoding="utf-8").replace("listen 127.0.0.1:8080;", f"listen unix:{room}/socket;")
+        (Path(room) / "nginx.conf").write_text(config, encoding="utf-8")
+        command = [
+            tool,
+            "-p",
+            room,
+            "-c",
+            "nginx.conf",
+            "-e",
+            "stderr",
+            "-g",
+            f"daemon off; pid {room}/pid; error_log stderr; {_as_root()}",
+        ]
+        with _started(command, Path(room)) as server:
+            answer = _ask(server, Path(room) / "socket", b"GET /healthz HTTP/1.0\r\nHost: x\r\n\r\n")
+            return _verdict("nginx, asked for /healthz", answer, b"200 OK", server)
+
+
+def _as_root() -> str:
+    return "user root;" if os.geteuid() == 0 else ""
+
+
+def redis(path: Path) -> Verdict:
+    """redis-server is started with the file, on a socket, and asked what memory it may use."""
+    tool = _tool("redis-server")
+    if tool is None:
+        return Verdict(judge="redis-server", accepted=None, said="redis-server is not installed here")
+    wanted = re.search(r"^maxmemory (\d+)$", path.read_text(encoding="utf-8"), re.M)
+    with tempfile.TemporaryDirectory() as room:
+        command = [tool, str(path.resolve()), "--port", "0", "--unixsocket", f"{room}/socket", "--dir", room, "--daemonize", "no"]
+        with _started(command, Path(room)) as server:
+            answer = _ask(server, Path(room) / "socket", b"CONFIG GET maxmemory\r\nQUIT\r\n")
+            return _verdict("redis-server, asked for maxmemory", answer, wanted[1].encode() if wanted else b"?", server)
+
+
+def pgbouncer(path: Path) -> Verdict:
+    """pgbouncer is started with the file, on a socket, and its console asked for the pool size."""
+    tool = _tool("pgbouncer")
+    if tool is None:
+        return Verdict(judge="pgbouncer", accepted=None, said="pgbouncer is not installed here")
+    wanted = re.search(r"^default_pool_size = (\d+)$", path.read_text(encoding="utf-8"), re.M)
+    with tempfile.TemporaryDirectory() as room:
+        os.chmod(room, 0o777)  # pgbouncer refuses to be root, and becomes somebody else
+        text = path.read_text(encoding="utf-8").replace("\nlisten_addr = 127.0.0.1\n", f"\nlisten_addr =\nunix_socket_dir = {room}\n")
+        text = text.replace("\nauth_type = scram-sha-256\n", "\nauth_type = any\nadmin_users = judge\n")
+        (Path(room) / "judge.ini").write_text(text, encoding="utf-8")
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        with _started([tool, *user, "judge.ini"], Path(room)) as server:
+            start = b"\x00\x03\x00\x00user\x00judge\x00database\x00pgbouncer\x00\x00"
+            query = b"SHOW CONFIG;\x00"
+            login, asked = _long(len(start) + 4) + start, b"Q" + _long(len(query) + 4) + query
+            answer = _ask(server, Path(room) / ".s.PGSQL.6432", login, asked, until=b"Z\x00\x00\x00\x05I")
+            at = answer.find(b"default_pool_size")
+            return _verdict("pgbouncer, asked for its pool size", answer[at : at + 60], wanted[1].encode() if wanted else b"?", server)
+
+
+def _long(value: int) -> bytes:
+    return value.to_bytes(4, "big")
+
+
+JUDGES: dict[str, Callable[[Path], Verdict]] = {
+    r"alerts\.yml": alerts,
+    r"alerts_test\.yml": alerts_test,
+    r"load_test\.js": load_test,
+    r"nginx\.conf": nginx,
+    r"redis-.*\.conf": redis,
+    r"pgbouncer-.*\.ini": pgbouncer,
+}
+
+
+@dataclass
+class Server:
+    """A started server and what it wrote."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """The end of its log, without the folder's name."""
+        return self.log.read_text(encoding="utf-8", errors="replace").replace(str(self.log.parent), ".").strip()[-600:]
+
+
+@contextlib.contextmanager
+def _started(command: list[str], room: Path) -> Iterator[Server]:
+    log = room / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=room, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=_die_with_parent)
+    try:
+        yield Server(process=process, log=log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _ask(server: Server, path: Path, *questions: bytes, until: bytes = b"") -> bytes:
+    """What the server answers on its socket, to each question *until* that or until it hangs up; nothing where it has ended."""
+    deadline = time.monotonic() + PATIENCE_S / 2
+    while time.monotonic() < deadline and server.process.poll() is None:
+        with socket.socket(socket.AF_UNIX) as link, contextlib.suppress(OSError):
+            link.settimeout(PATIENCE_S / 2)
+            link.connect(str(path))
+            return b"".join(_answer(link, question, until) for question in questions)
+        time.sleep(0.02)
+    return b""
+
+
+def _answer(link: socket.socket, question: bytes, until: bytes) -> bytes:
+    link.sendall(question)
+    answer = b""
+    while not (until and until in answer) and (part := link.recv(65536)):
+        answer += part
+    return answer
+
+
+def _verdict(judge: str, answer: bytes, wanted: bytes, server: Server) -> Verdict:
+    good = wanted in answer
+    return Verdict(judge=judge, accepted=good, said="accepted" if good else server.said() or f"answered {answer[:200]!r}")
