@@ -91,13 +91,13 @@ def main() -> int:
     options = parser.parse_args()
     drawn = read(STOREFRONT).at(options.worlds)
     hits = hit_ratios(drawn)["redis"]
-    ours = cpu_s(lambda: plan(drawn, percentiles=(), objectives=False))
+    ours = cpu_s(lambda: plan(drawn, percentiles=(), objectives=()))
     theirs = cpu_s(lambda: (hit_ratios(drawn), bare(drawn, hits)))
     alone = cpu_s(lambda: bare(drawn, hits))
     print(
         f"plan without percentiles: {ours:.2f} s CPU, {ours / theirs:.2f} x bare numpy with the same hit ratios (hit ratios alone {theirs - alone:.2f} s)"
     )
-    full = cpu_s(lambda: plan(drawn, objectives=False), 1)
+    full = cpu_s(lambda: plan(drawn, objectives=()), 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"plan with percentiles: {full:.1f} s CPU, {peak:.2f} GB at {options.worlds:,} worlds x 37 months")
     imports = [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HOLDS, BREAKS, BAD_INPUT, FAILED = 0, 1, 2, 3  # exit codes of check; plan uses 0, 2 and 3
+HOLDS, BREAKS, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes of check; plan uses 0, 2 and 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BadScenario as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
+    except KeyboardInterrupt:
+        print("perfplan: interrupted; what was there before stands", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # `perfplan check ... | head`
         sys.stderr.close()
         return FAILED
@@ -45,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     _inputs(plan)
     plan.add_argument("--out", metavar="DIR", help="plan folder (default: plans/NAME, NAME being the folder of the scenario)")
     plan.add_argument("--worlds", type=int, default=2000, help="draws of the uncertain inputs (default: 2000)")
+    plan.add_argument(
+        "--engine", choices=("one", "stock"), default="one", help="one kernel for all notebooks, or one for each (papermill's own)"
+    )
     plan.set_defaults(run=_plan)
 
     check = commands.add_parser(
@@ -118,11 +125,13 @@ def _plan(options: argparse.Namespace) -> int:
     from perfplan.story import story
     from perfplan.workbook import make
 
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see UNASKED in workbook/engine.py
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # clean up, as for Ctrl-C
     path = _scenario(options)
     out = Path(options.out) if options.out else Path("plans") / path.resolve().parent.name
     _refuse_other_folders(out)
     _refuse_worlds(options.worlds)
-    study = make(path, out, tuple(options.overrides), options.worlds)
+    study = make(path, out, tuple(options.overrides), options.worlds, options.engine)
     for line in story(study).lines():
         print(line)
     print(out / "plan.html")

@@ -258,7 +258,7 @@ def stuck(study: Study, month: int) -> str:
         with_counts(study.scenario, counts),
         study.middle.rps[:, month : month + 1] * study.scenario.traffic.peak_second,
         percentiles=(),
-        objectives=False,
+        objectives=(),
     )
     fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if r.field not in BUYABLE}
     worst = max(fixed, key=lambda k: fixed[k], default="")

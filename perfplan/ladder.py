@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.models.distributions import Distribution, Wait
+from perfplan.models.distributions import Distribution
 from perfplan.models.latency import percentiles_s
 from perfplan.quantity import Value
 from perfplan.scenario import Database, Partner, Service
@@ -96,9 +96,9 @@ def ladder(study: Study) -> Ladder:
     for name in reversed(call_order(scenario)):
         tier, at = scenario.tiers[name], f"tiers.{name}"
         if isinstance(tier, Database):
-            pool = Wait.of(made.carried.stations[name, "connections"])
+            wait_s = float(np.ravel(made.carried.stations[name, "connections"].wait_quantile_s(RARE))[0])
             acquire = add(f"{at}.acquire_timeout", f"{name}: wait for a connection", tier.acquire_timeout_s,
-                          round_up(max(MARGIN * slow_s(pool), SHORTEST_S)), f"{MARGIN:g} x p99.9 of the wait")  # fmt: skip
+                          round_up(max(MARGIN * (wait_s if np.isfinite(wait_s) else 1.0), SHORTEST_S)), f"{MARGIN:g} x p99.9 of the wait")  # fmt: skip
             statement = add(f"{at}.statement_timeout", f"{name}: one query", tier.statement_timeout_s,
                             round_up(max(MARGIN * slow_s(made.carried.responses[name]), 2 * acquire.value_s)),
                             f"{MARGIN:g} x p99.9 of a query, at least twice the wait for its connection")  # fmt: skip

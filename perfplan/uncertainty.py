@@ -197,7 +197,10 @@ def _size(scenario: Scenario, rps: FloatArray, counts: Mapping[str, float], aim:
         p, short = _score(made)
         if p >= aim:
             break
-        tried = [(path, n, plan(with_counts(scenario, now | {path: n}), rps, percentiles=())) for path, n in _steps(made)]
+        open_ones = [name for name, judged in made.judged.items() if not judged.holds.all()]  # one more of something breaks nothing
+        tried = [
+            (path, n, plan(with_counts(scenario, now | {path: n}), rps, percentiles=(), objectives=open_ones)) for path, n in _steps(made)
+        ]
         worth = [(_gain(made, other, p, short), path, n, other) for path, n, other in tried]
         best = max(worth, key=lambda w: w[0], default=None)
         if best is None or best[0] <= 0:
@@ -226,7 +229,7 @@ def _score(made: Plan) -> tuple[float, float]:
 def _within_limits(scenario: Scenario, rps: FloatArray, counts: dict[str, float], aim: float) -> dict[str, float]:
     """Every count high enough for its utilization limit and N + 1 with confidence *aim*; callee first, as waits shrink."""
     for _ in range(12):
-        made = plan(with_counts(scenario, counts), rps, percentiles=(), objectives=False)
+        made = plan(with_counts(scenario, counts), rps, percentiles=(), objectives=())
         changed = {}
         for one in sorted(_sized(made), key=lambda r: ("cores", "replicas", "connections", "workers", "instances").index(r.field)):
             if (one.utilization <= one.limit).mean() < aim and np.isfinite(one.utilization).all():
@@ -398,7 +401,7 @@ def _p95(made: Plan, last: int) -> float:
         _each_array(made.scenario, lambda a: np.median(a, axis=0, keepdims=True) if a.ndim == 2 else a),
         worlds[:, :1],
         percentiles=(),
-        objectives=False,
+        objectives=(),
     )
     return float(np.mean([percentiles_s(j, (0.95,), (1, 1))[0][0, 0] for j in medians.carried.journeys.values()]))
 
@@ -447,7 +450,7 @@ def sensitivities(statement: Statement, made: Plan, seed: int = 7) -> list[Moved
 # ---- everything a presentation needs ----
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # one study is itself: what is made of it is remembered by it
 class Study:
     """One statement planned: at the median, in many worlds, with the recommended fleet and with every option."""
 

@@ -76,7 +76,7 @@ def test_an_event_of_this_month_is_not_what_today_means(small):
     with_event = read(small).at()
     small.write_text(SMALL)
     assert today_rps(with_event) == pytest.approx(today_rps(read(small).at()))
-    one, other = (plan(s, percentiles=(), objectives=False).stored_bytes["store"][0, 36] for s in (with_event, read(small).at()))
+    one, other = (plan(s, percentiles=(), objectives=()).stored_bytes["store"][0, 36] for s in (with_event, read(small).at()))
     assert one == pytest.approx(other)
 
 
@@ -91,8 +91,8 @@ def test_an_event_costs_its_days_and_needs_its_peak(small):
 def test_storage_does_not_start_again_when_something_is_bought(small):
     small.write_text(SMALL.replace("hold_time: 1ms", "hold_time: 1ms, storage: 100GB, storage_growth: 10GB"))
     scenario = read(small).at()
-    whole = plan(scenario, percentiles=(), objectives=False)
-    part = plan(with_counts(scenario, {"tiers.app.instances": 9.0}), whole.rps[:, 20:], percentiles=(), objectives=False, first=20)
+    whole = plan(scenario, percentiles=(), objectives=())
+    part = plan(with_counts(scenario, {"tiers.app.instances": 9.0}), whole.rps[:, 20:], percentiles=(), objectives=(), first=20)
     assert part.stored_bytes["store"][0].tolist() == pytest.approx(whole.stored_bytes["store"][0, 20:].tolist())
 
 

@@ -46,7 +46,7 @@ def test_one_tier_by_hand():
 def test_storefront_headlines_by_hand():
     # users: median of 55k to 65k = sqrt(55 x 65) k; x 2 a minute / 60
     users = np.sqrt(55_000 * 65_000)
-    made = plan(MIDDLE, percentiles=(), objectives=False)
+    made = plan(MIDDLE, percentiles=(), objectives=())
     assert made.rps[0, 0] == pytest.approx(users * 2 / 60)
     assert made.second_rps[0, 0] == pytest.approx(users * 2 / 60 * np.sqrt(1.3 * 1.5))
     growth = MIDDLE.traffic.growth_per_month
@@ -72,7 +72,7 @@ def test_a_pooled_queue_over_separate_nodes_would_flatter():
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(0.2, 3.0), st.floats(1.01, 1.5))
 def test_more_load_never_lowers_latency_utilization_or_cost(load, factor):
-    rps = plan(MIDDLE, months=1, percentiles=(), objectives=False).rps * load
+    rps = plan(MIDDLE, months=1, percentiles=(), objectives=()).rps * load
     calm, busy = plan(MIDDLE, rps), plan(MIDDLE, rps * factor)
     for name, values in calm.percentile_s.items():
         for p, before in values.items():

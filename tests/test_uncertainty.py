@@ -28,9 +28,7 @@ def test_the_recommended_fleet_keeps_every_promise_until_it_is_asked_for(storefr
 def test_the_recommended_fleet_is_within_utilization_and_spare_limits(storefront):
     last = storefront.last
     drawn = storefront.worlds.scenario
-    made = plan(
-        with_counts(drawn, storefront.fleet.counts_at(last)), demand_rps(drawn)[:, last : last + 1], percentiles=(), objectives=False
-    )
+    made = plan(with_counts(drawn, storefront.fleet.counts_at(last)), demand_rps(drawn)[:, last : last + 1], percentiles=(), objectives=())
     for resource in made.resources.values():
         if resource.field in ("instances", "cores", "replicas", "connections", "workers"):
             assert (resource.utilization <= resource.limit).mean() >= 0.9, resource.label

@@ -3,6 +3,8 @@
 Each line says where its number comes from. The same inputs give the same bytes on any machine.
 """
 
+import functools
+
 from perfplan.artifacts import k6, prometheus, servers
 from perfplan.artifacts.common import Source
 from perfplan.artifacts.runbook import runbook
@@ -13,6 +15,7 @@ from perfplan.uncertainty import Study
 __all__ = ["configs"]
 
 
+@functools.lru_cache(maxsize=4)
 def configs(study: Study) -> dict[str, str]:
     """Text of every file by its name below `configs/`."""
     source = Source(study=study)

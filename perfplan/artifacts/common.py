@@ -35,7 +35,7 @@ class Source:
         """Today's and the last month's peak hour with the recommended fleet, every input at its median."""
         made, last = self.study.middle, self.study.last
         fleet = with_counts(made.scenario, self.study.fleet.counts_at(last))
-        return plan(fleet, made.rps[:, [0, last]], percentiles=(0.5, 0.95, 0.99), objectives=False)
+        return plan(fleet, made.rps[:, [0, last]], percentiles=(0.5, 0.95, 0.99), objectives=())
 
     def count(self, tier: str, field: str) -> tuple[int, str]:
         """How many of *field* the plan has in its last month, and where that comes from."""

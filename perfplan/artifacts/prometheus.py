@@ -164,28 +164,47 @@ def unit_tests(source: Source) -> str:
         if one.possible:
             lines += _case(one, "just above", min(one.limit * 1.02, 1.0), fires=True)
             lines += _case(one, "just below", one.limit * 0.98, fires=False)
-            lines += _case(one, "no traffic", 0.0, fires=False, rate=0)
+    lines += _no_traffic([one for one in burns(source) if one.possible])
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
             lines += _resource_case(name, use, limit, advice, word, used, fires)
     return "\n".join(lines) + "\n"
 
 
-EVALUATED_MINUTES = 30  # between evaluations in unit tests: rare, as three days are played
+EVALUATED_MINUTES = 360  # between evaluations in unit tests: rare, as three days are played
 PER_MINUTE = 1_000_000  # requests, so that shares are exact enough
 
 
-def _case(one: Burn, word: str, bad_share: float, *, fires: bool, rate: int = PER_MINUTE) -> list[str]:
-    step_minutes = max(one.hours * 60 // 12 // 5, 1)  # five samples in the short window
-    minutes = one.hours * 60 + EVALUATED_MINUTES
-    steps = minutes // step_minutes + 1
+def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:
+    """The counters of a promise with their steps: of a histogram all and those within the target, else by status code."""
     good_bad = one.bad.split(" - ignoring(le) ")
-    bad = round(rate * bad_share)
-    if len(good_bad) == 2:  # a histogram: all, and those within the target
-        series = [(one.total, rate), (good_bad[1], rate - bad)]
-    else:
-        labels = one.total.removesuffix("}")
-        series = [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', rate - bad)]
+    if len(good_bad) == 2:
+        return [(one.total, total), (good_bad[1], total - bad)]
+    labels = one.total.removesuffix("}")
+    return [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', total - bad)]
+
+
+def _no_traffic(alerts: list[Burn]) -> list[str]:
+    """All alerts in one test without any traffic."""
+    if not alerts:
+        return []
+    minutes = 13 * EVALUATED_MINUTES
+    series = dict.fromkeys(text for one in alerts for text, _ in _series(one, 0, 0))
+    return [
+        "- name: no traffic",
+        "  interval: 30m",
+        "  input_series:",
+        *(line for text in series for line in (f"  - series: {_quoted(text)}", f"    values: '0+0x{minutes // 30}'")),
+        "  alert_rule_test:",
+        *(line for one in alerts for line in (f"  - eval_time: {minutes}m", f"    alertname: {one.name}", "    exp_alerts: []")),
+    ]
+
+
+def _case(one: Burn, word: str, bad_share: float, *, fires: bool) -> list[str]:
+    step_minutes = max(one.hours * 60 // 12 // 5, 1)  # five samples in the short window
+    minutes = max(one.hours * 60, EVALUATED_MINUTES) + EVALUATED_MINUTES
+    steps = minutes // step_minutes + 1
+    series = _series(one, round(PER_MINUTE * bad_share), PER_MINUTE)
     return [
         f"- name: {yaml(f'{one.name}, {word}')}",
         f"  interval: {step_minutes}m",
@@ -200,21 +219,21 @@ def _case(one: Burn, word: str, bad_share: float, *, fires: bool, rate: int = PE
 
 def _resource_case(name: str, use: str, limit: float, advice: str, word: str, used: float, fires: bool) -> list[str]:
     if name == "CpuHigh":
-        series = [('node_cpu_seconds_total{instance="a",mode="idle"}', f"0+{60 * (1 - used):.6g}x70")]
+        series = [('node_cpu_seconds_total{instance="a",mode="idle"}', f"0+{60 * (1 - used):.6g}x720")]
     else:
         free, size = (
             ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes")
             if name == "MemoryHigh"
             else ("node_filesystem_avail_bytes", "node_filesystem_size_bytes")
         )
-        series = [(f'{free}{{instance="a"}}', f"{1 - used:.6g}+0x70"), (f'{size}{{instance="a"}}', "1+0x70")]
+        series = [(f'{free}{{instance="a"}}', f"{1 - used:.6g}+0x720"), (f'{size}{{instance="a"}}', "1+0x720")]
     return [
         f"- name: {yaml(f'{name}, {word}')}",
         "  interval: 1m",
         "  input_series:",
         *(line for text, values in series for line in (f"  - series: {_quoted(text)}", f"    values: '{values}'")),
         "  alert_rule_test:",
-        "  - eval_time: 60m",
+        f"  - eval_time: {2 * EVALUATED_MINUTES}m",
         f"    alertname: {name}",
         *_expected(fires, "ticket", f"{name} above {share(limit)} for 5 minutes; {advice}", "instance: a, "),
     ]

@@ -30,6 +30,7 @@ def visible(text: str) -> str:
     >>> visible("a\nb\u202e")
     'a\\nb\\u202e'
     """
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
     short = text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} characters)"
     return "".join(c if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn") else _escaped(c) for c in short)
 

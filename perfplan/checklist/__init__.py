@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,15 +31,19 @@ class State:
     formula: str = ""  # dotted name of the function that computes it
 
 
-def states(study: Study) -> list[State]:
+@functools.lru_cache(maxsize=4)
+def states(study: Study) -> tuple[State, ...]:
     """The state of every row of the checklist in *study*."""
-    return [_state(study, item) for item in items()]
+    return tuple(_state(study, item) for item in items())
 
 
 def _state(study: Study, item: Item) -> State:
     attested = study.scenario.answers.get(item.id)
     rule = RULES.get(item.id)
     found = rule.judge(study) if rule else None
+    if rule is not None and found is not None and found.answer == "artefact" and attested is not None:
+        shown = _attested(study, item, attested)
+        return dataclasses.replace(shown, answer="artefact", text=f"{found.text}; {shown.text}", place=rule.place, formula=rule.formula)
     if rule is not None and found is not None:
         return State(item=item, answer=found.answer, verdict=found.verdict, text=found.text, place=rule.place, formula=rule.formula)
     if attested is not None:

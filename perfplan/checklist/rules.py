@@ -6,13 +6,16 @@ needs, the rule returns None and the item stays unanswered.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
+from perfplan.artifacts import configs
 from perfplan.findings import first_below, holds_with
+from perfplan.ladder import ladder
 from perfplan.models.capacity import month_quantile
 from perfplan.models.growth import in_flight
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_s
@@ -35,7 +38,7 @@ from perfplan.scenario import (
 )
 from perfplan.sweeps import Knee, knee, shares_of_latency
 from perfplan.uncertainty import Study
-from perfplan.words import duration, listed, money, month_name, number, percent, rate, share, size
+from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
 
 
 @dataclass(frozen=True)
@@ -557,7 +560,68 @@ def _run_out_months(study: Study) -> Found:
     )
 
 
-_1, _2, _3, _5, _6 = "1_requirements", "2_architecture", "3_implementation", "5_monitoring", "6_optimization"
+# ---- files that leave the page ----
+
+
+def _file(pattern: str, what: str) -> Callable[[Study], Found | None]:
+    """An item that generated files answer; nobody has shown yet that they are deployed."""
+
+    def judge(study: Study) -> Found | None:
+        names = [name for name in configs(study) if re.fullmatch(pattern, name)]
+        files = listed([f"configs/{name}" for name in names])
+        return (
+            Found(f"{files}: {what}; judged in configs/judged.json; not deployed, as far as is known", "at risk", "artefact")
+            if names
+            else None
+        )
+
+    return judge
+
+
+def _ladder(study: Study) -> Found | None:
+    made = ladder(study)
+    if not _tiers(study, Database):
+        return None
+    wrong = [r for r in made.relations if not r.holds]
+    steps = ", ".join(
+        f"{r.label} {duration(r.value_s)}"
+        for r in made.rungs
+        if r.path.endswith(("acquire_timeout", "statement_timeout", "request_timeout", "client_timeout"))
+    )
+    return Found(f"{steps}; {len(wrong)} of {len(made.relations)} relations are wrong", "not met" if wrong else "met")
+
+
+def _idle(study: Study) -> Found | None:
+    made = ladder(study)
+    rows = [r for r in made.relations if "idle" in r.rule]
+    wrong = [r for r in rows if not r.holds]
+    return (
+        Found(
+            "; ".join(f"{r.lower.label} {duration(r.lower.value_s)} < {r.upper.label} {duration(r.upper.value_s)}" for r in rows),
+            "not met" if wrong else "met",
+        )
+        if rows
+        else None
+    )
+
+
+def _calendar(study: Study) -> Found | None:
+    orders = sum(o.month <= study.last for o in study.fleet.orders)
+    return Found(
+        f"configs/runbook.md: what to look at every week and every month, and {plural(orders, 'orders')} by date", "at risk", "artefact"
+    )
+
+
+_1, _2, _3, _4, _5, _6 = "1_requirements", "2_architecture", "3_implementation", "4_testing", "5_monitoring", "6_optimization"
+_POOL, _REDIS, _NGINX, _K6, _ALERTS, _RUNBOOK = (
+    r"pgbouncer-.*\.ini",
+    r"redis-.*\.conf",
+    r"nginx\.conf",
+    r"load_test\.js",
+    r"alerts\.yml",
+    r"runbook\.md",
+)
+_SERVERS = "perfplan.artifacts.servers"
 RULES: dict[str, Rule] = {
     "1.1.1": Rule(_expectations, _1, "perfplan.plan.promises.judge"),
     "1.1.2": Rule(_patterns, _1, "perfplan.reading.history.read_history"),
@@ -602,6 +666,31 @@ RULES: dict[str, Rule] = {
     "2.5.1.b": Rule(_cacheable, _2, "perfplan.plan.paths.edge_share"),
     "3.1.3": Rule(_threads, _3, "perfplan.models.queueing.MMc"),
     "3.1.4.a": Rule(_batching, _3, "perfplan.uncertainty.try_options"),
+    "2.3.3.b": Rule(_ladder, _3, "perfplan.ladder.ladder"),
+    "2.3.3.c": Rule(_idle, _3, "perfplan.ladder.ladder"),
+    "2.5.3": Rule(_file(_NGINX, "cache headers of static files and of each journey"), _3, f"{_SERVERS}.nginx"),
+    "3.2.3": Rule(_file(_POOL, "pool sizes and time-outs of the plan"), _3, f"{_SERVERS}.pgbouncer"),
+    "3.2.3.a": Rule(_file(_POOL, "pool mode, sizes, limits and time-outs"), _3, f"{_SERVERS}.pgbouncer"),
+    "3.3.1.a": Rule(_file(_REDIS, "memory, eviction and clients of a node"), _3, f"{_SERVERS}.redis"),
+    "3.4.1": Rule(_file(_NGINX, "upstreams of the planned instances, limits and time-outs"), _3, f"{_SERVERS}.nginx"),
+    "3.5.3": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _3, f"{_SERVERS}.nginx"),
+    "4.1.2": Rule(_file(_K6, "journeys with their shares as open arrivals"), _4, "perfplan.artifacts.k6.load_test"),
+    "4.1.3": Rule(_file(_K6, "promises as thresholds, dropped iterations included"), _4, "perfplan.artifacts.k6.thresholds"),
+    "4.1.3.a": Rule(_file(_K6, "a threshold for each latency promise"), _4, "perfplan.artifacts.k6.thresholds"),
+    "5.2.1": Rule(_file(_ALERTS, "burn-rate alerts of every promise counted in requests"), _5, "perfplan.artifacts.prometheus.rules"),
+    "5.2.1.a": Rule(_file(_ALERTS, "2 % of the budget within 1 h pages"), _5, "perfplan.models.slo.burn_rate"),
+    "5.2.1.b": Rule(_file(_ALERTS, "5 % of the budget within 6 h pages"), _5, "perfplan.models.slo.burn_rate"),
+    "5.2.1.c": Rule(_file(_ALERTS, "10 % of the budget within 3 days opens a ticket"), _5, "perfplan.models.slo.burn_rate"),
+    "5.2.2": Rule(_file(_ALERTS, "CPU, memory and disk"), _5, "perfplan.artifacts.prometheus.rules"),
+    "5.2.2.a": Rule(_file(_ALERTS, "CPU above 80 % for 5 minutes"), _5, "perfplan.artifacts.prometheus.rules"),
+    "5.2.2.b": Rule(_file(_ALERTS, "memory above 85 % for 5 minutes"), _5, "perfplan.artifacts.prometheus.rules"),
+    "5.2.2.c": Rule(_file(_ALERTS, "disk above 90 % for 5 minutes"), _5, "perfplan.artifacts.prometheus.rules"),
+    "6.1.1": Rule(_calendar, _6, "perfplan.artifacts.runbook.runbook"),
+    "6.2.2": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _6, f"{_SERVERS}.nginx"),
+    "6.2.4": Rule(_file(_POOL, "a pooler in front of the database"), _6, f"{_SERVERS}.pgbouncer"),
+    "6.3.3": Rule(_file(_RUNBOOK, "the five common issues with this system's numbers"), _6, "perfplan.artifacts.runbook.runbook"),
+    "CB.4": Rule(_file(_NGINX, "public, immutable, 30 days for files with a hash in their name"), _3, f"{_SERVERS}.nginx"),
+    "CB.5": Rule(_file(_K6, "k6 options with stages and thresholds"), _4, "perfplan.artifacts.k6.load_test"),
     "5.3.3.c": Rule(_cost, _5, "perfplan.models.cost.machines_month_usd"),
     "6.2.8": Rule(_batching, _6, "perfplan.uncertainty.try_options"),
     "6.3.1": Rule(_document, _6, "perfplan.workbook.make"),

@@ -27,9 +27,10 @@ from perfplan.models.distributions import Distribution, Frequencies, powers, tur
 from perfplan.quantity import FloatArray, Value
 
 TERMS = 320  # of the cosine series, where percentiles are looked for on a grid
-TERMS_AT = 128  # where the probability at one time is enough
+TERMS_AT = 64  # where the probability at one time is enough
 MOST_TERMS = 8192  # where a distribution has parts of very different scale
 ROUGH = 0.04  # |phi| at the last term above which a cell is computed again with more
+ROUGH_AT = 0.01  # the same, where the probability at one time is wanted
 CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
 
@@ -46,7 +47,7 @@ def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[
     cells, settled, shape = _settled(distribution, shape)
     answers = [np.full(settled.shape, np.inf) for _ in ps]
     length = _length_s(cells, int(settled.sum()))
-    parts = [_percentiles(cells, length, at, ps) for at in _chunks(int(settled.sum()))]
+    parts = [_percentiles(cells, length, at, ps) for at in _chunks(int(settled.sum()), TERMS)]
     for answer, columns in zip(answers, zip(*parts, strict=True) if parts else [], strict=False):
         answer[settled] = np.concatenate(columns)
     return [a.reshape(shape) for a in answers]
@@ -63,7 +64,7 @@ def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = ())
     at_s = np.broadcast_to(np.asarray(t_s, dtype=float), shape).ravel()[settled]
     answer = np.ones(settled.shape)
     length = _length_s(cells, int(settled.sum()))
-    parts = [_exceeds(cells, length, at, at_s[at]) for at in _chunks(int(settled.sum()))]
+    parts = [_exceeds(cells, length, at, at_s[at]) for at in _chunks(int(settled.sum()), TERMS_AT)]
     if parts:
         answer[settled] = np.concatenate(parts)
     return answer.reshape(shape)
@@ -77,8 +78,9 @@ def _settled(distribution: Distribution, shape: tuple[int, ...]) -> tuple[Any, N
     return _take(distribution, lambda a: np.broadcast_to(a, shape).ravel()[settled]), settled, shape
 
 
-def _chunks(count: int) -> list[slice]:
-    return [slice(start, min(start + CELLS, count)) for start in range(0, count, CELLS)]
+def _chunks(count: int, terms: int) -> list[slice]:
+    step = max(CELLS * TERMS // terms, 1)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
 def _take(value: D, pick: Any, known: dict[int, Any] | None = None) -> D:
@@ -100,7 +102,7 @@ def _taken(value: Any, pick: Any, known: dict[int, Any]) -> Any:
 def _length_s(cells: Any, count: int) -> FloatArray:
     """Length L of each cell's series."""
     far, variance = cells.slowest
-    return np.broadcast_to(np.asarray(far + 7 * np.maximum(cells.reach_s, np.sqrt(variance)), dtype=float), count)
+    return np.broadcast_to(np.asarray(far + 7 * np.maximum(cells.reach_s, np.sqrt(variance)), dtype=float), count).clip(1e-12)
 
 
 def _series(cells: Any, length: FloatArray, at: slice, terms: int) -> tuple[FloatArray, FloatArray]:
@@ -134,8 +136,7 @@ def _percentiles(cells: Any, length: FloatArray, at: slice, ps: Sequence[float],
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
         finer = _take(cells, lambda a: a[at][place])
-        step = max(CELLS * TERMS // (2 * terms), 1)
-        parts = [_percentiles(finer, length[place], slice(i, min(i + step, place.size)), ps, 2 * terms) for i in range(0, place.size, step)]
+        parts = [_percentiles(finer, length[place], part, ps, 2 * terms) for part in _chunks(place.size, 2 * terms)]
         for values, columns in zip(found, zip(*parts, strict=True), strict=True):
             values[place] = np.concatenate(columns)
     return found
@@ -160,15 +161,11 @@ def _exceeds(cells: Any, length: FloatArray, at: slice, t_s: FloatArray, terms: 
     x = np.minimum(t_s / length, 1.0)
     cdf = x + np.einsum("ck,ck->c", b, powers(turn(np.pi * x[:, None]), terms).imag)
     over = np.where(t_s >= length, 0.0, np.clip(1 - cdf, 0, 1))
-    again = (rough > ROUGH) & (t_s < 12 * length / terms)
+    again = (rough > ROUGH_AT) & (t_s < 12 * length / terms)
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
         finer = _take(cells, lambda a: a[at][place])
-        step = max(CELLS * TERMS // (2 * terms), 1)
         over[place] = np.concatenate(
-            [
-                _exceeds(finer, length[place], slice(i, min(i + step, place.size)), t_s[place][i : i + step], 2 * terms)
-                for i in range(0, place.size, step)
-            ]
+            [_exceeds(finer, length[place], part, t_s[place][part], 2 * terms) for part in _chunks(place.size, 2 * terms)]
         )
     return over

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,10 +79,13 @@ class Plan:
 
         An objective counts until its own end; those that reach furthest count to the end of the plan.
         """
-        ends = {name: until(j.objective) for name, j in self.judged.items()}
+        furthest = max(until(o) for o in self.scenario.objectives.values())
         months = self.first + np.arange(self.rps.shape[1])
-        rows = [j.holds | ((months > ends[name]) & (ends[name] < max(ends.values()))) for name, j in self.judged.items()]
-        return np.asarray(np.logical_and.reduce(rows), dtype=bool)
+        hold = np.ones(self.rps.shape, dtype=bool)
+        for one in self.judged.values():
+            end = until(one.objective)
+            hold &= one.holds | ((months > end) & (end < furthest))
+        return hold
 
     @property
     def cost_month_usd(self) -> FloatArray:
@@ -162,13 +165,13 @@ def month_names(scenario: Scenario, months: int = MONTHS) -> NDArray[np.datetime
 
 def plan(
     scenario: Scenario, rps: FloatArray | None = None, *, months: int = MONTHS, percentiles: Sequence[float] = PERCENTILES,
-    objectives: bool = True, both: bool = False, first: int = 0, month_factor: Value = 1.0,
+    objectives: Iterable[str] | None = None, both: bool = False, first: int = 0, month_factor: Value = 1.0,
 ) -> Plan:  # fmt: skip
     """The plan of *scenario*, in as many worlds as it was drawn.
 
     *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response
     times of each journey; empty: none. *first*: the month of the first column. *month_factor*: see `month_factors`; load that
-    the cost of traffic is made of, over the peak's. *both*: latency objectives judged over the peak hour and over 28 days.
+    the cost of traffic is made of, over the peak's. *objectives*: those to judge; left out, all. *both*: latency objectives judged over the peak hour and over 28 days.
     """
     rps = demand_rps(scenario, months) if rps is None else rps
     rps = np.broadcast_to(rps, (max(worlds_in(scenario), rps.shape[0]), rps.shape[1]))
@@ -185,7 +188,7 @@ def plan(
         }
         if percentiles
         else {},
-        judged=judge(scenario, carried, both=both) if objectives else {},
+        judged=judge(scenario, carried, scenario.objectives if objectives is None else objectives, both=both),
         resources=_resources(scenario, carried, stored, sent),
         stored_bytes=stored,
         sent_bytes=sent,

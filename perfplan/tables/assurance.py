@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from perfplan.blocks import Column, Table
@@ -42,7 +43,7 @@ def assumptions(study: Study) -> Table:
     )  # fmt: skip
 
 
-def items(states: list[State], phase: str) -> Table:
+def items(states: Sequence[State], phase: str) -> Table:
     """The items of one phase (its first letter, such as "1") with answer and verdict."""
     chosen = [s for s in states if s.item.phase.startswith(phase) and s.item.counts]
     rows: list[dict[str, Any]] = [

@@ -9,19 +9,21 @@ import os
 import shutil
 import sys
 import sysconfig
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from perfplan import tables
+from perfplan.artifacts import configs
 from perfplan.blocks import Table
 from perfplan.checklist import states
 from perfplan.document import document, to_json
 from perfplan.reading import read
 from perfplan.scenario.statement import Statement
 from perfplan.uncertainty import Study
+from perfplan.workbook import place
+from perfplan.workbook.judging import judge
 from perfplan.workbook.opening import CACHE, WORLDS, plan_of
 from perfplan.workbook.page import CHAPTERS, page
 
@@ -47,39 +49,44 @@ def _shipped(name: str) -> Path:
     return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "perfplan" / name
 
 
-def make(path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS) -> Study:
+def make(path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS, engine: str = "one") -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
-    Everything is written into a folder beside *out* and put in its place at the end: a failure leaves the old plan.
+    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `place`.
     """
     statement = read(path, overrides)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        with tempfile.TemporaryDirectory() as cache, _environment({CACHE: cache}):
-            (stage / "plan").mkdir()
-            study = _fill(stage / "plan", out, statement, worlds)
-        _swap(stage, out)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+    with place.making(Path(out)) as making:
+        study = _fill(making, statement, worlds, engine)
+        making.publish()
     return study
 
 
-def _fill(folder: Path, old: Path, statement: Statement, worlds: int) -> Study:
+def _fill(making: place.Making, statement: Statement, worlds: int, engine: str) -> Study:
+    folder = making.plan
     inputs = _inputs(folder, statement)
-    _history(folder, old)
+    place.carry_history(folder, making.out)
     kept = (
         *statement.overrides,
         *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()),
     )
-    study = plan_of(read(folder / SCENARIO, kept), worlds)
-    notebooks = {name: _run(name, folder, kept, worlds) for name in _progress([file for file, _, _ in CHAPTERS])}
+    with _environment({CACHE: str(making.room)}):
+        study = plan_of(read(folder / SCENARIO, kept), worlds)
+        with _engine(engine, folder, making.room) as name:
+            notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([file for file, _, _ in CHAPTERS])}
     made = document(study) | {"files": inputs}
     (folder / "plan.json").write_text(to_json(made), encoding="utf-8")
     (folder / "plan.html").write_text(page(study, notebooks), encoding="utf-8")
     _tables(folder / "tables", study)
+    _configs(folder / "configs", study, making.room)
     return study
+
+
+def _configs(folder: Path, study: Study, room: Path) -> None:
+    folder.mkdir()
+    for name, text in configs(study).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    verdicts = {name: {"judge": v.judge, "accepted": v.accepted, "said": v.said} for name, v in judge(folder, room).items()}
+    (folder / "judged.json").write_text(json.dumps(verdicts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _inputs(folder: Path, statement: Statement) -> dict[str, str]:
@@ -98,19 +105,16 @@ def _inputs(folder: Path, statement: Statement) -> dict[str, str]:
     return hashes
 
 
-def _history(folder: Path, old: Path) -> None:
-    """Carry earlier plans over, and the one that is being replaced."""
-    target = folder / "history"
-    target.mkdir()
-    if (old / "history").is_dir():
-        shutil.copytree(old / "history", target, dirs_exist_ok=True)
-    if (old / "plan.json").is_file():
-        text = (old / "plan.json").read_text(encoding="utf-8")
-        number = len(list(target.glob("*.json"))) + 1
-        (target / f"{number:04d}-{json.loads(text)['as_of']}.json").write_text(text, encoding="utf-8")
+def _engine(name: str, folder: Path, room: Path) -> contextlib.AbstractContextManager[str | None]:
+    """One kernel for all notebooks, or papermill's own engine, which starts one for each."""
+    if name == "stock":
+        return contextlib.nullcontext()
+    from perfplan.workbook.engine import one_kernel
+
+    return one_kernel(folder, room)
 
 
-def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int) -> Any:
+def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engine: str | None) -> Any:
     """Execute one notebook by papermill and keep it in the plan folder."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -124,7 +128,8 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int) -> An
             warnings.simplefilter("ignore")  # of papermill's and the kernel client's own code
             made = papermill.execute_notebook(
                 str(notebooks_folder() / f"{name}.ipynb"),
-                str(target),
+                None,
+                engine_name=engine,
                 parameters=parameters,
                 cwd=str(folder),
                 progress_bar=False,
@@ -142,9 +147,12 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int) -> An
 
 
 def _without_times(notebook: Any) -> None:
-    """Take out when and how long: the same inputs give the same file."""
+    """Take out when, how long and by which engine: the same inputs give the same file."""
     notebook.metadata.pop("papermill", None)
+    notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            cell.id = "injected-parameters"  # papermill draws one at random
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
 
@@ -173,18 +181,6 @@ def all_tables(study: Study) -> list[Table]:
         t.breakpoints, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.timeouts, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions,
     )  # fmt: skip
     return [make_table(study) for make_table in plain] + [t.items(states(study), str(phase)) for phase in range(1, 7)]
-
-
-def _swap(stage: Path, out: Path) -> None:
-    """Put the new plan in the place of the old one; the old one is taken away last."""
-    if out.exists():
-        out.rename(stage / "old")
-    try:
-        (stage / "plan").rename(out)
-    except OSError:
-        if (stage / "old").exists():
-            (stage / "old").rename(out)
-        raise
 
 
 @contextlib.contextmanager

@@ -34,13 +34,13 @@ class Verdict:
     said: str
 
 
-def judge(folder: Path) -> dict[str, Verdict]:
-    """The verdict on every file of *folder*, by name."""
+def judge(folder: Path, room: Path) -> dict[str, Verdict]:
+    """The verdict on every file of *folder*, by name; *room*: a folder for sockets and logs."""
     found = {}
     for path in sorted(folder.iterdir()):
         for pattern, one in JUDGES.items():
             if re.fullmatch(pattern, path.name):
-                found[path.name] = one(path)
+                found[path.name] = one(path, room)
     return found
 
 
@@ -65,17 +65,17 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def alerts(path: Path) -> Verdict:
+def alerts(path: Path, _: Path) -> Verdict:
     """`promtool check rules`."""
     return _run(["promtool", "check", "rules", path.name], path.parent, "promtool check rules")
 
 
-def alerts_test(path: Path) -> Verdict:
+def alerts_test(path: Path, _: Path) -> Verdict:
     """`promtool test rules`: every alert fires just above its limit, and is silent just below and without traffic."""
     return _run(["promtool", "test", "rules", path.name], path.parent, "promtool test rules")
 
 
-def load_test(path: Path) -> Verdict:
+def load_test(path: Path, rooms: Path) -> Verdict:
     """`k6 inspect` where k6 is; else k6's grammar of thresholds, by a parser of our own, and the syntax by node."""
     text = path.read_text(encoding="utf-8")
     rules = [rule for row in re.findall(r"^    [^/]*?: \[(.*)\],  //", text, re.M) for rule in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
@@ -86,17 +86,17 @@ def load_test(path: Path) -> Verdict:
         return _run(["k6", "inspect", path.name], path.parent, "k6 inspect")
     if _tool("node") is None:
         return Verdict(judge="grammar of k6 thresholds", accepted=True, said="accepted; neither k6 nor node is installed here")
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
         shutil.copyfile(path, Path(room) / "load_test.mjs")
         return _run(["node", "--check", "load_test.mjs"], Path(room), "grammar of k6 thresholds, node --check")
 
 
-def nginx(path: Path) -> Verdict:
+def nginx(path: Path, rooms: Path) -> Verdict:
     """nginx is started with the file, its port replaced by a socket, and asked for /healthz."""
     tool = _tool("nginx")
     if tool is None:
         return Verdict(judge="nginx", accepted=None, said="nginx is not installed here")
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
         config = path.read_text(encoding="utf-8").replace("listen 127.0.0.1:8080;", f"listen unix:{room}/socket;")
         (Path(room) / "nginx.conf").write_text(config, encoding="utf-8")
         command = [
@@ -119,26 +119,27 @@ def _as_root() -> str:
     return "user root;" if os.geteuid() == 0 else ""
 
 
-def redis(path: Path) -> Verdict:
+def redis(path: Path, rooms: Path) -> Verdict:
     """redis-server is started with the file, on a socket, and asked what memory it may use."""
     tool = _tool("redis-server")
     if tool is None:
         return Verdict(judge="redis-server", accepted=None, said="redis-server is not installed here")
     wanted = re.search(r"^maxmemory (\d+)$", path.read_text(encoding="utf-8"), re.M)
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
         command = [tool, str(path.resolve()), "--port", "0", "--unixsocket", f"{room}/socket", "--dir", room, "--daemonize", "no"]
         with _started(command, Path(room)) as server:
             answer = _ask(server, Path(room) / "socket", b"CONFIG GET maxmemory\r\nQUIT\r\n")
             return _verdict("redis-server, asked for maxmemory", answer, wanted[1].encode() if wanted else b"?", server)
 
 
-def pgbouncer(path: Path) -> Verdict:
+def pgbouncer(path: Path, rooms: Path) -> Verdict:
     """pgbouncer is started with the file, on a socket, and its console asked for the pool size."""
     tool = _tool("pgbouncer")
     if tool is None:
         return Verdict(judge="pgbouncer", accepted=None, said="pgbouncer is not installed here")
     wanted = re.search(r"^default_pool_size = (\d+)$", path.read_text(encoding="utf-8"), re.M)
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
+        rooms.chmod(0o711)
         os.chmod(room, 0o777)  # pgbouncer refuses to be root, and becomes somebody else
         text = path.read_text(encoding="utf-8").replace("\nlisten_addr = 127.0.0.1\n", f"\nlisten_addr =\nunix_socket_dir = {room}\n")
         text = text.replace("\nauth_type = scram-sha-256\n", "\nauth_type = any\nadmin_users = judge\n")
@@ -157,7 +158,7 @@ def _long(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
 
-JUDGES: dict[str, Callable[[Path], Verdict]] = {
+JUDGES: dict[str, Callable[[Path, Path], Verdict]] = {
     r"alerts\.yml": alerts,
     r"alerts_test\.yml": alerts_test,
     r"load_test\.js": load_test,

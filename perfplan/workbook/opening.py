@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,7 @@ def content_key(statement: Statement, worlds: int) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
 def code_key() -> str:
     """A hash of the package's own sources: another version computes anew."""
     digest = hashlib.sha256()
@@ -196,7 +199,7 @@ def checklist(made: Study) -> Block:
     return Block(markup=Html(checklist_table(found)))
 
 
-def checklist_table(found: list[State]) -> str:
+def checklist_table(found: Sequence[State]) -> str:
     """The table of `checklist`."""
     rows = tally(found)
     answer_kinds = [(a, a if a != "none" else "no answer") for a in ANSWERS]
