@@ -117,7 +117,8 @@ def _cell(column: Column, value: Any, largest: float | None) -> str:
     text = Html(f"{first}<br><small>{second}</small>" if line else first)
     if column.broken and column.broken(value):
         text = Html(f'<b class="broken">{text}</b>')
-    return f'<td role="cell" class="{" ".join(classes)}" data-label="{safe(column.header)}"{style}>{text}</td>'
+    number = f' data-v="{value:.9g}"' if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else ""
+    return f'<td role="cell" class="{" ".join(classes)}" data-label="{safe(column.header)}"{number}{style}>{text}</td>'
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -1,4 +1,4 @@
-"""The command line: perfplan new | plan | check | schema | fields | lab."""
+"""The command line: perfplan new | plan | check | diff | validate | schema | fields | lab."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-HOLDS, BREAKS, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes of check; plan uses 0, 2 and 3
+HOLDS, BREAKS, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes of check, diff and validate; plan uses 0, 2, 3 and 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +61,23 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--items", action="store_true", help="the state of every item of the checklist instead")
     check.add_argument("--worlds", type=int, default=500, help="draws of the uncertain inputs (default: 500)")
     check.set_defaults(run=_check)
+
+    diff = commands.add_parser(
+        "diff", help="what differs between two plans; exit 0 where nothing does beyond the tolerance, 1 where something does"
+    )
+    diff.add_argument("before", help="plan folder or its plan.json")
+    diff.add_argument("now", help="plan folder or its plan.json")
+    diff.add_argument(
+        "--tolerance", action="append", default=[], metavar="KIND=SHARE", help="overlook smaller differences, such as cost=5%%"
+    )
+    diff.add_argument("--format", choices=("text", "json", "html"), default="text", help="default: text")
+    diff.set_defaults(run=_diff)
+
+    validate = commands.add_parser(
+        "validate", help="run a plan's notebooks again from its inputs and compare them cell by cell; exit 0 where all are the same"
+    )
+    validate.add_argument("folder", help="plan folder")
+    validate.set_defaults(run=_validate)
 
     schema = commands.add_parser("schema", help="print the JSON schema of scenarios, for editors")
     schema.set_defaults(run=_schema)
@@ -150,6 +167,27 @@ def _check(options: argparse.Namespace) -> int:
     report, holds = check(statement, options.worlds)
     print(report)
     return HOLDS if holds else BREAKS
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from perfplan.workbook import comparing
+
+    allowed = comparing.tolerances(options.tolerance)
+    before, now = comparing.load(options.before), comparing.load(options.now)
+    rows = comparing.differences(before, now, allowed)
+    if options.format == "html":
+        print(comparing.as_html(before, now, rows).rstrip())
+    else:
+        print((comparing.as_json if options.format == "json" else comparing.as_text)(rows).rstrip())
+    return BREAKS if rows else HOLDS
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from perfplan.workbook.validating import validate
+
+    report, same = validate(Path(options.folder))
+    print(report)
+    return HOLDS if same else BREAKS
 
 
 def _schema(_: argparse.Namespace) -> int:

@@ -7,8 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.findings import BROKEN, Finding, bought, cause, findings, first_below, lead_time_s, stuck
-from perfplan.uncertainty import Order, Study, confidence
-from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, short_money, weeks
+from perfplan.scenario.statement import Entry
+from perfplan.uncertainty import Order, RunOut, Study, confidence, sampling_error
+from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, share, short_money, weeks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What stands behind a number: how it is made, from which inputs, by which model, and how good that is."""
+
+    title: str
+    formula: str
+    inputs: tuple[Entry, ...]  # those that move it most, first
+    trust: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +29,7 @@ class Headline:
     name: str
     value: str
     note: str
+    opened: Opened
     broken: str = ""  # the part of the value that breaks a promise
 
 
@@ -111,17 +123,65 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     return (
         Headline(
             name="P(every promise holds), today’s fleet", value=f"{percent(now)} → {percent(then)}", broken=percent(then) if then < asked else "",
-            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}",
+            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}", opened=_open_probability(study),
         ),
         Headline(
             name="Runs out first", value=first.resource.label if np.isfinite(first.quantile(0.95)) or np.isfinite(when) else "nothing",
-            note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})" if np.isfinite(when) else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months",
+            note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})" if np.isfinite(when) else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months", opened=_open_run_out(study, first),
         ),
         Headline(
             name="Cost per month: today → with the plan", value=f"{short_money(cost_now)} → {short_money(float(middle))}",
-            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}",
+            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}", opened=_open_cost(study),
         ),
     )  # fmt: skip
+
+
+MOST_INPUTS = 8  # behind one number
+
+
+def _open_probability(study: Study) -> Opened:
+    worlds = study.worlds.rps.shape[0]
+    then = float(study.p_all[study.last])
+    return Opened(
+        title=f"P(every promise holds) in {month_name(str(study.scenario.as_of), study.last)}: {percent(then)}",
+        formula=f"worlds in which every one of {len(study.worlds.judged)} promises holds / {worlds:,} worlds",
+        inputs=_entries(study, [m.path for m in study.moved if m.months]),
+        trust=f"Each world draws every uncertain input; a promise is judged at that world's load of the month. Sampling error ± {share(sampling_error(then, worlds), 2)}; "
+        "percentiles within 0.5 % of exact ones. What no input says, such as a fault that takes everything along, is in none of the worlds.",
+    )  # fmt: skip
+
+
+def _open_run_out(study: Study, first: RunOut) -> Opened:
+    one = first.resource
+    paths = [p for p in study.statement.entries if p.startswith(("traffic.", f"tiers.{one.tier}."))]
+    moved = {m.path: abs(m.months) for m in study.moved}
+    p05, p50, p95 = (month_name(str(study.scenario.as_of), first.quantile(p)) for p in (0.05, 0.5, 0.95))
+    return Opened(
+        title=f"{one.label[0].upper()}{one.label[1:]} run out: {p50} (P5–P95 {p05} … {p95})",
+        formula=f"first month with arrivals x time held / {one.label} > {share(float(np.median(one.limit)))} at the peak hour",
+        inputs=_entries(study, sorted(paths, key=lambda p: -moved.get(p, 0.0))),
+        trust="Utilization is offered load over what there is: exact for any arrivals and service times. The limit is that of the plan: as stated, one lost included where one may be lost, "
+        "and the peak second carried where that is promised. Growth is a steady rate with events on top.",
+    )  # fmt: skip
+
+
+def _open_cost(study: Study) -> Opened:
+    last = study.last
+    total = float(np.median(study.fleet.cost_usd[:, last]))
+    paths = [p for p in study.statement.entries if "price" in p or p.endswith(("egress", "call_usd", ".call"))]
+    cost = {m.path: abs(m.cost_usd) for m in study.moved}
+    movers = [m.path for m in sorted(study.moved, key=lambda m: -abs(m.cost_usd)) if m.cost_usd and m.path not in paths]
+    return Opened(
+        title=f"Cost with the plan in {month_name(str(study.scenario.as_of), last)}: {money(total)} a month",
+        formula="sum of count x price x 730.5 h + bytes out x price + bytes stored x price + calls x price",
+        inputs=_entries(study, [*movers[:3], *sorted((p for p in paths if study.statement.entries[p].source != "default"), key=lambda p: -cost.get(p, 0.0))]),
+        trust="List or contract prices as stated, no discounts, no people. Traffic of a month follows from its peak hour by the profile of the week; events cost their days.",
+    )  # fmt: skip
+
+
+def _entries(study: Study, paths: list[str]) -> tuple[Entry, ...]:
+    known = study.statement.entries
+    return tuple(known[p] for p in dict.fromkeys(paths) if p in known and known[p].law is not None)[:MOST_INPUTS]
 
 
 def _next_orders(study: Study) -> list[tuple[str, str, float]]:

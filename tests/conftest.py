@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,14 @@ def small(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_text(SMALL, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The node_modules of the packages that judge: TypeScript with k6's types, and axe-core."""
+    room = tmp_path_factory.mktemp("npm")
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(room), "axe-core@4", "typescript@5", "@types/k6@1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        pytest.skip(f"npm could not install axe-core, typescript and @types/k6: {done.stderr.strip()[-200:]}")
+    return room / "node_modules"

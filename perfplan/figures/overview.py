@@ -68,12 +68,13 @@ def demand(study: Study) -> go.Figure:
                 arrowcolor=red,
                 standoff=7,
             )
-    for q, text in ((95, "P95 {}"), (50, "<b>demand</b><br>P50 {}"), (5, "P5 {}")):
-        look.label(fig, months[-1], fan[q][-1], text.format(number(fan[q][-1])), "wide", "ink" if q == 50 else "muted", xshift=8)
+    bottom = 0.7 * min(fan[5])
+    rows = [(fan[q][-1], text.format(number(fan[q][-1])), "ink" if q == 50 else "muted") for q, text in ((95, "P95 {}"), (50, "<b>demand</b><br>P50 {}"), (5, "P5 {}"))]  # fmt: skip
+    look.ends(fig, months[-1], rows, 0.76 * 300 / (top - bottom), only="wide", xshift=8)
     look.label(fig, months[-1], fan[95][-1], "<b>demand</b> P5–P95", "narrow", xanchor="right", yanchor="bottom")
     fig.update_layout(
         xaxis=dict(type="date", range=[months[0], months[-1]], dtick="M3", tickformat="%b\n%Y", hoverformat="%B %Y", anchor="y2"),
-        yaxis=dict(domain=[0.24, 1], range=[0.7 * min(fan[5]), top], ticksuffix=" rps", nticks=6), yaxis2=dict(domain=[0, 0.2], range=[-0.5, 1.8], visible=False),
+        yaxis=dict(domain=[0.24, 1], range=[bottom, top], ticksuffix=" rps", nticks=6), yaxis2=dict(domain=[0, 0.2], range=[-0.5, 1.8], visible=False),
     )  # fmt: skip
     return fig
 
@@ -243,8 +244,8 @@ def promise_by_month(study: Study) -> go.Figure:
         hovertemplate="%{y:.0f} %",
     )
     look.threshold(fig, asked * 100, f"asked for: {percent(asked)}")
-    look.label(fig, months[-1], 100 * float(study.p_all[-1]), "today’s fleet", "wide", xshift=6, yanchor="bottom")
-    look.label(fig, months[-1], 100 * float(study.fleet.p_all[-1]), "with the plan", "wide", xshift=6)
+    rows = [(100 * float(study.p_all[-1]), "today’s fleet", "ink"), (100 * float(study.fleet.p_all[-1]), "with the plan", "ink")]
+    look.ends(fig, months[-1], rows, 300 / 104, only="wide", xshift=6)
     fig.update_layout(
         xaxis=dict(type="date", dtick="M3", tickformat="%b\n%Y", range=[months[0], months[-1]]), yaxis=dict(range=[0, 104], ticksuffix=" %")
     )

@@ -66,8 +66,8 @@ def growth(study: Study) -> go.Figure:
             hovertemplate="%{y:,.0f} rps",
         )
     look.moment(fig, months[0], "today")
-    for q in (5, 50, 95):
-        look.label(fig, months[-1], fan[q][-1], f"P{q} {number(fan[q][-1])}", "wide", xshift=6)
+    rows = [(fan[q][-1], f"P{q} {number(fan[q][-1])}", "ink") for q in (5, 50, 95)]
+    look.ends(fig, months[-1], rows, 300 / max(fan[95]), only="wide", xshift=6)
     fig.update_layout(xaxis=dict(type="date", tickformat="%Y", dtick="M12"), yaxis=dict(rangemode="tozero", ticksuffix=" rps", nticks=6))
     return fig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,15 @@ class Problem:
     def __str__(self) -> str:
         at = f"line {self.line}: " if self.line else ""
         return f"{at}{self.path}: {self.message}" if self.path else f"{at}{self.message}"
+
+
+JOINERS = "\u200c\u200d"  # not seen either, but needed within words of some scripts, and in emoji
+
+
+def unseen(text: str) -> str:
+    """The first character that would not be seen, or would turn the text around, as U+XXXX; "" where there is none."""
+    hidden = next((c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in JOINERS), "")
+    return f"U+{ord(hidden):04X}" if hidden else ""
 
 
 class BadScenario(ValueError):

@@ -14,7 +14,7 @@ import yaml
 
 from perfplan.items import ids
 from perfplan.quantity import Misread, Quantity, a, parse
-from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of
+from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of, unseen
 from perfplan.reading.history import History, read_history
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario, Traffic
@@ -122,6 +122,9 @@ class _Reader:
             if one.key == "calls" and key not in self.names.get("tiers", ()):
                 self._bad(at, f"{path}.{key}", f"is not a tier of this scenario{_nearest(key, self.names.get('tiers', ()))}")
                 continue
+            if section is not None and unseen(key):
+                self._bad(at, path, f"names must be made of characters that are seen; got {unseen(key)} in {shorten(key)!a}")
+                continue
             if section is not None and not _NAME.fullmatch(key) and one.key != "answers":
                 self._bad(at, path, f"names must be 1 to 100 characters without . = ; and control characters; got {shorten(key)!r}")
                 continue
@@ -171,6 +174,8 @@ class _Reader:
             raise Misread(f"must name one of the {kind.section}; got {shorten(text)}{_nearest(text, self.names.get(kind.section, ()))}")
         if isinstance(kind, Reference) and kind.kinds and self._kind_of(kind.section, text) not in kind.kinds:
             raise Misread(f"must name a {' or '.join(kind.kinds)}; {text} is a {self._kind_of(kind.section, text)}")
+        if isinstance(kind, Text) and unseen(text):
+            raise Misread(f"must be one line of characters that are seen; got {unseen(text)} in {shorten(text)!a}")
         if isinstance(kind, Text) and len(text) > kind.longest:
             raise Misread(f"must be at most {kind.longest} characters; got {len(text)}")
         if isinstance(kind, Text) and kind.pattern and not re.fullmatch(kind.pattern, text):

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -170,7 +171,12 @@ def _progress(names: list[str]) -> Iterator[str]:
 def _tables(folder: Path, study: Study) -> None:
     folder.mkdir()
     for one in all_tables(study):
-        one.tidy().to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
+        one.tidy().map(_no_formula).to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
+
+
+def _no_formula(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and re.match(r"[=@\t\r]|[+-](?![\d.$])", value) else value
 
 
 def all_tables(study: Study) -> list[Table]:

@@ -224,6 +224,6 @@ def checklist_table(found: Sequence[State]) -> str:
         for h, c in (("Phase", ""), ("Items", " class=num"), ("Not met", " class=num"), ("Answers", ""), ("Verdicts", ""))
     )
     return (
-        f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(summary(found))}. A bar is a whole phase, its parts in the order of the keys.</small>{keys}</caption>'
-        f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(summary(found))}. A bar is a whole phase, its parts in the order of the keys below.</small></caption>'
+        f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table>{keys}</div>'
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from perfplan import look, tables
-from perfplan.blocks import Html, safe
+from perfplan.blocks import Column, Html, Table, safe
 from perfplan.checklist import states, summary
-from perfplan.story import Headline, Story, story
+from perfplan.scenario.statement import shown
+from perfplan.story import Headline, Opened, Story, story
 from perfplan.uncertainty import Study
 from perfplan.words import NBSP, day_name
 from perfplan.workbook.opening import checklist_table
@@ -74,13 +75,13 @@ def _first_screen(study: Study, told: Story, overview: Any) -> str:
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
         f'<div class="verdict"><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p></div>'
-        f'<dl class="three">{"".join(map(_headline, told.headlines))}</dl>{picture}'
+        f'<dl class="three">{"".join(_headline(h, i) for i, h in enumerate(told.headlines, 1))}</dl>{picture}'
         f'<div class="decide{nothing}"><p>{safe(told.decision)}</p><details><summary>Why?</summary><p>{safe(told.why)}</p></details>'
-        f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div></section>"
+        f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div>{''.join(_opened(h.opened, i) for i, h in enumerate(told.headlines, 1))}</section>"
     )
 
 
-def _headline(one: Headline) -> str:
+def _headline(one: Headline, number: int) -> str:
     value = str(safe(one.value))
     if one.broken:
         value = (
@@ -88,7 +89,26 @@ def _headline(one: Headline) -> str:
             if one.value.count(one.broken) == 1
             else f'{value.rpartition("→")[0]}→ <span class="broken">{safe(one.broken)}</span>'
         )
-    return f'<div><dt>{safe(one.name)}</dt><dd><span class="name">{value}</span></dd><dd>{safe(one.note)}</dd></div>'
+    button = f'<button class="n name" popovertarget="n{number}" aria-haspopup="dialog">{value}<sup>({number})</sup></button>'
+    return f"<div><dt>{safe(one.name)}</dt><dd>{button}</dd><dd>{safe(one.note)}</dd></div>"
+
+
+def _opened(one: Opened, number: int) -> str:
+    """The sheet behind a number: on the screen it slides in, on paper it stands in a numbered list."""
+    columns = (Column(key="input", header="Input"), Column(key="value", header="Value", write=str), Column(key="interval", header="P5 … P95", write=str), Column(key="source", header="Source"))  # fmt: skip
+    rows = [
+        {"input": e.path, "value": shown(e)[0], "interval": shown(e)[1] or "certain", "source": f"{e.source}: {e.where}"}
+        for e in one.inputs
+    ]
+    table = (
+        Table(name="", title="", subtitle="", frame=tables.common.frame_of(rows), columns=columns, stack=2, captioned=False).html()
+        if rows
+        else ""
+    )
+    return (
+        f'<div class="opened" popover id="n{number}" role="dialog" aria-label="{safe(one.title)}"><button class="close tool" popovertarget="n{number}" popovertargetaction="hide">Close</button>'
+        f'<h3><span class="print-only nobr">({number}) </span>{safe(one.title)}</h3><code>{safe(one.formula)}</code>{table}<p>{safe(one.trust)}</p></div>'
+    )
 
 
 # ---- chapters ----
@@ -108,7 +128,15 @@ def _chapter(number: int, name: str, reader: str, notebook: Any) -> str:
                 parts.append(_figure(data[PLOTLY]))
             elif "text/html" in data:
                 parts.append(_block("".join(data["text/html"])))
+    parts.append(_code(notebook))
     return _section(name, f"{number} {name}", reader, [p for p in parts if p])
+
+
+def _code(notebook: Any) -> str:
+    """The cells of a chapter's notebook, behind a toggle."""
+    cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    text = "\n\n".join(c for c in cells if c.strip())
+    return f'<details class="code"><summary>Code of this chapter</summary><pre tabindex="0"><code>{safe(text)}</code></pre></details>'
 
 
 def _section(anchor: str, name: str, reader: str, parts: list[str]) -> str:

@@ -1,0 +1,210 @@
+"""Files that leave the page: their numbers, their grammar, and whether the real tools accept them and refuse broken twins."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from perfplan.artifacts import configs
+from perfplan.artifacts.common import Source
+from perfplan.artifacts.k6 import threshold_problem, users_at
+from perfplan.artifacts.prometheus import burns
+from perfplan.artifacts.text import slug
+from perfplan.findings import findings
+from perfplan.ladder import ladder
+from perfplan.plan.paths import carry
+from perfplan.reading import read
+from perfplan.uncertainty import study
+from perfplan.workbook import judging
+from tests.conftest import SMALL
+
+TOOLS = {"alerts.yml": "promtool", "alerts_test.yml": "promtool", "load_test.js": "node", "nginx.conf": "nginx", "redis-redis.conf": "redis-server", "pgbouncer-postgres.ini": "pgbouncer"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(storefront):
+    return configs(storefront)
+
+
+@pytest.fixture
+def folder(files, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def room():
+    """A folder that others may pass through: pgbouncer refuses to be root, and becomes somebody else."""
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
+
+
+def needs(tool):
+    return pytest.mark.skipif(shutil.which(tool, path=judging.WHERE) is None, reason=f"needs Debian's {tool}")
+
+
+# what k6's documentation shows as valid, and what its parser refuses (exit 104)
+@pytest.mark.parametrize(
+    "rule", ["p(95)<300", "p(99.9) < 1.5", "avg<200", "rate<0.01", "count==0", "max>=1e3", "med<=50", "value!=0", "rate===1"]
+)
+def test_thresholds_of_k6_grammar_are_accepted(rule):
+    assert threshold_problem(rule) is None
+
+
+@pytest.mark.parametrize("rule", ["p95<300", "p(101)<5", "p(-1)<5", "95th<300", "avg=<2", "avg<fast", "<300", "", "p(95)<300ms"])
+def test_other_thresholds_are_refused(rule):
+    assert threshold_problem(rule) is not None
+
+
+def test_every_file_names_its_inputs_and_the_same_inputs_give_the_same_bytes(storefront, files):
+    digest = storefront.statement.digest()
+    assert all(f"sha256:{digest}" in text for text in files.values())
+    assert configs.__wrapped__(storefront) == files
+    assert storefront.statement.but("traffic.burst=11s").digest() != digest
+
+
+def test_the_load_test_asks_for_the_promises_and_the_rates_of_the_plan(storefront, files):
+    text = files["load_test.js"]
+    assert "dropped_iterations: ['count==0']" in text
+    assert '"http_req_duration{journey:search}": ["p(95)<300"]' in text
+    assert '"http_req_failed{journey:checkout}": ["rate<0.01"]' in text
+    assert re.search(r"soak: .*\n\s+executor: 'constant-arrival-rate', rate: 159\d,", text)  # 0.8 x 60,000 users x 2/min / 60, nearly
+    shares = [float(s) for s in re.findall(r"share: ([\d.]+)", text)]
+    assert sum(shares) == pytest.approx(1, abs=2e-6)
+    assert shares == pytest.approx([0.62, 0.28, 0.10], abs=1e-6)
+
+
+def test_virtual_users_follow_littles_law(storefront):
+    source = Source(study=storefront)
+    made = storefront.middle
+    for rps in (200.0, 1500.0):
+        state = carry(made.scenario, made.rps[:, :1] * 0 + rps, made.carried.hit_ratio)
+        busy = sum(float(state.journey_rps[n][0, 0]) * float(j.mean_s[0, 0]) for n, j in state.journeys.items())
+        assert users_at(source, rps) == max(math.ceil(2 * busy), 2)
+
+
+def test_burn_rates_are_those_of_the_workbook(storefront):
+    found = {(b.objective, b.hours): b for b in burns(Source(study=storefront))}
+    thirty = [found["checkout available", hours] for hours in (1, 6, 72)]
+    assert [b.factor for b in thirty] == pytest.approx([14.4, 6.0, 1.0])  # The Site Reliability Workbook, table 5-2
+    assert [b.limit for b in thirty] == pytest.approx([0.0144, 0.006, 0.001])
+    assert [b.windows for b in thirty] == [("1h", "5m"), ("6h", "30m"), ("72h", "6h")]
+    assert found["browse p95", 1].factor == pytest.approx(0.02 * 28 * 24)  # promised over 28 days
+
+
+def test_the_ladder_keeps_its_order_and_says_where_what_is_stated_does_not(storefront, small):
+    made = ladder(storefront)
+    assert all(r.holds for r in made.relations)
+    client = made.value_s("client_timeout")
+    assert made.value_s("tiers.postgres.acquire_timeout") < made.value_s("tiers.postgres.statement_timeout") < made.value_s("tiers.api.request_timeout") < client  # fmt: skip
+    assert made.value_s("tiers.payments.timeout") < made.value_s("tiers.api.request_timeout")
+    assert made.value_s("tiers.postgres.idle_timeout") < made.value_s("balancer_idle") < made.value_s("tiers.api.keep_alive")
+    small.write_text(SMALL.replace("hold_time: 1ms", "hold_time: 1ms, statement_timeout: 30s, idle_timeout: 5min") + "client_timeout: 2s\n")
+    found = {f.about: f for f in findings(study(read(small), worlds=40)) if f.phase == 3}
+    assert (
+        found["client_timeout"].value == "tiers.app.request_timeout 50\N{NO-BREAK SPACE}s against client_timeout 2\N{NO-BREAK SPACE}s"
+    )  # it outlasts a statement of 30 s
+    assert (
+        "tiers.store.idle_timeout 5\N{NO-BREAK SPACE}min against balancer_idle 1\N{NO-BREAK SPACE}min"
+        in found["tiers.store.idle_timeout"].value
+    )
+
+
+def test_identifiers_are_plain_and_different_for_different_names():
+    names = [
+        "api",
+        "Api",
+        "API",
+        "a b",
+        "a-b",
+        "a_b",
+        "a  b",
+        "../../etc/passwd",
+        "=cmd|' /C calc'!A0",
+        "ä",
+        "日本",
+        "x" * 10_000,
+        "x" * 9_999,
+        "",
+        "1",
+    ]
+    found = [slug(n) for n in names]
+    assert len({f.lower() for f in found}) == len(names)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_-]{0,60}", f) for f in found)
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("name", [pytest.param(n, marks=needs(t)) for n, t in TOOLS.items()])
+def test_the_real_tool_accepts_the_file(folder, room, name):
+    verdict = judging.judge(folder, room)[name]
+    assert verdict.accepted is True, verdict.said
+
+
+BROKEN = {
+    "alerts.yml": (" > 0)", " >> 0)"),
+    "alerts_test.yml": ("exp_alerts: []", "exp_alerts: [{exp_labels: {severity: page}}]"),
+    "load_test.js": ('["p(95)<300"]', '["p95<300"]'),
+    "nginx.conf": ("worker_processes auto;", "worker_processes many;"),
+    "redis-redis.conf": ("maxmemory-policy allkeys-lru", "maxmemory-policy oldest-first"),
+    "pgbouncer-postgres.ini": ("pool_mode = transaction", "pool_mode = sometimes"),
+}
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("name", [pytest.param(n, marks=needs(t)) for n, t in TOOLS.items()])
+def test_the_real_tool_refuses_a_broken_twin(folder, room, name):
+    path, (good, bad) = folder / name, BROKEN[name]
+    assert good in path.read_text()
+    path.write_text(path.read_text().replace(good, bad, 1))
+    verdict = judging.JUDGES[next(p for p in judging.JUDGES if re.fullmatch(p, name))](path, room)
+    assert verdict.accepted is False
+
+
+HOSTILE = ["<script>alert(1)</script>", '"}} drop', "{{7*7}}", "${x}", "`id`", "*/ alert(1) //", "a'b\"c", "$(reboot)", "x" * 100]
+
+
+@pytest.mark.judge
+@needs("promtool")
+def test_hostile_names_are_only_text_in_every_file(small, tmp_path, room):
+    text, names = SMALL, dict(zip(("read", "app", "store", "read p95", "near"), HOSTILE, strict=False))
+    for plain, hostile in names.items():
+        quoted = json.dumps(hostile)
+        text = re.sub(rf"(?<![\w']){plain}(?=:)", lambda _, q=quoted: q, text)
+        text = re.sub(rf"journey: {plain}\b", lambda _, q=quoted: f"journey: {q}", text)
+    small.write_text(
+        text.replace("name: small", f"name: {json.dumps(HOSTILE[5])}").replace(
+            "traffic: {", "traffic: {events: [{name: \"'; # =cmd|' /C calc'!A0\", month: 2027-01, factor: 1.1}], "
+        )
+    )
+    made = configs(study(read(small), worlds=40))
+    (tmp_path / "configs").mkdir()
+    for name, content in made.items():
+        assert re.fullmatch(r"[a-z0-9_.-]+", name)
+        (tmp_path / "configs" / name).write_text(content, encoding="utf-8")
+    for name, verdict in judging.judge(tmp_path / "configs", room).items():
+        assert verdict.accepted in (True, None), (name, verdict.said)
+    assert not re.search(r"<script", made["runbook.md"])
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs npm")
+def test_typescript_finds_k6s_types_kept(files, npm, tmp_path):
+    (tmp_path / "load_test.js").write_text(files["load_test.js"])
+    (tmp_path / "globals.d.ts").write_text("declare const __ENV: Record<string, string | undefined>;\n")
+
+    def compile_it():
+        command = ["node", str(npm / "typescript" / "bin" / "tsc"), "--allowJs", "--checkJs", "--noEmit", "--strict", "--noImplicitAny", "false", "--skipLibCheck",
+                   "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--typeRoots", str(npm / "@types"), "--types", "k6", "load_test.js", "globals.d.ts"]  # fmt: skip
+        (tmp_path / "node_modules").exists() or (tmp_path / "node_modules").symlink_to(npm)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = compile_it()
+    assert done.returncode == 0, done.stdout
+    (tmp_path / "load_test.js").write_text(files["load_test.js"].replace("http.get(", "http.fetch("))
+    assert compile_it().returncode != 0
