@@ -1,5 +1,7 @@
 """The plan folder, its notebooks, its page, and the commands that make them."""
 
+import csv
+import html
 import json
 import os
 import re
@@ -240,6 +242,93 @@ def test_names_from_outside_appear_as_text(small, tmp_path):
     assert json.loads((tmp_path / "plan" / "plan.json").read_text())["name"] == "small"
 
 
+def test_neither_the_order_of_notebooks_nor_time_zone_and_language_change_a_byte(tmp_path):
+    code = (
+        "import sys; from perfplan.workbook import folder, make\n"
+        "folder.CHAPTERS = tuple(reversed(folder.CHAPTERS)) if sys.argv[2] == 'reversed' else folder.CHAPTERS\n"
+        f"make({str(STOREFRONT)!r}, sys.argv[1], (), 30)"
+    )
+    here, there = tmp_path / "here", tmp_path / "there"
+    for out, order, more in (
+        (here, "forward", {"TZ": "UTC"}),
+        (there, "reversed", {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "5"}),
+    ):
+        subprocess.run([sys.executable, "-c", code, str(out), order], env=os.environ | more, check=True, capture_output=True)
+    files = [p.relative_to(here) for p in here.rglob("*") if p.is_file()]
+    assert len(files) > 50
+    assert {p.relative_to(there) for p in there.rglob("*") if p.is_file()} == set(files)
+    assert [str(p) for p in files if (here / p).read_bytes() != (there / p).read_bytes()] == []
+
+
+def test_diff_shows_what_differs_by_kind_and_overlooks_what_is_allowed(folder, tmp_path, capsys):
+    earlier = next((folder / "history").glob("*.json"))  # with 70,000 users instead of 55,000 to 65,000
+    assert main(["diff", str(folder), str(folder)]) == 0
+    assert capsys.readouterr().out == "0 differences\n"
+    assert main(["diff", str(earlier), str(folder)]) == 1
+    text = capsys.readouterr().out
+    assert "input   Input: traffic.peak_users: 70k -> 55k to 65k" in text
+    kinds = [line.split()[0] for line in text.splitlines()[:-1]]
+    assert {"input", "demand", "cost"} <= set(kinds)
+    assert main(["diff", str(earlier), str(folder), "--tolerance", "demand=50%", "--tolerance", "cost=60%", "--format", "json"]) == 1
+    rows = json.loads(capsys.readouterr().out)["differences"]
+    assert not {"demand", "cost"} & {row["kind"] for row in rows}
+    assert main(["diff", str(earlier), str(folder), "--format", "html"]) == 1
+    page = capsys.readouterr().out
+    assert "default-src 'none'" in page
+    assert "55k to 65k" in page
+    for bad in (
+        ["diff", str(tmp_path), str(folder)],
+        ["diff", str(folder), str(folder), "--tolerance", "cost"],
+        ["diff", str(STOREFRONT), str(folder)],
+    ):
+        assert main(bad) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_validate_runs_a_plan_again_and_finds_what_was_changed(folder, tmp_path, capsys):
+    copy = tmp_path / "plan"
+    shutil.copytree(folder, copy)
+    for name in ("0_capacity_plan", "1_requirements", "2_architecture", "5_monitoring", "6_optimization"):
+        (copy / "notebooks" / f"{name}.ipynb").unlink()
+    assert main(["validate", str(copy)]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"3_implementation: (\d+) of \1 cells are the same", said)
+    assert said.endswith("the plan can be reproduced\n")
+    changed = copy / "notebooks" / "4_testing.ipynb"
+    changed.write_text(changed.read_text().replace("every journey answers", "every journey sings", 1))
+    assert main(["validate", str(copy)]) == 1
+    assert re.search(r"  cell \d+: differs: tables.stages", capsys.readouterr().out)
+    assert main(["validate", str(tmp_path)]) == 2
+
+
+def test_texts_that_a_spreadsheet_would_run_are_only_text(small, tmp_path):
+    small.write_text(
+        SMALL.replace(
+            "growth: 1%/month to 3%/month}",
+            "growth: 1%/month to 3%/month, events: [{name: \"=cmd|' /C calc'!A0\", month: 2027-01, factor: 1.1}]}",
+        )
+    )
+    make(small, tmp_path / "plan", (), 40)
+    tables = {p.name: p.read_text() for p in (tmp_path / "plan" / "tables").glob("*.csv")}
+    assert "'=cmd" in tables["assumptions.csv"]
+    cells = [cell for text in tables.values() for row in csv.reader(text.splitlines()) for cell in row]
+    assert [c for c in cells if re.match(r"[=@\t\r]", c)] == []
+
+
+@pytest.mark.parametrize("hidden", ["\u202e", "\u200f", "\u2066", "\ufeff", "\x07", "\x1b[31m", "\ud800", "\u2028", "a\nb"])
+def test_text_that_is_not_seen_is_refused_by_its_number(small, hidden):
+    from perfplan.reading import BadScenario, read
+
+    for where in ("name: small", "  near:"):
+        plain = where.strip(" :").removeprefix("name: ")
+        small.write_text(SMALL.replace(where, where.replace(plain, json.dumps(plain + hidden))), encoding="utf-8")
+        with pytest.raises(
+            BadScenario,
+            match=r"characters that are seen; got U\+[0-9A-F]{4,6}|special characters are not allowed|control character|invalid Unicode",
+        ):
+            read(small)
+
+
 @pytest.mark.judge
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 @pytest.mark.parametrize("width", [1280, 390])
@@ -281,6 +370,87 @@ def test_figures_are_drawn_in_the_browser(folder, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
     figures = done.stdout.count('class="plot')
     assert done.stdout.count("main-svg") >= figures
+
+
+def opened(page, script, tmp_path, width=1280, theme="light"):
+    """What a script says that runs in the page after it has loaded; the page's policy is taken out, as it would refuse it."""
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text()).replace(
+        '<html lang="en">', f'<html lang="en" data-theme="{theme}">'
+    )
+    told = "const tell = said => { const p = document.createElement('pre'); p.id = 'told'; p.textContent = JSON.stringify(said); document.body.append(p); };"
+    path = tmp_path / "opened.html"
+    path.write_text(text.replace("</body></html>", f"<script>{told}{script}</script></body></html>"))
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--window-size={width},1200",
+        "--virtual-time-budget=30000",
+        "--dump-dom",
+        f"file://{path}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    return json.loads(html.unescape(re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_an_accessibility_checker_finds_nothing_serious(folder, npm, tmp_path, width, theme):
+    axe = (npm / "axe-core" / "axe.min.js").read_text()
+    script = (
+        axe
+        + "\naddEventListener('load', () => setTimeout(() => axe.run({ resultTypes: ['violations'] }).then(r => tell([r.passes.length, r.violations.map(v => [v.impact, v.id, v.nodes[0].html])])), 1000));"
+    )
+    passes, violations = opened(folder / "plan.html", script, tmp_path, width, theme)
+    assert passes > 20
+    assert [v for v in violations if v[0] in ("serious", "critical")] == []
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_numbers_open_tables_sort_and_copy_without_formulas(folder, tmp_path):
+    script = """addEventListener('load', () => setTimeout(() => {
+      const button = document.querySelector('.three button.n');
+      button.click();
+      const sheet = document.getElementById(button.getAttribute('popovertarget'));
+      const table = [...document.querySelectorAll('.table > table')].find(t => t.caption?.textContent.includes('gets the most calls'));
+      const column = () => [...table.tBodies].flatMap(b => [...b.rows]).map(r => Number(r.cells[1].dataset.v));
+      const head = table.tHead.rows[0].cells[1];
+      head.querySelector('button').click();
+      const up = column();
+      head.querySelector('button').click();
+      tell({ open: sheet.matches(':popover-open'), said: sheet.innerText, up, down: column(), sorted: head.getAttribute('aria-sort'),
+             csv: csv(table).split('\\r\\n').length, field: [field('=1+1'), field('-2.5'), field('@x'), field('a"b'), field('-x')] });
+    }, 500));"""
+    told = opened(folder / "plan.html", script, tmp_path)
+    assert told["open"]
+    assert "worlds in which every one of 8 promises holds" in told["said"]
+    assert "traffic." in told["said"]
+    assert told["up"] == sorted(told["up"])
+    assert told["down"] == sorted(told["up"], reverse=True)
+    assert told["sorted"] == "descending"
+    assert told["csv"] == len(told["up"]) + 2
+    assert told["field"] == ['"\'=1+1"', '"-2.5"', '"\'@x"', '"a""b"', '"\'-x"']
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_the_page_prints_to_a4(folder, tmp_path):
+    pdf = tmp_path / "plan.pdf"
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=30000",
+        f"--print-to-pdf={pdf}",
+        f"file://{folder / 'plan.html'}",
+    ]
+    subprocess.run(command, capture_output=True, timeout=180, check=True)
+    content = pdf.read_bytes()
+    boxes = set(re.findall(rb"/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]", content))
+    assert {(round(float(w)), round(float(h))) for w, h in boxes} == {(595, 842)}  # A4 in points
+    assert len(re.findall(rb"/Type ?/Page\b", content)) > 10  # ten chapters, each on a page of its own
 
 
 def test_a_wheel_brings_notebooks_and_data(tmp_path):

@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -52,10 +53,11 @@ def making(out: Path) -> Iterator[Making]:
     stage = out.parent / f".{out.name}.making"
     with _locked(out.parent / f".{out.name}.lock", out):
         recover(out, stage)
-        room = Path(tempfile.mkdtemp(prefix=ROOM))
+        room = Path(tempfile.gettempdir()) / f"{ROOM}{secrets.token_hex(4)}"
         try:
             (stage / "plan").mkdir(parents=True)
-            (stage / "room").symlink_to(room)  # so that the next run finds it, should this one be killed
+            (stage / "room").symlink_to(room)  # first, so that the next run finds it, should this one be killed
+            room.mkdir(mode=0o700)
             yield Making(out=out, stage=stage, room=room)
         finally:
             shutil.rmtree(room, ignore_errors=True)
