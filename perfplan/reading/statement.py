@@ -298,6 +298,17 @@ class _Reader:
         self.problems.append(Problem(line, path, message))
 
 
+def stated_text(path: Path, overrides: tuple[str, ...]) -> str:
+    """The scenario at *path* as YAML with *overrides* written into it; comments are not kept."""
+    reader = _Reader(path, text_of(path), (), "")
+    for override in overrides:
+        reader._override(override)
+    if reader.problems:
+        raise BadScenario(str(path), reader.problems)
+    said = "".join(f"#   {ascii(o)[1:-1]}\n" for o in overrides)
+    return f"# {ascii(path.name)[1:-1]}, with what was tried:\n{said}{yaml.serialize(reader.root, allow_unicode=True)}"
+
+
 @dataclass(frozen=True)
 class Maker:
     """Makes a record from its fields; a class, so that a statement can be stored."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from perfplan.artifacts import configs
 from perfplan.blocks import Block, Html, empty_block, finding_block, key, mix, safe
 from perfplan.checklist import ANSWERS, VERDICTS, State, states, summary, tally
 from perfplan.findings import findings as all_findings
@@ -186,6 +187,19 @@ def findings(made: Study, phase: int) -> Block:
         blocks.append(finding_block(f.kind, severity, f.title, {"Rule": f.rule, "Value": f.value, "Reason": f.reason, "Remedy": f.remedy}))
     calm = empty_block("Nothing is broken", "Every promise holds for the months asked for, with what there is today.") if phase == 0 else ""
     return Block(markup=Html("".join(blocks) or calm))
+
+
+def files(made: Study, *beginnings: str) -> Block:
+    """The generated files whose names begin so, each behind its name."""
+    parts = []
+    for name, text in configs(made).items():
+        if name.startswith(beginnings):
+            shown = (
+                f'<details class="code"><summary>configs/{safe(name)}</summary><pre tabindex="0"><code>{safe(text)}</code></pre></details>'
+            )
+            parts.append(shown + f'<p class="print-only">configs/{safe(name)} lies beside this page.</p>')
+    head = '<p class="note">Generated with the numbers of this plan, each line with its reason; what the real tools said of them stands in configs/judged.json.</p>'
+    return Block(markup=Html(f'<div class="files">{head}{"".join(parts)}</div>'))
 
 
 def missing(title: str, needed: str) -> Block:
