@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,15 +139,15 @@ def _new(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     from perfplan.story import story
-    from perfplan.workbook import make
+    from perfplan.workbook import make, place
 
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see UNASKED in workbook/engine.py
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # clean up, as for Ctrl-C
     path = _scenario(options)
     out = Path(options.out) if options.out else Path("plans") / path.resolve().parent.name
     _refuse_other_folders(out)
     _refuse_worlds(options.worlds)
-    study = make(path, out, tuple(options.overrides), options.worlds, options.engine)
+    with place.stopping_on_signals():
+        study = make(path, out, tuple(options.overrides), options.worlds, options.engine)
     for line in story(study).lines():
         print(line)
     print(out / "plan.html")

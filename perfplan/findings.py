@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,7 +69,8 @@ class Finding:
         return {BROKEN: "Breaks a promise", RISK: "At risk", HOLDS: "Holds"}[self.kind]
 
 
-def findings(study: Study) -> list[Finding]:
+@functools.lru_cache(maxsize=4)
+def findings(study: Study) -> tuple[Finding, ...]:
     """All findings, broken promises first, each group by the month it starts."""
     found = [
         *_objectives(study),
@@ -79,7 +81,7 @@ def findings(study: Study) -> list[Finding]:
         *_budgets(study),
         *_timeouts(study),
     ]
-    return sorted(found, key=lambda f: (ORDER[f.kind], f.month, f.about))
+    return tuple(sorted(found, key=lambda f: (ORDER[f.kind], f.month, f.about)))
 
 
 # ---- objectives ----
@@ -390,9 +392,9 @@ def _caches(study: Study) -> Iterator[Finding]:
 
 
 def _headroom(study: Study) -> Iterator[Finding]:
-    from perfplan.sweeps import knee
+    from perfplan.sweeps import todays_knee
 
-    found = knee(study.scenario)
+    found = todays_knee(study)
     wanted = float(np.median(study.scenario.headroom))
     has = found.rps / found.peak_rps
     first = found.saturated[found.first]

@@ -7,6 +7,7 @@ other side does, else a request meets a closed one.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -73,6 +74,7 @@ def round_up(value_s: float) -> float:
     return next(float(round(step * scale, 6)) for step in STEPS if step * scale >= value_s * (1 - 1e-9))
 
 
+@functools.lru_cache(maxsize=4)
 def ladder(study: Study) -> Ladder:
     """The time-outs of the scenario, callees first; what is not stated follows from today's peak hour at the median."""
     made = study.middle

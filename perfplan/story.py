@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,7 @@ class Story:
         return [self.verdict, self.remedy, "; ".join(numbers[:2]), numbers[2], self.decision]
 
 
+@functools.lru_cache(maxsize=4)
 def story(study: Study) -> Story:
     """The story of *study*."""
     found = findings(study)

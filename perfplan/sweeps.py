@@ -5,6 +5,7 @@ A sweep puts its range on the second axis of the plan, where the months are othe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -183,9 +184,21 @@ def targets(scenario: Scenario) -> dict[str, float]:
     return found
 
 
+@functools.lru_cache(maxsize=4)
+def todays_knee(study: Study) -> Knee:
+    """The knee of today's fleet."""
+    return knee(study.scenario)
+
+
+@functools.lru_cache(maxsize=4)
+def steadys_knee(study: Study) -> Knee:
+    """The knee of today's fleet under a steady load, without its peak seconds."""
+    return knee(without_throughput(study.scenario))
+
+
 def steady_knee(study: Study) -> float:
     """Highest steady load that breaks no promise, its peak seconds aside; where no load does, where the first station saturates."""
-    found = knee(without_throughput(study.scenario))
+    found = steadys_knee(study)
     first = min(found.saturated.values())
     return found.rps if np.isfinite(found.rps) else first if np.isfinite(first) else 3 * found.peak_rps
 

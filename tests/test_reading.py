@@ -88,7 +88,7 @@ def test_worlds_are_the_same_for_the_same_seed_and_field(statement):
             "name: small\nanswers: {9.9.9: {value: yes, owner: me, date: 2026-01-01}}",
             "answers.9.9.9: is not an item of the checklist",
         ),
-        ("name: small", 'name: "a\\nb"', "must be a name such as storefront"),
+        ("name: small", 'name: "a\\nb"', "must be one line of characters that are seen"),
     ],
 )
 def test_a_mistake_is_named_with_line_field_rule_value_and_way_out(small, old, new, says):

@@ -43,7 +43,8 @@ def folder(tmp_path_factory):
 def test_a_plan_folder_holds_what_it_should(folder):
     names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert {"plan.html", "plan.json", "inputs/scenario.yaml", "inputs/traffic.csv", "tables/orders.csv", "tables/assumptions.csv"} <= names
-    assert {f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb")} <= names
+    assert {f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("[0-9]*.ipynb")} <= names
+    assert {"configs/load_test.js", "configs/alerts.yml", "configs/judged.json", "configs/runbook.md"} <= names
     assert (folder / "inputs" / "scenario.yaml").read_bytes() == STOREFRONT.read_bytes()
     assert not [p for p in folder.parent.iterdir() if p.name.startswith(".")]  # nothing left beside it
 

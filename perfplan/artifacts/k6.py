@@ -11,7 +11,7 @@ from perfplan.artifacts.common import Source, first, ms
 from perfplan.artifacts.text import comment, js, slug
 from perfplan.plan.paths import carry
 from perfplan.scenario import Errors, Latency, Scenario
-from perfplan.sweeps import knee, steady_knee, without_throughput
+from perfplan.sweeps import steady_knee, steadys_knee
 from perfplan.words import number
 
 SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
@@ -22,7 +22,7 @@ def load_test(source: Source) -> str:
     """The script; its stages are chosen by STAGE, its target by BASE_URL."""
     study = source.study
     scenario = study.scenario
-    found, limit = knee(without_throughput(scenario)), steady_knee(study)
+    found, limit = steadys_knee(study), steady_knee(study)
     today, second = found.peak_rps, float(scenario.traffic.peak_second)
     stages = (
         _constant("smoke", 0.01 * today, "1m", "1 % of today's peak hour", source),

@@ -8,7 +8,7 @@ from perfplan.artifacts.common import Source, first
 from perfplan.artifacts.text import markdown
 from perfplan.findings import lead_time_s
 from perfplan.scenario import Cache, Database, Partner, Queue, Service
-from perfplan.sweeps import knee
+from perfplan.sweeps import todays_knee
 from perfplan.words import count, day_name, duration, number, percent, rate, share, size, weeks
 
 
@@ -64,7 +64,7 @@ def _errors(source: Source) -> tuple[str, str, str, str]:
 
 
 def _throughput(source: Source) -> tuple[str, str, str, str]:
-    found = knee(source.study.scenario)
+    found = todays_knee(source.study)
     first_tier = found.first.removeprefix("tiers.").replace(".", " ")
     limit = found.saturated[found.first]
     return (

@@ -36,7 +36,7 @@ from perfplan.scenario import (
     Tier,
     Users,
 )
-from perfplan.sweeps import Knee, knee, shares_of_latency
+from perfplan.sweeps import Knee, shares_of_latency, todays_knee
 from perfplan.uncertainty import Study
 from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
 
@@ -240,7 +240,7 @@ def _slis(study: Study) -> Found:
 
 
 def _headroom(study: Study) -> Found:
-    found = knee(study.scenario)
+    found = todays_knee(study)
     has, wanted = found.rps / found.peak_rps, float(np.median(study.scenario.headroom))
     return Found(
         text=f"{number(has)} times today's peak before a promise breaks; {number(wanted)} wanted, 3 recommended",
@@ -288,7 +288,7 @@ def _burst(study: Study) -> Found:
 
 
 def _breakpoints(study: Study) -> Found:
-    found = knee(study.scenario)
+    found = todays_knee(study)
     return Found(
         text=f"{_saturates(found)}; load breaks the first promise above {rate(found.rps)}"
         + (f"; broken at any load: {listed(found.always)}" if found.always else ""),
@@ -297,7 +297,7 @@ def _breakpoints(study: Study) -> Found:
 
 
 def _cpu_threshold(study: Study) -> Found | None:
-    found = knee(study.scenario)
+    found = todays_knee(study)
     rows = [
         (n, float(np.median(t.utilization_limit)), study.middle.carried.stations[n, "instances"]) for n, t in _tiers(study, Service).items()
     ]
@@ -549,7 +549,7 @@ def _saturates(found: Knee) -> str:
 
 
 def _limit(study: Study) -> Found:
-    return Found(text=_saturates(knee(study.scenario)))
+    return Found(text=_saturates(todays_knee(study)))
 
 
 def _run_out_months(study: Study) -> Found:

@@ -12,7 +12,7 @@ from perfplan.figures.common import figure, short
 from perfplan.models.caching import items_in_memory
 from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Latency
-from perfplan.sweeps import cache_by_memory, knee, shares_of_latency, targets
+from perfplan.sweeps import cache_by_memory, shares_of_latency, targets, todays_knee
 from perfplan.sweeps import latency_by_load as sweep
 from perfplan.uncertainty import Study
 from perfplan.words import duration, number, rate, share
@@ -21,7 +21,7 @@ from perfplan.words import duration, number, rate, share
 def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
     """A percentile of each journey against load, with targets, knee and today's peak."""
     loads, lines, fans = sweep(study, p)
-    found = knee(study.scenario)
+    found = todays_knee(study)
     aims = targets(study.scenario)
     slowest = max(lines, key=lambda n: lines[n][0])
     top = 1.6e3 * max([aims.get(n, 0.0) for n in lines] + [2 * float(lines[n][0]) for n in lines if np.isfinite(lines[n][0])] + [0.001])
@@ -142,7 +142,7 @@ def _name(path: str) -> str:
 
 def saturation(study: Study) -> go.Figure:
     """The load at which each resource reaches its limit and saturates."""
-    found = knee(study.scenario)
+    found = todays_knee(study)
     rows = sorted(((p, found.resources[p], v) for p, v in found.saturated.items() if np.isfinite(v)), key=lambda r: -r[2])
     first = _name(found.first)
     title = (

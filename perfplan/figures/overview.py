@@ -13,7 +13,7 @@ from perfplan.figures.common import fan_of, figure, months_of, short
 from perfplan.findings import first_below
 from perfplan.quantity import MONTH
 from perfplan.story import due_of, story
-from perfplan.sweeps import knee
+from perfplan.sweeps import knee, todays_knee
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import count, month_name, number, percent, share, short_money
 
@@ -26,7 +26,7 @@ def demand(study: Study) -> go.Figure:
 
     months = months_of(study)
     fan = fan_of(study.worlds.rps)
-    today = knee(study.scenario).rps
+    today = todays_knee(study).rps
     orders = study.fleet.orders
     capacity = [(0, today)] + [(o.month, knee(with_counts(study.scenario, o.counts)).rps) for o in orders]
     asked = [c for c in capacity if c[0] <= study.last]
@@ -243,7 +243,7 @@ def promise_by_month(study: Study) -> go.Figure:
         line=dict(color=look.colour("ink"), width=2.5, dash="dash"),
         hovertemplate="%{y:.0f} %",
     )
-    look.threshold(fig, asked * 100, f"asked for: {percent(asked)}")
+    look.threshold(fig, asked * 100, f"asked for: {percent(asked)}", side="top")
     rows = [(100 * float(study.p_all[-1]), "today’s fleet", "ink"), (100 * float(study.fleet.p_all[-1]), "with the plan", "ink")]
     look.ends(fig, months[-1], rows, 300 / 104, only="wide", xshift=6)
     fig.update_layout(

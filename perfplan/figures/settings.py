@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from perfplan import look
 from perfplan.figures.common import figure, short
 from perfplan.scenario import Database
-from perfplan.sweeps import knee, steady_knee, wait_by_pool
 from perfplan.sweeps import latency_by_load as sweep
+from perfplan.sweeps import steady_knee, todays_knee, wait_by_pool
 from perfplan.uncertainty import Study
 from perfplan.words import count, duration, month_name, number
 
@@ -95,7 +95,7 @@ def threads(study: Study) -> go.Figure:
 
 def stages(study: Study) -> go.Figure:
     """The stages of a load test against the predicted knee."""
-    found = knee(study.scenario)
+    found = todays_knee(study)
     limit = steady_knee(study)
     burst = found.peak_rps * float(study.scenario.traffic.peak_second)
     points = [
@@ -134,7 +134,7 @@ def stages(study: Study) -> go.Figure:
 
 def prediction(study: Study) -> go.Figure:
     """p50, p95 and p99 of the slowest journey against load: what a test should measure."""
-    found = knee(study.scenario)
+    found = todays_knee(study)
     sweeps = {p: sweep(study, p) for p in (0.5, 0.95, 0.99)}
     loads, lines, _ = sweeps[0.95]
     slowest = max(lines, key=lambda n: lines[n][0])

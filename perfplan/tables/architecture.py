@@ -12,7 +12,7 @@ from perfplan.models.queueing import MMc
 from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
 from perfplan.scenario import Cache, Database, Queue
-from perfplan.sweeps import cache_by_memory, knee, shares_of_latency, wait_by_pool
+from perfplan.sweeps import cache_by_memory, shares_of_latency, todays_knee, wait_by_pool
 from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study
 from perfplan.words import (
@@ -79,7 +79,7 @@ def bottlenecks(study: Study) -> Table:
 
 def breakpoints(study: Study) -> Table:
     """Where each resource reaches its limit and where it saturates, as the load grows."""
-    found = knee(study.scenario)
+    found = todays_knee(study)
     rows: list[dict[str, Any]] = [
         {
             "resource": path.removeprefix("tiers.").replace(".", " "),

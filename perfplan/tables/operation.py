@@ -8,7 +8,7 @@ import numpy as np
 
 from perfplan.blocks import Column, Table
 from perfplan.scenario import Availability, Latency, Option
-from perfplan.sweeps import knee, steady_knee, without_throughput
+from perfplan.sweeps import steady_knee, steadys_knee, todays_knee
 from perfplan.tables.common import frame_of, named_month, of_field
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
@@ -26,7 +26,7 @@ from perfplan.words import (
 
 def stages(study: Study) -> Table:
     """Load-test stages around the predicted knee."""
-    found = knee(without_throughput(study.scenario))
+    found = steadys_knee(study)
     last = float(np.quantile(study.worlds.rps[:, study.last], 0.95))
     limit = steady_knee(study)
     rows: list[dict[str, Any]] = [
@@ -52,7 +52,7 @@ def predictions(study: Study) -> Table:
     from perfplan.models.latency import percentiles_s
     from perfplan.plan.paths import carry
 
-    found = knee(study.scenario)
+    found = todays_knee(study)
     limit = steady_knee(study)
     loads = np.array([0.5 * found.peak_rps, found.peak_rps, 0.9 * limit, limit])[None, :]
     state = carry(study.scenario, loads)

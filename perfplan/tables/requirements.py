@@ -15,7 +15,7 @@ from perfplan.plan import burst, concurrency, today_rps, until
 from perfplan.plan.promises import path_availability
 from perfplan.quantity import DAY
 from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
-from perfplan.sweeps import knee
+from perfplan.sweeps import todays_knee
 from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
@@ -201,7 +201,7 @@ def budgets(study: Study) -> Table:
 
 def headroom(study: Study) -> Table:
     """The checklist's multipliers against the load at which each promise really breaks."""
-    found = knee(study.scenario)
+    found = todays_knee(study)
     rows: list[dict[str, Any]] = [
         {"what": name, "load_rps": load, "multiple": load / found.peak_rps} for name, load in found.objectives.items()
     ]

@@ -138,7 +138,9 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engin
                 kernel_name="python3",
                 config=Config(KernelManager={"transport": "ipc"}),  # no port that others could listen on
             )
+        place.stop_if_asked()
     except PapermillExecutionError as error:
+        place.stop_if_asked()  # then the cell failed for that
         raise CellFailed(
             f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}"
         ) from None

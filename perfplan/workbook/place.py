@@ -15,8 +15,10 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,7 @@ class Making:
 
     def publish(self) -> None:
         """Put the new plan in the place of the old one, which goes with the stage."""
+        stop_if_asked()
         if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())):
             self.plan.rename(self.out)
         elif not exchange(self.plan, self.out):
@@ -62,6 +65,35 @@ def making(out: Path) -> Iterator[Making]:
         finally:
             shutil.rmtree(room, ignore_errors=True)
             recover(out, stage)
+
+
+_asked: list[int] = []  # signals that asked this process to stop
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM stop what is made here, cleanly; also where a library swallows the KeyboardInterrupt, see `stop_if_asked`."""
+
+    def stop(number: int, _: object) -> None:
+        _asked.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _asked.clear()
+
+
+def stop_if_asked() -> None:
+    """Raise KeyboardInterrupt where a signal has asked to stop."""
+    if _asked:
+        raise KeyboardInterrupt
 
 
 def recover(out: Path, stage: Path) -> None:
