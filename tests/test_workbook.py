@@ -225,22 +225,61 @@ def test_the_schema_and_the_fields_are_printed(capsys):
     assert "| traffic.peak_users |" in capsys.readouterr().out
 
 
-HOSTILE = ["<script>alert(1)</script>", '"}}, ', "{{7*7}}", "${x}", "`id`", "a & b <b>", "\u202eabc", "x" * 90]
+HOSTILE = [
+    "<script>document.title='run'</script>", "<img src=x onerror=\"document.title='run'\">", '"}}, {', "{{7*7}}", "${document.title='run'}", "`id`", "a & b <b>", "=cmd|' /C calc'!A0",
+    "'; DROP TABLE plans; --", "x" * 90, "\u05e9\u05dc\u05d5\u05dd", "../../etc/passwd", "]]>", "\\u003cscript>", "%3Cscript%3E", "&lt;b&gt;", "$HOME", "<!--", "*/", "// \\",
+]  # fmt: skip
 
 
-def test_names_from_outside_appear_as_text(small, tmp_path):
-    names = dict(zip(("read", "app", "store", "near"), HOSTILE, strict=False))
-    text = SMALL
-    for plain, hostile in names.items():
-        quoted = json.dumps(hostile, ensure_ascii=False)
-        text = re.sub(rf"(?<![\w']){plain}(?=:)", lambda _, q=quoted: q, text)
-        text = re.sub(rf"journey: {plain}\b", lambda _, q=quoted: f"journey: {q}", text)
-    small.write_text(text.replace('objectives:\n  "<script>', 'objectives:\n  "<script>'), encoding="utf-8")
-    make(small, tmp_path / "plan", (), 40)
-    page = (tmp_path / "plan" / "plan.html").read_text()
-    assert "<script>alert(1)" not in page
-    assert "&lt;script&gt;alert(1)" in page
-    assert json.loads((tmp_path / "plan" / "plan.json").read_text())["name"] == "small"
+def hostile_scenario(shift):
+    """A scenario in which every field that takes text holds a hostile one; names may not hold . = ; so those are left out there."""
+    free = HOSTILE[shift:] + HOSTILE[:shift]
+    names = [n for n in free if not re.search(r"[.=;]", n)]
+    read, app, store, near, promise, option = names[:6]
+    q = lambda text: json.dumps(text, ensure_ascii=False)  # noqa: E731
+    return f"""
+name: {q(free[0])}
+as_of: 2026-11-24
+traffic: {{peak_users: 900 to 1100, requests_per_user: 6/min, growth: 1%/month to 3%/month, events: [{{name: {q(free[1])}, month: 2027-01, factor: 1.2}}]}}
+regions: {{{q(near)}: {{share: 100%, round_trip: 20ms}}}}
+journeys: {{{q(read)}: {{share: 100%, calls: {{{q(app)}: 1, {q(store)}: 2}}}}}}
+tiers:
+  {q(app)}: {{kind: service, instances: 4, threads: 8, service_time: 10ms, price: $0.1/h}}
+  {q(store)}: {{kind: database, cores: 4, connections: 20, service_time: 2ms, hold_time: 1ms, price: $0.05/h}}
+objectives: {{{q(promise)}: {{kind: latency, journey: {q(read)}, percentile: p95, below: 200ms}}}}
+options: {{{q(option)}: {{set: [traffic.burst=11s]}}}}
+answers: {{2.1.1.c: {{value: {q(free[2])}, owner: {q(free[3])}, date: 2026-10-01, note: {q(free[4])}, link: {q(free[5])}}}}}
+"""
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+@pytest.mark.parametrize("shift", [0, 6, 12])
+def test_hostile_text_in_every_field_is_only_text_in_page_and_files(tmp_path, shift, capsys):
+    path = tmp_path / "hostile" / "scenario.yaml"
+    path.parent.mkdir()
+    path.write_text(hostile_scenario(shift), encoding="utf-8")
+    out = tmp_path / "plan"
+    assert main(["plan", str(path), "--out", str(out), "--worlds", "30"]) == 0
+    assert json.loads((out / "plan.json").read_text())["name"] == HOSTILE[shift]
+    said = opened(
+        out / "plan.html",
+        "addEventListener('load', () => setTimeout(() => tell([document.title, document.body.innerText, document.querySelectorAll('img, main script:not([type])').length]), 800))",
+        tmp_path,
+    )
+    assert said[0].startswith(HOSTILE[shift])  # nothing has run
+    assert said[2] == 0
+    for text in HOSTILE[shift : shift + 2]:
+        assert re.sub(r"\s+", " ", text) in re.sub(r"\s+", " ", said[0] + said[1]), text
+    cells = [c for p in (out / "tables").glob("*.csv") for row in csv.reader(p.read_text().splitlines()) for c in row]
+    assert [c for c in cells if re.match(r"[=@\t\r]", c)] == []
+    refused = {n: v["said"] for n, v in json.loads((out / "configs" / "judged.json").read_text()).items() if v["accepted"] is False}
+    assert refused == {}
+    assert {p.parent for p in out.rglob("*") if p.is_file()} <= {
+        out,
+        *(out / d for d in ("inputs", "notebooks", "tables", "configs", "history")),
+    }
+    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_neither_the_order_of_notebooks_nor_time_zone_and_language_change_a_byte(tmp_path):
