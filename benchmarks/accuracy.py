@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import json
 import statistics
 import sys
@@ -21,9 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
 from perfplan.models.caching import lru_hit_ratio
 from perfplan.models.distributions import Exponential, Lognormal, Mixture
 from perfplan.models.latency import percentiles_s
+from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
 
 Answer = tuple[float, str] | None
@@ -54,10 +57,65 @@ def _mmc(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     return (float(found()), f"models.queueing.MMc ({metric['name']})") if found else None
 
 
-def _drain(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
-    if metric["name"] != "mean_drain_time":
+def _phase_type(law: dict[str, Any]) -> PhaseType | None:
+    if law["law"] == "exponential":
+        return PhaseType.exponential(law["mean"])
+    if law["law"] == "erlang":
+        return PhaseType.erlang(law["mean"], law["k"])
+    return PhaseType.hyperexponential(law["probabilities"], law["rates"]) if law["law"] == "hyperexp2" else None
+
+
+@functools.lru_cache(maxsize=64)
+def _map_ph_c(text: str) -> MapPhC | None:
+    params = json.loads(text)
+    arrivals, service = params["arrivals"], _phase_type(params["service"])
+    if service is None:
         return None
+    if arrivals["process"] == "mmpp2":
+        a, b = arrivals["switch_rates"]
+        return MapPhC(MarkovianArrivals.modulated(np.array(arrivals["rates"]), np.array([[-a, a], [b, -b]])), service, params["servers"])
+    between = _phase_type(arrivals["interarrival"]) if arrivals["process"] == "renewal" else PhaseType.exponential(1 / arrivals["rate"])
+    return MapPhC(MarkovianArrivals.renewal(between), service, params["servers"]) if between else None
+
+
+def _phases(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    queue = _map_ph_c(json.dumps({k: params[k] for k in ("arrivals", "service", "servers")}))
+    if queue is None:
+        return None
+    found = {
+        "mean_wait": lambda: queue.mean_wait_s,
+        "prob_wait": lambda: queue.prob_wait,
+        "wait_second_moment": lambda: queue.wait_second_moment,
+        "wait_quantile": lambda: queue.wait_quantile_s(metric["p"]),
+        "response_quantile": lambda: queue.response_quantile_s(metric["p"]),
+    }[metric["name"]]
+    return float(found()), "models.phase.MapPhC"
+
+
+def _birth_death(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    rate, mean, servers = params["arrivals"]["rate"], params["service"]["mean"], params["servers"]
+    queue = (
+        BirthDeath.impatient(rate, mean, servers, params["patience"]["mean"])
+        if "patience" in params
+        else BirthDeath.with_room(rate, mean, servers, params["capacity"])
+    )
+    name = {"mean_response": "mean_response_s", "mean_wait": "mean_wait_s", "throughput": "throughput_rps"}.get(
+        metric["name"], metric["name"]
+    )
+    return float(getattr(queue, name)), "models.birthdeath.BirthDeath"
+
+
+def _blocking(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    return load_for_blocking(params["blocking"], params["servers"]), "models.birthdeath.load_for_blocking"
+
+
+def _drain(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     rate = params["arrivals"]["rate"]
+    if metric["name"] != "mean_drain_time":
+        rest = (params["backlog"], rate, params["service"]["mean"], params["servers"])
+        if metric["name"] == "drain_time_variance":
+            return drain_variance_s2(*rest), "models.birthdeath.drain_variance_s2"
+        return drain_quantile_s(metric["p"], *rest), "models.birthdeath.drain_quantile_s"
     return float(drain_time_s(params["backlog"], rate, params["service"]["mean"], params["servers"])), "models.queueing.drain_time_s"
 
 
@@ -92,6 +150,11 @@ def _mixture(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
 FAMILIES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Answer]] = {
     "erlang": _erlang,
     "mmc": _mmc,
+    "ph_ph_c": _phases,
+    "mmpp2_m_c": _phases,
+    "mmck": _birth_death,
+    "erlang_a": _birth_death,
+    "erlang_b_inverse": _blocking,
     "backlog_drain": _drain,
     "irm_exact": _lru,
     "irm_policy": _lru,
