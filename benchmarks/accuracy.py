@@ -25,9 +25,13 @@ import numpy as np
 from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
 from perfplan.models.caching import lru_hit_ratio
 from perfplan.models.distributions import Exponential, Lognormal, Mixture
+from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s, shared_response_quantile_s
 from perfplan.models.latency import percentiles_s
+from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
+from perfplan.models.scalability import fit_usl
+from perfplan.models.transient import over_time
 
 Answer = tuple[float, str] | None
 
@@ -119,6 +123,174 @@ def _drain(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     return float(drain_time_s(params["backlog"], rate, params["service"]["mean"], params["servers"])), "models.queueing.drain_time_s"
 
 
+def _transform(law: dict[str, Any]) -> Any:
+    """Laplace-Stieltjes transform of a law; None where it has no closed one."""
+    mean = law["mean"]
+    if law["law"] == "deterministic":
+        return lambda s: np.exp(-s * mean)
+    if law["law"] in ("exponential", "gamma", "erlang"):
+        shape = {"exponential": 1.0}.get(law["law"], law.get("shape", law.get("k")))
+        return lambda s: (1 + s * mean / shape) ** -shape
+    if law["law"] == "hyperexp2":
+        return lambda s: sum(p * r / (r + s) for p, r in zip(law["probabilities"], law["rates"], strict=True))
+    return None
+
+
+def _mg1(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    service, transform = params["service"], _transform(params["service"])
+    if transform is None and metric["name"] != "mean_wait":
+        return None
+    queue = MG1(arrival_rps=params["arrivals"]["rate"], service=transform, service_s=service["mean"], scv=service["scv"])
+    found = {
+        "mean_wait": lambda: queue.mean_wait_s,
+        "wait_quantile": lambda: queue.wait_quantile_s(metric["p"]),
+        "response_quantile": lambda: queue.response_quantile_s(metric["p"]),
+    }[metric["name"]]
+    return found(), "models.general.MG1"
+
+
+@functools.lru_cache(maxsize=64)
+def _mdc_queue(rate: float, service_s: float, servers: int) -> MDc:
+    return MDc(arrival_rps=rate, service_s=service_s, servers=servers)
+
+
+def _mdc(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    queue = _mdc_queue(params["arrivals"]["rate"], params["service"]["mean"], params["servers"])
+    found = {
+        "mean_wait": lambda: queue.mean_wait_s,
+        "prob_wait": lambda: queue.prob_wait,
+        "wait_quantile": lambda: queue.wait_quantile_s(metric["p"]),
+    }
+    return found[metric["name"]](), "models.general.MDc"
+
+
+def _dmc(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    queue = DMc(gap_s=params["arrivals"]["interarrival"]["mean"], service_s=params["service"]["mean"], servers=params["servers"])
+    found = {
+        "sigma": lambda: queue.sigma,
+        "prob_wait": lambda: queue.prob_wait,
+        "mean_wait": lambda: queue.mean_wait_s,
+        "wait_quantile": lambda: queue.wait_quantile_s(metric["p"]),
+    }
+    return found[metric["name"]](), "models.general.DMc"
+
+
+def _batch(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    arrivals = params["arrivals"]
+    number = batch_mean_number(arrivals["batch_rate"], arrivals["batch_size"], params["service"]["mean"])
+    return (number if metric["name"] == "mean_number" else number / arrivals["rate"]), "models.general.batch_mean_number"
+
+
+def _priority(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    if metric["name"] != "mean_wait" or params["service"]["law"] != "exponential" or params["preemption"] != "none":
+        return None
+    waits = priority_waits_s([c["arrivals"]["rate"] for c in params["classes"]], params["service"]["mean"], params["servers"])
+    return waits[[c["name"] for c in params["classes"]].index(metric["class"])], "models.general.priority_waits_s"
+
+
+def _sharing(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    rate, service, servers = params["arrivals"]["rate"], params["service"], params["servers"]
+    if metric["name"] == "mean_response":  # insensitive to the law of the service
+        return float(
+            MMc(arrival_rps=rate, service_s=service["mean"], servers=servers).mean_response_s
+        ), "models.queueing.MMc (insensitivity)"
+    if metric["name"] == "mean_slowdown":
+        return float(MMc(arrival_rps=rate, service_s=service["mean"], servers=servers).mean_response_s) / service[
+            "mean"
+        ], "models.queueing.MMc (insensitivity)"
+    if service["law"] != "exponential":
+        return None
+    return shared_response_quantile_s(metric["p"], rate, service["mean"], servers), "models.general.shared_response_quantile_s"
+
+
+def _order(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    if params["service"]["law"] != "exponential":
+        return None
+    n, mean = params["fanout"], params["service"]["mean"]
+    if metric["name"] == "mean_response":
+        return mean * float(np.sum(1 / np.arange(1, n + 1))), "harmonic sum"
+    if metric["name"] == "response_quantile":
+        return float(-mean * np.log(-np.expm1(np.log(metric["p"]) / n))), "closed form"
+    return float(-np.expm1(n * np.log(metric["p"]))), "closed form"
+
+
+@functools.lru_cache(maxsize=8)
+def _moments(text: str, times: tuple[float, ...]) -> dict[float, Any]:
+    params = json.loads(text)
+    arrivals, service_s, initial = params["arrivals"], params["service"]["mean"], params["initial"]
+    servers = [(s["start"], s["servers"]) for s in params["servers"]]
+    if arrivals["process"] == "poisson_sine":
+        rate = lambda t: arrivals["mean_rate"] + arrivals["amplitude"] * np.sin(2 * np.pi * t / arrivals["period"])  # noqa: E731
+        breaks, highest = (), arrivals["mean_rate"] + arrivals["amplitude"]
+    else:
+        rate = lambda t: arrivals["rates"][np.searchsorted(arrivals["starts"], t, side="right") - 1]  # noqa: E731
+        breaks, highest = tuple(arrivals["starts"]), max(arrivals["rates"])
+    most = int(
+        highest * service_s
+        + max(c for _, c in servers)
+        + 60 * np.sqrt(highest * service_s)
+        + sum(max(highest - c / service_s, 0) for _, c in servers) * 12
+    )
+    start = None
+    if initial["state"] == "stationary":
+        start = BirthDeath.with_room(initial["rate"], service_s, initial["servers"], most).probabilities
+    return dict(zip(times, over_time(rate, service_s, servers, times, start=start, breaks_s=breaks, most=most), strict=True))
+
+
+def _transient(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    found = _moments(json.dumps(params), TIMES[json.dumps(params)])[metric["t"]]
+    return float(getattr(found, metric["name"])), "models.transient.over_time"
+
+
+TIMES: dict[str, tuple[float, ...]] = {}  # asked of each transient case, so that it is solved once
+
+
+def _stations(params: dict[str, Any]) -> list[Visited]:
+    return [
+        Visited(service_s=s["service_time"], visits=s["visits"], servers=s["servers"] if s["kind"] == "queue" else None)
+        for s in params["stations"]
+    ]
+
+
+def _closed(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    solve = closed if params["family"] == "mva_closed" else closed_approximately
+    stations = _stations(params)
+    found = solve(stations, params["customers"], params["think_time"])
+    i = metric.get("station", 1) - 1
+    values = {"throughput": found.throughput_rps * (stations[i].visits if "station" in metric else 1), "mean_response": found.mean_response_s, "mean_number": found.mean_number[i], "response_per_visit": found.residence_s[i] / stations[i].visits}  # fmt: skip
+    return float(values[metric["name"]]), f"models.network.{solve.__name__}"
+
+
+def _closed_classes(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    classes = params["classes"]
+    demands = np.array([np.multiply(c["service_times"], c["visits"]) for c in classes])
+    throughput, number = closed_classes(demands, [c["customers"] for c in classes], [c["think_time"] for c in classes], [s["kind"] == "queue" for s in params["stations"]])  # fmt: skip
+    k = metric["class"] - 1
+    if metric["name"] == "throughput":
+        return float(throughput[k]), "models.network.closed_classes"
+    return float(number[k, metric["station"] - 1]), "models.network.closed_classes"
+
+
+def _open(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    net = Open(arrival_rps=params["arrival_rate"], stations=_stations(params))
+    station = net.station(metric["station"] - 1) if "station" in metric else None
+    values = {
+        "mean_response": lambda: net.mean_response_s,
+        "utilization": lambda: station.utilization,
+        "throughput": lambda: station.arrival_rps,
+        "mean_number": lambda: station.arrival_rps * station.mean_response_s,
+        "response_per_visit": lambda: station.mean_response_s,
+        "mean_wait": lambda: station.mean_wait_s,
+    }.get(metric["name"])
+    return (float(values()), "models.network.Open") if values else None
+
+
+def _usl(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    load, throughput = np.array(params["points"], dtype=float).T
+    found = fit_usl(load, throughput)
+    return float(getattr(found, metric["name"].removeprefix("usl_"))), "models.scalability.fit_usl"
+
+
 def _lru(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     if params["policy"]["name"] != "lru" or metric["name"] != "hit_ratio" or params["popularity"]["law"] != "zipf":
         return None
@@ -150,6 +322,20 @@ def _mixture(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
 FAMILIES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Answer]] = {
     "erlang": _erlang,
     "mmc": _mmc,
+    "mg1": _mg1,
+    "mdc": _mdc,
+    "dmc": _dmc,
+    "batch_m_1": _batch,
+    "priority": _priority,
+    "mmc_ps": _sharing,
+    "mgc_ps": _sharing,
+    "order_statistics": _order,
+    "mt_mc_transient": _transient,
+    "mva_closed": _closed,
+    "mva_schweitzer": _closed,
+    "mva_closed_multiclass": _closed_classes,
+    "jackson_open": _open,
+    "usl_fit": _usl,
     "ph_ph_c": _phases,
     "mmpp2_m_c": _phases,
     "mmck": _birth_death,
@@ -160,6 +346,14 @@ FAMILIES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Answer]] = {
     "irm_policy": _lru,
     "latency_mixture": _mixture,
 }
+
+
+def ask_for_times(rows: list[dict[str, str]]) -> None:
+    """Note all times that are asked of each transient case, so that each is solved once."""
+    for row in rows:
+        if "t" in (asked := json.loads(row["metric_json"])):
+            key = json.dumps(json.loads(row["params_json"]))
+            TIMES[key] = tuple(sorted({*TIMES.get(key, ()), asked["t"]}))
 
 
 def error_of(computed: float, row: dict[str, str]) -> float:
@@ -177,6 +371,7 @@ def main() -> int:
     options = parser.parse_args()
     with options.file.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
+    ask_for_times(rows)
     errors: dict[str, list[float]] = defaultdict(list)
     counts: dict[str, int] = defaultdict(int)
     for row in rows:

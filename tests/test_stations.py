@@ -1,0 +1,216 @@
+"""Stations and networks beyond M/M/c: reference tables, laws that tie one model to another, limits."""
+
+import csv
+import importlib.util
+import json
+import math
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
+from perfplan.models.general import MG1, DMc, MDc, priority_waits_s, quantile_of, shared_response_quantile_s, tail_of
+from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
+from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
+from perfplan.models.queueing import MMc, drain_time_s, erlang_b
+from perfplan.models.scalability import Usl, fit_usl
+from perfplan.models.transient import over_time
+from tests.conftest import ROOT
+
+EXACT = 1e-8
+BARS = {  # family: rows that are answered, largest error
+    "backlog_drain": (3, EXACT), "batch_m_1": (2, EXACT), "dmc": (5, EXACT), "erlang_a": (4, EXACT), "erlang_b_inverse": (1, EXACT), "jackson_open": (9, EXACT),
+    "mdc": (20, EXACT), "mg1": (12, 1e-6), "mgc_ps": (6, 3e-2), "mmc_ps": (12, EXACT), "mmck": (18, EXACT), "mmpp2_m_c": (4, EXACT), "mt_mc_transient": (36, 1e-5),
+    "mva_closed": (14, EXACT), "mva_closed_multiclass": (6, EXACT), "mva_schweitzer": (5, EXACT), "order_statistics": (6, EXACT), "ph_ph_c": (70, EXACT),
+    "priority": (4, EXACT), "usl_fit": (28, EXACT),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def errors():
+    """Errors of all answered rows of the reference table, by family, as the benchmark computes them."""
+    spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks" / "accuracy.py")
+    accuracy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(accuracy)
+    with (ROOT / "tests" / "data" / "queueing_cases.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    accuracy.ask_for_times(rows)
+    found = defaultdict(list)
+    for row in rows:
+        answer = accuracy.answer(json.loads(row["params_json"]), json.loads(row["metric_json"]))
+        if answer:
+            found[json.loads(row["params_json"])["family"]].append(accuracy.error_of(answer[0], row))
+    return found
+
+
+@pytest.mark.parametrize("family", BARS)
+def test_reference_rows_are_met(errors, family):
+    answered, bar = BARS[family]
+    assert len(errors[family]) == answered
+    assert max(errors[family]) <= bar
+
+
+def exponential(rate, servers):
+    return MapPhC(MarkovianArrivals.renewal(PhaseType.exponential(1 / rate)), PhaseType.exponential(1.0), servers)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(0.05, 0.97), st.integers(1, 12))
+def test_phase_types_of_one_phase_are_mmc(rho, servers):
+    queue, known = exponential(rho * servers, servers), MMc(arrival_rps=rho * servers, service_s=1.0, servers=servers)
+    assert queue.prob_wait == pytest.approx(float(known.prob_wait), rel=1e-9)
+    assert queue.mean_wait_s == pytest.approx(float(known.mean_wait_s), rel=1e-9)
+    assert queue.response_quantile_s(0.99) == pytest.approx(float(known.response_quantile_s(0.99)), rel=1e-9)
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.floats(0.1, 0.9), st.integers(1, 6))
+def test_one_server_with_phases_is_pollaczek_khinchines(rho, phases):
+    service = PhaseType.erlang(1.0, phases)
+    queue = MapPhC(MarkovianArrivals.renewal(PhaseType.exponential(1 / rho)), service, 1)
+    known = MG1(arrival_rps=rho, service=lambda s: (1 + s / phases) ** -phases, service_s=1.0, scv=1 / phases)
+    assert queue.mean_wait_s == pytest.approx(known.mean_wait_s, rel=1e-9)
+    assert queue.response_quantile_s(0.95) == pytest.approx(known.response_quantile_s(0.95), rel=1e-6)
+
+
+def test_burstier_arrivals_wait_longer_and_steadier_ones_less():
+    def wait(between):
+        return MapPhC(MarkovianArrivals.renewal(between), PhaseType.exponential(1.0), 3).mean_wait_s
+
+    mean = 1 / 2.4
+    bursty = PhaseType.hyperexponential(np.array([0.9, 0.1]), np.array([2 * 0.9, 2 * 0.1]) / mean)
+    assert wait(PhaseType.erlang(mean, 4)) < wait(PhaseType.exponential(mean)) < wait(bursty)
+    assert bursty.mean_s == pytest.approx(mean)
+
+
+def test_a_saturated_queue_is_refused():
+    with pytest.raises(ValueError, match="utilization must be below 1 for a steady state; got 1"):
+        _ = exponential(4.0, 4).mean_wait_s
+    with pytest.raises(ValueError, match=r"got 1\.25"):
+        _ = MDc(arrival_rps=5.0, service_s=1.0, servers=4).mean_wait_s
+    with pytest.raises(ValueError, match="got 2"):
+        _ = DMc(gap_s=0.5, service_s=1.0, servers=1).sigma
+    with pytest.raises(ValueError, match=r"got 1\.5"):
+        shared_response_quantile_s(0.9, 3.0, 1.0, 2)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.1, 30.0), st.integers(1, 20))
+def test_room_for_the_servers_only_is_erlangs_loss_system_and_much_room_is_mmc(load, servers):
+    assert BirthDeath.with_room(load, 1.0, servers, servers).prob_block == pytest.approx(float(erlang_b(load, servers)), rel=1e-10)
+    if load < 0.8 * servers:
+        roomy, known = BirthDeath.with_room(load, 1.0, servers, servers + 400), MMc(arrival_rps=load, service_s=1.0, servers=servers)
+        assert roomy.mean_wait_s == pytest.approx(float(known.mean_wait_s), rel=1e-9)
+        assert roomy.prob_wait == pytest.approx(float(known.prob_wait), rel=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 5), st.floats(0.5, 20.0))
+def test_finite_sources_are_a_closed_network(sources, servers, think):
+    queue = BirthDeath.of_sources(sources, think, 1.0, servers)
+    net = closed([Visited(service_s=1.0, servers=servers)], sources, think)
+    assert queue.throughput_rps == pytest.approx(net.throughput_rps, rel=1e-9)
+    assert queue.mean_number == pytest.approx(float(net.mean_number[0]), rel=1e-9)
+
+
+def test_impatience_fades_into_mmc_and_sheds_what_is_too_much():
+    known = MMc(arrival_rps=8.0, service_s=1.0, servers=10)
+    assert BirthDeath.impatient(8.0, 1.0, 10, 1e7).mean_wait_s == pytest.approx(float(known.mean_wait_s), rel=1e-5)
+    flooded = BirthDeath.impatient(200.0, 1.0, 100, 1.0)
+    assert flooded.prob_abandon == pytest.approx(0.5, abs=0.01)  # the fluid limit
+    assert BirthDeath.impatient(90_000.0, 1.0, 100_000, 5.0).prob_abandon == pytest.approx(0.0, abs=1e-12)
+
+
+@given(st.floats(1e-4, 0.5), st.integers(1, 2000))
+def test_the_load_for_a_blocking_is_erlang_bs_inverse(blocking, servers):
+    assert float(erlang_b(load_for_blocking(blocking, servers), servers)) == pytest.approx(blocking, rel=1e-9)
+
+
+def test_deterministic_service_of_one_server_is_pollaczek_khinchines_and_halves_the_wait():
+    for rho in (0.3, 0.7, 0.95):
+        assert MDc(arrival_rps=rho, service_s=1.0, servers=1).mean_wait_s == pytest.approx(rho / (2 * (1 - rho)), rel=1e-9)
+    queue = MDc(arrival_rps=3.2, service_s=1.0, servers=4)
+    assert queue.mean_wait_s < float(MMc(arrival_rps=3.2, service_s=1.0, servers=4).mean_wait_s)
+    assert queue.wait_within(queue.wait_quantile_s(0.99)) == pytest.approx(0.99, abs=1e-10)
+    assert queue.wait_quantile_s(0.05) == 0.0
+
+
+def test_regular_arrivals_are_erlang_arrivals_of_many_phases():
+    regular = DMc(gap_s=1 / 3.2, service_s=1.0, servers=4)
+    nearly = MapPhC(MarkovianArrivals.renewal(PhaseType.erlang(1 / 3.2, 100)), PhaseType.exponential(1.0), 4)
+    assert regular.mean_wait_s == pytest.approx(nearly.mean_wait_s, rel=0.02)
+    assert regular.prob_wait == pytest.approx(nearly.prob_wait, rel=0.02)
+
+
+def test_transforms_are_inverted():
+    assert tail_of(lambda s: (1 + s) ** -2, 3.0) == pytest.approx(poisson.cdf(1, 3.0), rel=1e-8)  # Erlang-2: at most one event
+    assert quantile_of(lambda s: 1 / (1 + 2 * s), 0.9, 2.0) == pytest.approx(-2 * math.log(0.1), rel=1e-8)
+
+
+def test_priorities_keep_the_mean_wait_of_all_and_favour_the_first():
+    waits = priority_waits_s([1.0, 1.4], 1.0, 3)
+    known = MMc(arrival_rps=2.4, service_s=1.0, servers=3)
+    assert waits[0] < float(known.mean_wait_s) < waits[1]
+    assert (1.0 * waits[0] + 1.4 * waits[1]) / 2.4 == pytest.approx(float(known.mean_wait_s), rel=1e-12)  # Kleinrock's conservation
+
+
+def test_sharing_among_enough_servers_is_service_alone():
+    assert shared_response_quantile_s(0.95, 0.5, 1.0, 60) == pytest.approx(-math.log(0.05), rel=1e-9)
+    assert shared_response_quantile_s(0.5, 0.8, 1.0, 1) < shared_response_quantile_s(0.5, 0.9, 1.0, 1)
+
+
+def test_drains_are_sums_of_busy_periods():
+    assert drain_variance_s2(100, 8.0, 1.0, 10) == pytest.approx(100 * 18 / 8)
+    middle = drain_quantile_s(0.5, 2000, 8.0, 1.0, 10)
+    assert middle == pytest.approx(float(drain_time_s(2000, 8.0, 1.0, 10)), rel=0.01)  # nearly normal
+    assert drain_quantile_s(0.95, 2000, 8.0, 1.0, 10) > middle
+
+
+def test_closed_networks_meet_their_asymptotes():
+    stations = [Visited(service_s=0.02), Visited(service_s=0.05)]
+    assert closed(stations, 500, 1.0).throughput_rps == pytest.approx(1 / 0.05, rel=1e-6)
+    assert closed(stations, 1, 1.0).throughput_rps == pytest.approx(1 / 1.07, rel=1e-12)
+    exact, near = closed(stations, 30, 1.0), closed_approximately(stations, 30, 1.0)
+    assert near.throughput_rps == pytest.approx(exact.throughput_rps, rel=0.05)
+    two, number = closed_classes(np.array([[0.02, 0.05], [0.02, 0.05]]), [3, 4], [1.0, 1.0], [True, True])
+    assert two.sum() == pytest.approx(closed(stations, 7, 1.0).throughput_rps, rel=1e-9)
+    assert number.sum() + two.sum() * 1.0 == pytest.approx(7, rel=1e-9)  # everybody is somewhere
+
+
+def test_an_open_network_is_the_limit_of_a_closed_one():
+    stations = [Visited(service_s=0.02), Visited(service_s=0.03, visits=1.5)]
+    net = Open(arrival_rps=10.0, stations=stations)
+    many = closed(stations, 900, 90 - net.mean_response_s)  # 900 users, 10 requests a second
+    assert many.mean_response_s == pytest.approx(net.mean_response_s, rel=0.02)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.floats(0.0, 0.2), st.floats(1e-6, 1e-2), st.floats(1.0, 1e4))
+def test_the_scalability_law_comes_back_from_its_own_points(alpha, beta, gamma):
+    load = np.array([1.0, 2, 4, 8, 16, 32, 64])
+    found = fit_usl(load, Usl(alpha=alpha, beta=beta, gamma=gamma).throughput(load))
+    assert found.throughput(load) == pytest.approx(Usl(alpha=alpha, beta=beta, gamma=gamma).throughput(load), rel=1e-4)
+
+
+def test_the_scalability_peak_is_where_more_brings_less():
+    law = Usl(alpha=0.03, beta=1e-4, gamma=100.0)
+    assert law.throughput(law.peak_load) > max(law.throughput(law.peak_load * 0.9), law.throughput(law.peak_load * 1.1))
+    assert Usl(alpha=0.0, beta=0.0, gamma=1.0).peak_load == math.inf
+
+
+def test_a_constant_load_settles_to_its_steady_state():
+    late = over_time(lambda _: 8.0, 1.0, [(0.0, 10)], [200.0], most=200)[0]
+    known = MMc(arrival_rps=8.0, service_s=1.0, servers=10)
+    assert late.prob_wait == pytest.approx(float(known.prob_wait), rel=1e-6)
+    assert late.mean_queue_length == pytest.approx(8.0 * float(known.mean_wait_s), rel=1e-6)
+
+
+def test_servers_that_come_later_work_off_what_has_queued():
+    moments = over_time(lambda _: 9.0, 1.0, [(0.0, 5), (10.0, 20)], [10.0, 20.0], most=300)
+    assert moments[0].servers == 20
+    assert moments[0].mean_number > 35  # at least 4 a second more came than went
+    assert moments[1].mean_queue_length < 0.1
