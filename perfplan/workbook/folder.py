@@ -23,10 +23,11 @@ from perfplan.document import document, to_json
 from perfplan.reading import read
 from perfplan.scenario.statement import Statement
 from perfplan.uncertainty import Study
-from perfplan.workbook import place
 from perfplan.workbook.judging import judge
 from perfplan.workbook.opening import CACHE, WORLDS, plan_of
 from perfplan.workbook.page import CHAPTERS, page
+from perfplan.workbook.place import Making, carry_history, stop_if_asked
+from perfplan.workbook.place import making as making_of
 
 SCENARIO = "inputs/scenario.yaml"
 
@@ -53,19 +54,19 @@ def _shipped(name: str) -> Path:
 def make(path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS, engine: str = "one") -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
-    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `place`.
+    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`.
     """
     statement = read(path, overrides)
-    with place.making(Path(out)) as making:
+    with making_of(Path(out)) as making:
         study = _fill(making, statement, worlds, engine)
         making.publish()
     return study
 
 
-def _fill(making: place.Making, statement: Statement, worlds: int, engine: str) -> Study:
+def _fill(making: Making, statement: Statement, worlds: int, engine: str) -> Study:
     folder = making.plan
     inputs = _inputs(folder, statement)
-    place.carry_history(folder, making.out)
+    carry_history(folder, making.out)
     kept = (
         *statement.overrides,
         *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()),
@@ -138,9 +139,9 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engin
                 kernel_name="python3",
                 config=Config(KernelManager={"transport": "ipc"}),  # no port that others could listen on
             )
-        place.stop_if_asked()
+        stop_if_asked()
     except PapermillExecutionError as error:
-        place.stop_if_asked()  # then the cell failed for that
+        stop_if_asked()  # then the cell failed for that
         raise CellFailed(
             f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}"
         ) from None
