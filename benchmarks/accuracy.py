@@ -13,6 +13,7 @@ import argparse
 import csv
 import functools
 import json
+import math
 import statistics
 import sys
 from collections import defaultdict
@@ -21,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
 from perfplan.models.caching import lru_hit_ratio
 from perfplan.models.distributions import Exponential, Lognormal, Mixture
 from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s, shared_response_quantile_s
 from perfplan.models.latency import percentiles_s
+from perfplan.models.matching import GIGc, match
 from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
@@ -94,6 +97,71 @@ def _phases(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
         "response_quantile": lambda: queue.response_quantile_s(metric["p"]),
     }[metric["name"]]
     return float(found()), "models.phase.MapPhC"
+
+
+def _third(law: dict[str, Any]) -> float | None:
+    """E X^3 of a law."""
+    mean, scv = law["mean"], law["scv"]
+    if law["law"] == "lognormal":
+        return float(mean**3 * (1 + scv) ** 3)
+    if law["law"] == "gamma":
+        return float(mean**3 * (1 + scv) * (1 + 2 * scv))
+    if law["law"] == "bounded_pareto":
+        a, low, high = law["alpha"], law["low"], law["high"]
+        return float(a * low**a / (1 - (low / high) ** a) * (high ** (3 - a) - low ** (3 - a)) / (3 - a))
+    if law["law"] == "weibull":
+        return float(law["scale"] ** 3 * math.gamma(1 + 3 / law["shape"]))
+    return None
+
+
+def _within(law: dict[str, Any]) -> Any:
+    """P(X <= t) of a law."""
+    mean, scv = law["mean"], law["scv"]
+    if law["law"] == "lognormal":
+        sigma = math.sqrt(math.log1p(scv))
+        return stats.lognorm(sigma, scale=mean / math.exp(sigma**2 / 2)).cdf
+    if law["law"] in ("gamma", "erlang"):
+        return stats.gamma(1 / scv, scale=mean * scv).cdf
+    if law["law"] == "uniform":
+        return stats.uniform(law["low"], law["high"] - law["low"]).cdf
+    if law["law"] == "weibull":
+        return stats.weibull_min(law["shape"], scale=law["scale"]).cdf
+    if law["law"] == "bounded_pareto":
+        a, low, high = law["alpha"], law["low"], law["high"]
+        return lambda t: np.clip((1 - (low / np.maximum(t, low)) ** a) / (1 - (low / high) ** a), 0, 1)
+    if law["law"] == "deterministic":
+        return lambda t: (np.asarray(t) >= mean).astype(float)
+    if law["law"] == "hyperexp2":
+        return lambda t: sum(p * -np.expm1(-r * np.asarray(t)) for p, r in zip(law["probabilities"], law["rates"], strict=True))
+    return stats.expon(scale=mean).cdf
+
+
+@functools.lru_cache(maxsize=64)
+def _gi_g_c_queue(text: str) -> GIGc | None:
+    params = json.loads(text)
+    between, service = params["arrivals"]["interarrival"], params["service"]
+    if min(between["scv"], service["scv"]) <= 0:
+        return None
+    laws = [_phase_type(law) or match(law["mean"], law["scv"], _third(law)) for law in (between, service)]
+    queue = GIGc(laws[0], laws[1], params["servers"], _within(service))
+    try:
+        _ = queue.matched
+    except ValueError:
+        return None
+    return queue
+
+
+def _gi_g_c(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    queue = _gi_g_c_queue(json.dumps(params))
+    if queue is None:
+        return None
+    found = {
+        "mean_wait": lambda: queue.mean_wait_s,
+        "prob_wait": lambda: queue.prob_wait,
+        "wait_quantile": lambda: queue.wait_quantile_s(metric["p"]),
+        "response_quantile": lambda: queue.response_quantile_s(metric["p"]),
+    }
+    return float(found[metric["name"]]()), "models.matching.GIGc"
 
 
 def _birth_death(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
@@ -323,6 +391,7 @@ FAMILIES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Answer]] = {
     "erlang": _erlang,
     "mmc": _mmc,
     "mg1": _mg1,
+    "gi_g_c": _gi_g_c,
     "mdc": _mdc,
     "dmc": _dmc,
     "batch_m_1": _batch,

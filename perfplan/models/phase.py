@@ -190,6 +190,19 @@ class MapPhC:
         begin = np.concatenate([s.start.ravel(order="F"), (1 - self.prob_wait) * self.service.start])
         return a, begin, np.concatenate([over, np.ones(phases)])
 
+    def waits_longer_than(self, step_s: Seconds, count: int) -> FloatArray:
+        """P(wait > t) at 0, step, 2 steps, .. count steps."""
+        from scipy.linalg import expm
+
+        a, x, total = self._chain
+        size = a.shape[0] - self.service.start.size
+        step, x = expm(a[:size, :size] * float(step_s)), x[:size]
+        found = np.empty(count + 1)
+        for i in range(count + 1):
+            found[i] = total[:size] @ x
+            x = step @ x
+        return found
+
     def _quantile(self, p: float, *, of_response: bool) -> float:
         from scipy.linalg import expm
         from scipy.optimize import brentq
