@@ -33,7 +33,7 @@ def demand(study: Study) -> go.Figure:
     top = 1.08 * max(fan[95] + [min(c, 3 * max(fan[95])) for _, c in capacity if np.isfinite(c)])
     fig = figure(
         story(study).verdict, "Requests per second at the peak hour: demand (P5–P95, P25–P75, P50) against the load at which every objective still holds",
-        height=366, margin=dict(l=64, r=90), meta=dict(narrow=dict(layout={"margin.l": 8, "margin.r": 6, "xaxis.dtick": "M12", "xaxis.tickformat": "%Y"}, height=330, below=640)),
+        height=366, margin=dict(l=64, r=90), meta=dict(narrow=dict(layout={"margin.l": 8, "margin.r": 6, "xaxis.dtick": "M12", "xaxis.tickformat": "%Y"}, height=330, below=800)),
     )  # fmt: skip
     look.fan(fig, months, fan, "demand", "rps")
     step = dict(mode="lines", hoverinfo="skip")

@@ -48,9 +48,9 @@ def pool_wait(study: Study) -> go.Figure:
         ends = [(x, v) for x, v in zip(swept["connections"], y, strict=True) if v is not None]
         if ends:
             look.label(fig, float(ends[-1][0]), float(np.log10(ends[-1][1])), label, xshift=6)
-    look.moment(fig, now, f"today {count(now)}", xanchor="right", xshift=-5)
+    look.moment(fig, now, f"today {count(now)}", high=True)
     if asked != now:
-        look.moment(fig, asked, f"plan {count(asked)}")
+        look.moment(fig, asked, f"plan {count(asked)}", high=True)
     fig.update_layout(xaxis=dict(nticks=8), yaxis=dict(type="log", ticksuffix=" ms", dtick=1))
     return fig
 

@@ -31,6 +31,7 @@ CHAPTERS = (  # notebook, name in the navigation, for whom
     ("6_optimization", "Optimization", "For director and architect"),
 )
 PLOTLY = "application/vnd.plotly.v1+json"
+MOST_NUMBERS = 40  # rows under a figure: they print; all of them stand in tables/ or in the figure itself
 
 
 def page(study: Study, notebooks: dict[str, Any]) -> str:
@@ -180,8 +181,8 @@ def _figure(data: dict[str, Any], lead: str = "") -> str:
     caption = "" if lead else f"<b>{plain(finding)}</b>"
     numbers = "" if lead else _numbers(data)
     return (
-        f'<figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
-        f'<script type="application/json" id="{name}">{text}</script>{numbers}</figure>'
+        f'<div class="figure"><figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
+        f'<script type="application/json" id="{name}">{text}</script></figure>{numbers}</div>'
     )
 
 
@@ -197,12 +198,13 @@ def _numbers(data: dict[str, Any]) -> str:
         return ""
     flat = [(t["y"], t["x"]) if t.get("orientation") == "h" else (t["x"], t["y"]) for t in series]
     places = list(dict.fromkeys(str(p) for places, _ in flat for p in places))
-    if len(places) > 200:
-        places = places[:: len(places) // 60]
     columns = [dict(zip(map(str, p), v, strict=False)) for p, v in flat]
+    places = [p for p in places if any(c.get(p) is not None for c in columns)]
+    every = max(-(-len(places) // MOST_NUMBERS), 1)
+    places = places[::every]
     head = "".join(f'<th class="num">{plain(t["name"])}</th>' for t in series)
     rows = "".join(f"<tr><th>{_place(p)}</th>{''.join(f'<td class=num>{_value(c.get(p))}</td>' for c in columns)}</tr>" for p in places)
-    return f'<details><summary>The numbers</summary><div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+    return f'<details><summary>The numbers{f", one in {every}" if every > 1 else ""}</summary><div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
 
 
 def _place(text: str) -> str:
