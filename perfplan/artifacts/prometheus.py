@@ -33,8 +33,9 @@ class Burn:
 
     objective: str
     name: str
-    bad: str  # series of bad requests, a counter
-    total: str
+    total: str  # counter of all requests
+    bad: str = ""  # counter of bad ones; left out, they are those that are not among the good ones
+    good: str = ""  # counter of those within the target
     budget: float  # share of requests that may be bad
     spent: float
     hours: int
@@ -68,37 +69,31 @@ def _window(seconds: int) -> str:
 
 def burns(source: Source) -> list[Burn]:
     """Every burn-rate alert of the promises that are counted in requests or jobs; a 28-day promise over 28 days, others over 30."""
-    found = []
+    found: list[Burn] = []
     for name, judged in source.study.worlds.judged.items():
         objective, budget = judged.objective, float(np.median(judged.bound))
         days = 28 if isinstance(objective, Latency) and objective.over == "28 days" else 30
         if isinstance(objective, Latency):
             labels = f'journey="{slug(objective.journey)}"'
             total = f"http_request_duration_seconds_count{{{labels}}}"
-            bad = f'{total} - ignoring(le) http_request_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'
+            counters = {"good": f'http_request_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'}
         elif isinstance(objective, Errors | Availability):
             labels = f'journey="{slug(objective.journey)}"'
-            total, bad = f"http_requests_total{{{labels}}}", f'http_requests_total{{{labels},code=~"5.."}}'
+            total = f"http_requests_total{{{labels}}}"
+            counters = {"bad": f'http_requests_total{{{labels},code=~"5.."}}'}
         elif isinstance(objective, Completion):
             labels = f'queue="{slug(objective.queue)}"'
             total = f"job_duration_seconds_count{{{labels}}}"
-            bad = f'{total} - ignoring(le) job_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'
+            counters = {"good": f'job_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'}
         else:
             continue
-        for spent, hours, urgency in ALERTS:
-            found.append(
-                Burn(
-                    objective=name,
-                    name=f"{_alert_name(name)}Burns{hours}h",
-                    bad=bad,
-                    total=total,
-                    budget=budget,
-                    spent=spent,
-                    hours=hours,
-                    urgency=urgency,
-                    days=days,
-                )
+        found += [
+            Burn(
+                objective=name, name=f"{_alert_name(name)}Burns{hours}h", total=total, **counters, budget=budget, spent=spent, hours=hours,
+                urgency=urgency, days=days,
             )
+            for spent, hours, urgency in ALERTS
+        ]  # fmt: skip
     return found
 
 
@@ -110,10 +105,8 @@ def _alert_name(name: str) -> str:
 
 def ratio(burn: Burn, window: str) -> str:
     """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
-    good_bad = burn.bad.split(" - ignoring(le) ")
-    rates = [f"sum(rate({series}[{window}]))" for series in good_bad]
-    bad = rates[0] if len(rates) == 1 else f"({rates[0]} - {rates[1]})"
-    return f"{bad} / (sum(rate({burn.total}[{window}])) > 0)"
+    total, bad, good = (f"sum(rate({series}[{window}]))" for series in (burn.total, burn.bad, burn.good))
+    return f"{bad if burn.bad else f'({total} - {good})'} / ({total} > 0)"
 
 
 def rules(source: Source) -> str:
@@ -177,9 +170,8 @@ PER_MINUTE = 1_000_000  # requests, so that shares are exact enough
 
 def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:
     """The counters of a promise with their steps: of a histogram all and those within the target, else by status code."""
-    good_bad = one.bad.split(" - ignoring(le) ")
-    if len(good_bad) == 2:
-        return [(one.total, total), (good_bad[1], total - bad)]
+    if one.good:
+        return [(one.total, total), (one.good, total - bad)]
     labels = one.total.removesuffix("}")
     return [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', total - bad)]
 
