@@ -17,11 +17,10 @@ from perfplan.findings import findings, holds_with
 from perfplan.plan import concurrency, month_names
 from perfplan.quantity import FloatArray, Quantity
 from perfplan.story import story
-from perfplan.uncertainty import Study, confidence
+from perfplan.uncertainty import SHOWN, Study, confidence
 from perfplan.words import change, count, money, month_name, number, percent, rate
 
 SCHEMA = "perfplan/plan/1"
-SHOWN = (0, 6, 12, 24, 36)  # months whose numbers are kept
 
 
 def document(study: Study) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from perfplan.scenario.statement import Statement
 
 BOUGHT = {Service: ("instances",), Cache: ("instances",), Database: ("cores", "replicas", "connections"), Queue: ("workers",)}
 CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+SHOWN = (0, 6, 12, 24, 36)  # months whose percentiles are computed in all worlds, and whose numbers are kept
 GRACE_S = 7 * DAY  # what is there within a week counts for the month it is ordered in
 MOST_STEPS = 60  # of one order; a search that needs more does not end well
 CAP = 4.0  # how far out of bounds an objective counts when steps are compared, on a log scale
@@ -457,7 +458,7 @@ class Study:
     statement: Statement
     seed: int
     middle: Plan  # one world, every input at its median
-    worlds: Plan  # many worlds, today's fleet
+    worlds: Plan  # many worlds, today's fleet; percentiles in the months of SHOWN and the last asked for
     run_outs: Sequence[RunOut]
     fleet: Fleet
     options: Sequence[Tried]
@@ -493,7 +494,8 @@ class Study:
 def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     """Plan *statement* at its median and in *worlds* worlds; size the fleet; try the options."""
     drawn = statement.at(worlds, seed)
-    made = plan(drawn, both=True, month_factor=month_factors(drawn))
+    shown = sorted({*SHOWN, horizon(drawn)})
+    made = plan(drawn, both=True, at_months=shown, month_factor=month_factors(drawn))
     fleet, middle = recommend(drawn), statement.at()
     return Study(
         statement=statement, seed=seed, middle=plan(middle, both=True, month_factor=month_factors(middle)), worlds=made, run_outs=run_outs(made), fleet=fleet,

@@ -36,9 +36,8 @@ class BirthDeath:
     def with_room(cls, arrival_rps: Rps, service_s: Seconds, servers: int, room: int) -> BirthDeath:
         """M/M/c/K: arrivals that find *room* customers are lost; M/M/c/c is Erlang's loss system.
 
-        >>> queue = BirthDeath.with_room(40.0, 1 / 30, 3, 7)
-        >>> round(queue.prob_block, 6)
-        0.001322
+        >>> round(BirthDeath.with_room(50.0, 0.1, 4, 6).prob_block, 6)  # a textbook's value, see tests/data
+        0.293543
         """
         n = np.arange(1, room + 1)
         return cls(np.full(room, float(arrival_rps)), np.minimum(n, servers) / float(service_s), servers, float(arrival_rps))

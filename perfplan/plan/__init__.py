@@ -165,29 +165,26 @@ def month_names(scenario: Scenario, months: int = MONTHS) -> NDArray[np.datetime
 
 def plan(
     scenario: Scenario, rps: FloatArray | None = None, *, months: int = MONTHS, percentiles: Sequence[float] = PERCENTILES,
-    objectives: Iterable[str] | None = None, both: bool = False, first: int = 0, month_factor: Value = 1.0,
+    at_months: Sequence[int] | None = None, objectives: Iterable[str] | None = None, both: bool = False, first: int = 0, month_factor: Value = 1.0,
 ) -> Plan:  # fmt: skip
     """The plan of *scenario*, in as many worlds as it was drawn.
 
     *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response
-    times of each journey; empty: none. *first*: the month of the first column. *month_factor*: see `month_factors`; load that
-    the cost of traffic is made of, over the peak's. *objectives*: those to judge; left out, all. *both*: latency objectives judged over the peak hour and over 28 days.
+    times of each journey; empty: none. *at_months*: only there, nan elsewhere; left out, in all months. *first*: the month of the
+    first column. *month_factor*: see `month_factors`; load that the cost of traffic is made of, over the peak's. *objectives*: those
+    to judge; left out, all. *both*: latency objectives judged over the peak hour and over 28 days.
     """
     rps = demand_rps(scenario, months) if rps is None else rps
     rps = np.broadcast_to(rps, (max(worlds_in(scenario), rps.shape[0]), rps.shape[1]))
-    carried = carry(scenario, rps, hit_ratios(scenario))
+    hits = hit_ratios(scenario)
+    carried = carry(scenario, rps, hits)
     sent, received, edge = traffic_bytes(scenario, carried)
     stored = _stored(scenario, rps, first)
     return Plan(
         scenario=scenario,
         rps=rps,
         carried=carried,
-        percentile_s={
-            name: dict(zip(percentiles, percentiles_s(path, percentiles, rps.shape), strict=True))
-            for name, path in carried.journeys.items()
-        }
-        if percentiles
-        else {},
+        percentile_s=_percentiles(scenario, rps, hits, percentiles, at_months) if percentiles else {},
         judged=judge(scenario, carried, scenario.objectives if objectives is None else objectives, both=both),
         resources=_resources(scenario, carried, stored, sent),
         stored_bytes=stored,
@@ -197,6 +194,20 @@ def plan(
         cost_usd=_cost(scenario, carried, stored, sent, edge, month_factor),
         first=first,
     )
+
+
+def _percentiles(
+    scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value], percentiles: Sequence[float], at_months: Sequence[int] | None
+) -> dict[str, dict[float, FloatArray]]:
+    columns = list(range(rps.shape[1])) if at_months is None else [m for m in at_months if m < rps.shape[1]]
+    some = rps[:, columns]
+    found: dict[str, dict[float, FloatArray]] = {}
+    for name, path in carry(scenario, some, hits).journeys.items():
+        found[name] = {}
+        for p, values in zip(percentiles, percentiles_s(path, percentiles, some.shape), strict=True):
+            found[name][p] = np.full(rps.shape, np.nan)
+            found[name][p][:, columns] = values
+    return found
 
 
 def with_counts(scenario: Scenario, counts: Mapping[str, float]) -> Scenario:
