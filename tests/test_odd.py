@@ -153,3 +153,18 @@ def test_a_horizon_beyond_the_plan_is_refused(small):
     small.write_text(SMALL.replace("below: 200ms}", "below: 200ms, until: 60 months}"))
     with pytest.raises(BadScenario, match="at most 36 months"):
         read(small)
+
+
+@pytest.mark.parametrize("users", ["900M", "90000000M"])
+@pytest.mark.parametrize("over", ["28 days", "peak hour"])
+def test_a_load_far_beyond_everything_breaks_every_promise_and_nothing_else(small, users, over):
+    from perfplan.workbook.checking import check
+
+    small.write_text(SMALL.replace("900 to 1100", users).replace("below: 200ms", f"below: 200ms, over: {over}"))
+    drawn = read(small).at(20)
+    made = plan(drawn, both=True, percentiles=())
+    assert not made.all_hold.any()
+    judged = made.judged["read p95"]
+    assert (judged.value == 1).all()
+    assert (judged.also == 1).all()
+    assert check(read(small), 30)[1] is False

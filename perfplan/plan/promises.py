@@ -32,6 +32,7 @@ from perfplan.scenario import (
 from perfplan.scenario.rules import call_order, calls_of
 
 PROBES = 25
+LEAST = 1e-9  # of a load so far above what is carried that even the first probe saturates
 LEVELS = 32  # load levels of the week
 GRID = 14  # loads at which the share of slow requests is computed; months and levels are interpolated between them
 NEAR = 0.02  # of the highest load: how near to it the loads of the grid get close together
@@ -166,7 +167,7 @@ def _saturation(scenario: Scenario, carried: Carried, journey: str, top: FloatAr
     for _ in range(0 if whole.all() else 3):
         width /= PROBES + 1
         low = low + width * settled(low + width * np.arange(1, PROBES + 1)).sum(axis=1, keepdims=True)
-    return np.asarray(np.where(whole, 1.0, low))
+    return np.asarray(np.where(whole, 1.0, np.maximum(low, LEAST)))
 
 
 def tier_availability(scenario: Scenario, carried: Carried, name: str) -> FloatArray:
