@@ -8,6 +8,7 @@ YAML is its name without the unit, `service_time`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -138,6 +139,7 @@ def kind_of(hint: Any) -> Any:
     return hint
 
 
+@functools.cache
 def tag_of(cls: type) -> str:
     """The word by which a record class is chosen under `kind:`."""
     return str(typing.get_args(typing.get_type_hints(cls)["kind"])[0])

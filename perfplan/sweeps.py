@@ -86,24 +86,23 @@ def _crossing(used: FloatArray, loads: FloatArray) -> float:
     return float(loads[i - 1] + part * (loads[i] - loads[i - 1]))
 
 
-def latency_by_load(
-    study: Study, p: float = 0.95, points: int = 60, worlds: int = 200
-) -> tuple[FloatArray, dict[str, FloatArray], dict[str, dict[int, FloatArray]]]:
-    """Loads, the percentile *p* of each journey at the median, and its quantiles over worlds (5, 25, 50, 75, 95)."""
-    from perfplan.uncertainty import take_worlds
-
+def latency_by_load(study: Study, p: float = 0.95, points: int = 60) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Loads, and the percentile *p* of each journey at the median."""
     middle = study.scenario
     top = min(2.2 * knee(middle).rps, 4 * float(study.middle.rps[0, 0]))
     loads = np.linspace(top / 40, top, points)
-    one = carry(middle, loads[None, :])
+    paths = carry(middle, loads[None, :]).journeys
+    return loads, {name: percentiles_s(path, (p,), (1, points))[0][0] for name, path in paths.items()}
+
+
+def latency_band(study: Study, journey: str, loads: FloatArray, p: float = 0.95, worlds: int = 200) -> dict[int, FloatArray]:
+    """Quantiles (5, 25, 50, 75, 95) over worlds of the percentile *p* of *journey* at *loads*."""
+    from perfplan.uncertainty import take_worlds
+
     few = take_worlds(study.worlds.scenario, worlds)
-    many = carry(few, np.broadcast_to(loads, (min(worlds, study.worlds.rps.shape[0]), points)))
-    lines = {name: percentiles_s(path, (p,), (1, points))[0][0] for name, path in one.journeys.items()}
-    fans = {}
-    for name, path in many.journeys.items():
-        values = percentiles_s(path, (p,), many.rps.shape)[0]
-        fans[name] = {q: np.quantile(values, q / 100, axis=0, method="higher") for q in (5, 25, 50, 75, 95)}
-    return loads, lines, fans
+    many = np.broadcast_to(loads, (min(worlds, study.worlds.rps.shape[0]), loads.size))
+    values = percentiles_s(carry(few, many).journeys[journey], (p,), many.shape)[0]
+    return {q: np.quantile(values, q / 100, axis=0, method="higher") for q in (5, 25, 50, 75, 95)}
 
 
 def cache_by_memory(study: Study, name: str) -> dict[str, FloatArray]:

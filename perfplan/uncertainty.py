@@ -118,12 +118,15 @@ def sampling_error(p: float, worlds: int) -> float:
 # ---- the fleet that keeps every promise ----
 
 
-def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400) -> Fleet:
+def recommend(today: Plan, *, sizing_worlds: int = 400) -> Fleet:
     """Orders that keep every promise with the asked confidence: the cheapest next step for the gain in P, again and again.
+
+    *today*: the plan of today's fleet in all worlds.
 
     Each order lasts `order_ahead` months. First every resource is brought within its utilization limit and N + 1 with the
     asked confidence; then steps are bought one by one (greedy), each the one with most gain per dollar in the same worlds.
     """
+    drawn, months = today.scenario, today.rps.shape[1]
     few = take_worlds(drawn, sizing_worlds)
     rps = np.broadcast_to(demand_rps(few, months), (worlds_in(few), months))
     asked, ahead = confidence(drawn), max(1, round(float(np.median(drawn.order_ahead_s)) / MONTH))
@@ -150,7 +153,7 @@ def recommend(drawn: Scenario, *, months: int = MONTHS, sizing_worlds: int = 400
         if still is not None:
             fails_from = month + still if fails_from is None else fails_from
             month += ahead  # nothing that was tried helps here; later months are ordered for all the same
-    return _in_all_worlds(drawn, orders, months, fails_from)
+    return _in_all_worlds(today, orders, fails_from)
 
 
 def _deliver(
@@ -277,17 +280,17 @@ def _steps(made: Plan) -> list[tuple[str, float]]:
     return steps
 
 
-def _in_all_worlds(drawn: Scenario, orders: Sequence[Order], months: int, fails_from: int | None) -> Fleet:
-    """The recommended fleet planned in every world, epoch by epoch."""
-    rps = np.broadcast_to(demand_rps(drawn, months), (worlds_in(drawn), months))
+def _in_all_worlds(today: Plan, orders: Sequence[Order], fails_from: int | None) -> Fleet:
+    """The recommended fleet planned in every world, epoch by epoch; before the first order it is *today*'s."""
+    drawn, rps, months = today.scenario, today.rps, today.rps.shape[1]
     factors = month_factors(drawn, months)
     orders = [o for o in orders if o.month < months]
-    starts = [0, *(o.month for o in orders), months]
-    all_counts: list[Mapping[str, float]] = [{}, *(o.counts for o in orders)]
-    p_all, cost = [], []
-    for start, stop, counts in zip(starts[:-1], starts[1:], all_counts, strict=True):
+    starts = [*(o.month for o in orders), months]
+    p_all, cost = [today.all_hold[:, : starts[0]].mean(axis=0)], [today.cost_month_usd[:, : starts[0]]]
+    for start, stop, order in zip(starts[:-1], starts[1:], orders, strict=True):
         if stop > start:
-            made = plan(with_counts(drawn, counts), rps[:, start:stop], percentiles=(), first=start, month_factor=factors[:, start:stop])
+            there = with_counts(drawn, order.counts)
+            made = plan(there, rps[:, start:stop], percentiles=(), first=start, month_factor=factors[:, start:stop])
             p_all.append(made.all_hold.mean(axis=0))
             cost.append(made.cost_month_usd)
     return Fleet(orders=tuple(orders), p_all=np.concatenate(p_all), cost_usd=np.concatenate(cost, axis=1), fails_from=fails_from)
@@ -313,12 +316,12 @@ class Tried:
     lead_time_s: float = 0.0
 
 
-def try_options(statement: Statement, drawn: Scenario, fleet: Fleet, worlds: int = 300, seed: int = 7) -> list[Tried]:
+def try_options(statement: Statement, drawn: Scenario, fleet: Fleet, worlds: int = 200, seed: int = 7) -> list[Tried]:
     """Stated options, proposed ones and the recommended fleet, ranked by P, then months gained, then price."""
     total = worlds_in(drawn)
     count = min(worlds, total)
-    nothing = _tried_plan(take_worlds(drawn, count))
     last = horizon(drawn)
+    nothing = _tried_plan(take_worlds(drawn, count), last)
     rows = [("nothing", (), False, None), *_stated(statement, drawn), *((n, o, True, None) for n, o in proposals(drawn))]
     if fleet.orders:
         counts = fleet.counts_at(last)
@@ -367,22 +370,31 @@ def _batching(drawn: Scenario, database: str) -> list[tuple[str, tuple[str, ...]
     return [] if calls[name] < 4 or stated else [(f"half the queries of {name}, batched", (f"{path}={calls[name] / 2:g}",))]
 
 
-def _tried_plan(scenario: Scenario) -> Plan:
-    return plan(scenario, percentiles=(), month_factor=month_factors(scenario))
+def _tried_plan(scenario: Scenario, last: int) -> tuple[Plan, float]:
+    """The plan of an option, and its p95."""
+    made = plan(scenario, percentiles=(), month_factor=month_factors(scenario))
+    return made, _p95(made, last)
 
 
 def _try(
-    statement: Statement, nothing: Plan, row: tuple[str, tuple[str, ...], bool, Any], count: int, total: int, seed: int, last: int
+    statement: Statement,
+    before: tuple[Plan, float],
+    row: tuple[str, tuple[str, ...], bool, Any],
+    count: int,
+    total: int,
+    seed: int,
+    last: int,
 ) -> Tried:
     name, overrides, proposed, option = row
-    made = _tried_plan(take_worlds(statement.but(*overrides).at(total, seed), count)) if overrides else nothing
+    nothing, p95 = before
+    made, p95_then = _tried_plan(take_worlds(statement.but(*overrides).at(total, seed), count), last) if overrides else before
     p = made.all_hold.mean(axis=0)
     extra = float(np.median(made.cost_month_usd[:, last] - nothing.cost_month_usd[:, last]))
     asked = confidence(statement.at())
     gained = _lasts(made, asked) - _lasts(nothing, asked)
     return Tried(
         name=name, overrides=overrides, proposed=proposed, p_all=float(p[last]), p_lowest=float(p[: last + 1].min()),
-        p95_change_s=_p95(made, last) - _p95(nothing, last), cost_change_usd=extra + (float(option.monthly_usd) if option else 0.0), months_gained=gained,
+        p95_change_s=p95_then - p95, cost_change_usd=extra + (float(option.monthly_usd) if option else 0.0), months_gained=gained,
         price_usd=float(np.median(option.price_usd)) if option else 0.0, effort_s=float(np.median(option.effort_s)) if option else 0.0,
         lead_time_s=float(np.median(option.lead_time_s)) if option else 0.0,
     )  # fmt: skip
@@ -496,7 +508,7 @@ def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     drawn = statement.at(worlds, seed)
     shown = sorted({*SHOWN, horizon(drawn)})
     made = plan(drawn, both=True, at_months=shown, month_factor=month_factors(drawn))
-    fleet, middle = recommend(drawn), statement.at()
+    fleet, middle = recommend(made), statement.at()
     return Study(
         statement=statement, seed=seed, middle=plan(middle, both=True, month_factor=month_factors(middle)), worlds=made, run_outs=run_outs(made), fleet=fleet,
         options=try_options(statement, drawn, fleet, seed=seed), moved=sensitivities(statement, made, seed),

@@ -122,7 +122,7 @@ def test_a_certain_scenario_needs_one_world(small):
     small.write_text(SMALL.replace("900 to 1100", "1000").replace("1%/month to 3%/month", "2%/month"))
     made = study(read(small), worlds=40)
     assert set(np.unique(made.p_all)) <= {0.0, 1.0}
-    fleet = recommend(read(small).at())
+    fleet = recommend(plan(read(small).at()))
     assert fleet.p_all.shape == (37,)
 
 

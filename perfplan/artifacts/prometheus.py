@@ -8,6 +8,7 @@ twelfth of the long one, makes it stop soon after the cause has gone.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,11 +154,9 @@ def unit_tests(source: Source) -> str:
         f"evaluation_interval: {EVALUATED_MINUTES}m",
         "tests:",
     ]
-    for one in burns(source):
-        if one.possible:
-            lines += _case(one, "just above", min(one.limit * 1.02, 1.0), fires=True)
-            lines += _case(one, "just below", one.limit * 0.98, fires=False)
-    lines += _no_traffic([one for one in burns(source) if one.possible])
+    alerts = [one for one in burns(source) if one.possible]
+    lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
+    lines += _no_traffic(alerts)
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
             lines += _resource_case(name, use, limit, advice, word, used, fires)
@@ -192,21 +191,34 @@ def _no_traffic(alerts: list[Burn]) -> list[str]:
     ]
 
 
-def _case(one: Burn, word: str, bad_share: float, *, fires: bool) -> list[str]:
-    step_minutes = max(one.hours * 60 // 12 // 5, 1)  # five samples in the short window
-    minutes = max(one.hours * 60, EVALUATED_MINUTES) + EVALUATED_MINUTES
+def _cases(alerts: list[Burn], word: str, factor: float, *, fires: bool) -> list[str]:
+    """A test a window, as a test costs a start; promises that count the same requests differently cannot share one."""
+    tests: list[tuple[dict[str, int], list[Burn]]] = []
+    for one in alerts:
+        series = dict(_series(one, round(PER_MINUTE * min(one.limit * factor, 1.0)), PER_MINUTE))
+        for counted, members in tests:
+            if members[0].hours == one.hours and all(counted.get(text, step) == step for text, step in series.items()):
+                counted.update(series)
+                members.append(one)
+                break
+        else:
+            tests.append((series, [one]))
+    return [line for counted, members in tests for line in _case(members, word, counted, fires=fires)]
+
+
+def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: bool) -> list[str]:
+    """One test of alerts with the same window."""
+    hours = members[0].hours
+    step_minutes = max(hours * 60 // 12 // 5, 1)  # five samples in the short window
+    minutes = max(hours * 60, EVALUATED_MINUTES) + EVALUATED_MINUTES
     steps = minutes // step_minutes + 1
-    series = _series(one, round(PER_MINUTE * bad_share), PER_MINUTE)
-    return [
-        f"- name: {yaml(f'{one.name}, {word}')}",
-        f"  interval: {step_minutes}m",
-        "  input_series:",
-        *(line for text, step in series for line in (f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'")),
-        "  alert_rule_test:",
-        f"  - eval_time: {minutes}m",
-        f"    alertname: {one.name}",
-        *_expected(fires, one.urgency, template(_summary(one))),
-    ]
+    lines = [f"- name: {yaml(f'{hours}h windows, {word}')}", f"  interval: {step_minutes}m", "  input_series:"]
+    for text, step in series.items():
+        lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'"]
+    lines.append("  alert_rule_test:")
+    for one in members:
+        lines += [f"  - eval_time: {minutes}m", f"    alertname: {one.name}", *_expected(fires, one.urgency, template(_summary(one)))]
+    return lines
 
 
 def _resource_case(name: str, use: str, limit: float, advice: str, word: str, used: float, fires: bool) -> list[str]:

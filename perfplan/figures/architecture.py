@@ -12,7 +12,7 @@ from perfplan.figures.common import figure, short
 from perfplan.models.caching import items_in_memory
 from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Latency
-from perfplan.sweeps import cache_by_memory, shares_of_latency, targets, todays_knee
+from perfplan.sweeps import cache_by_memory, latency_band, shares_of_latency, targets, todays_knee
 from perfplan.sweeps import latency_by_load as sweep
 from perfplan.uncertainty import Study
 from perfplan.words import duration, number, rate, share
@@ -20,7 +20,7 @@ from perfplan.words import duration, number, rate, share
 
 def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
     """A percentile of each journey against load, with targets, knee and today's peak."""
-    loads, lines, fans = sweep(study, p)
+    loads, lines = sweep(study, p)
     found = todays_knee(study)
     aims = targets(study.scenario)
     slowest = max(lines, key=lambda n: lines[n][0])
@@ -38,7 +38,10 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
         margin=dict(t=28, r=80),
         meta=dict(narrow=dict(layout={"xaxis.nticks": 4, "margin.r": 12}, height=340)),
     )
-    bands = {q: [min(1e3 * float(v), 4 * top) if np.isfinite(v) else 4 * top for v in values] for q, values in fans[slowest].items()}
+    bands = {
+        q: [min(1e3 * float(v), 4 * top) if np.isfinite(v) else 4 * top for v in values]
+        for q, values in latency_band(study, slowest, loads, p).items()
+    }
     look.fan(fig, [float(x) for x in loads], bands, short(slowest), "ms")
     for i, (name, values) in enumerate(((n, v) for n, v in lines.items() if n != slowest), 1):
         fig.add_scatter(

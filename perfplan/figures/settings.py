@@ -136,7 +136,7 @@ def prediction(study: Study) -> go.Figure:
     """p50, p95 and p99 of the slowest journey against load: what a test should measure."""
     found = todays_knee(study)
     sweeps = {p: sweep(study, p) for p in (0.5, 0.95, 0.99)}
-    loads, lines, _ = sweeps[0.95]
+    loads, lines = sweeps[0.95]
     slowest = max(lines, key=lambda n: lines[n][0])
     now = float(np.interp(found.peak_rps, loads, np.nan_to_num(lines[slowest], posinf=1e9)))
     top = 2.5e3 * float(sweeps[0.99][1][slowest][0])

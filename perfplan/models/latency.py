@@ -30,7 +30,6 @@ TERMS = 320  # of the cosine series, where percentiles are looked for on a grid
 TERMS_AT = 64  # where the probability at one time is enough
 MOST_TERMS = 8192  # where a distribution has parts of very different scale
 ROUGH = 0.04  # |phi| at the last term above which a cell is computed again with more
-ROUGH_AT = 0.01  # the same, where the probability at one time is wanted
 CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
 
@@ -161,7 +160,7 @@ def _exceeds(cells: Any, length: FloatArray, at: slice, t_s: FloatArray, terms: 
     x = np.minimum(t_s / length, 1.0)
     cdf = x + np.einsum("ck,ck->c", b, powers(turn(np.pi * x[:, None]), terms).imag)
     over = np.where(t_s >= length, 0.0, np.clip(1 - cdf, 0, 1))
-    again = (rough > ROUGH_AT) & (t_s < 12 * length / terms)
+    again = (rough > ROUGH) & (t_s < 12 * length / terms)
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
         finer = _take(cells, lambda a: a[at][place])

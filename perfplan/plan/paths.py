@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.models.arrays import remembered
 from perfplan.models.caching import items_in_memory, lru_hit_ratio, miss_rate
 from perfplan.models.distributions import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits, Wait
 from perfplan.models.queueing import MMc
@@ -32,6 +33,9 @@ class Carried:
     hit_ratio: Mapping[str, Value]
 
 
+_lru = remembered(lru_hit_ratio)  # most of the plans of a study have the same caches
+
+
 def hit_ratios(scenario: Scenario) -> dict[str, Value]:
     """Hit ratio of each cache: stated, or Che's for its sizes. Does not depend on the load."""
     return {name: _hit_ratio(tier) for name, tier in scenario.tiers.items() if isinstance(tier, Cache)}
@@ -40,7 +44,7 @@ def hit_ratios(scenario: Scenario) -> dict[str, Value]:
 def _hit_ratio(cache: Cache) -> Value:
     if cache.hit_ratio is not None:
         return cache.hit_ratio
-    return lru_hit_ratio(cache.items, cache.popularity, items_in_memory(cache.memory_bytes, cache.item_bytes, cache.instances))
+    return _lru(cache.items, cache.popularity, items_in_memory(cache.memory_bytes, cache.item_bytes, cache.instances))
 
 
 def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None = None) -> Carried:

@@ -34,7 +34,7 @@ from perfplan.scenario.rules import call_order, calls_of
 PROBES = 25
 LEAST = 1e-9  # of a load so far above what is carried that even the first probe saturates
 LEVELS = 32  # load levels of the week
-GRID = 14  # loads at which the share of slow requests is computed; months and levels are interpolated between them
+GRID = 12  # loads at which the share of slow requests is computed; months and levels are interpolated between them
 NEAR = 0.02  # of the highest load: how near to it the loads of the grid get close together
 
 
@@ -49,14 +49,31 @@ class Judged:
     also: FloatArray | None = field(default=None)  # a latency objective judged the other way (28 days or peak hour)
 
 
+class Loads:
+    """The states of a scenario at other loads; a load that several objectives ask for is carried once."""
+
+    def __init__(self, scenario: Scenario, hits: Mapping[str, Value]) -> None:
+        self.scenario, self.hits = scenario, hits
+        self._known: dict[tuple[tuple[int, ...], bytes], Carried] = {}
+
+    def at(self, rps: FloatArray) -> Carried:
+        """The state under *rps*."""
+        key = rps.shape, rps.tobytes()
+        if key not in self._known:
+            self._known[key] = carry(self.scenario, rps, self.hits)
+        return self._known[key]
+
+
 def judge(scenario: Scenario, carried: Carried, names: Iterable[str], *, both: bool = False) -> dict[str, Judged]:
     """The named objectives at the load of *carried*; *both*: latency over the peak hour and over 28 days."""
-    return {name: _judge(scenario, carried, scenario.objectives[name], both) for name in names}
+    loads = Loads(scenario, carried.hit_ratio)
+    return {name: _judge(loads, carried, scenario.objectives[name], both) for name in names}
 
 
-def _judge(scenario: Scenario, carried: Carried, objective: Objective, both: bool) -> Judged:
+def _judge(loads: Loads, carried: Carried, objective: Objective, both: bool) -> Judged:
+    scenario = loads.scenario
     if isinstance(objective, Latency):
-        return _latency(scenario, carried, objective, both)
+        return _latency(loads, carried, objective, both)
     if isinstance(objective, Availability):
         bad = 1 - path_availability(scenario, carried, objective.journey)
         return _bad_share(objective, bad, 1 - objective.above)
@@ -65,9 +82,9 @@ def _judge(scenario: Scenario, carried: Carried, objective: Objective, both: boo
         return _bad_share(objective, bad, _binding(scenario, objective))
     if isinstance(objective, Throughput):
         wanted = carried.rps * scenario.traffic.peak_second if objective.above_rps is None else objective.above_rps + 0 * carried.rps
-        return _unsaturated(objective, scenario, carried, wanted)
+        return _unsaturated(objective, loads.at(wanted), scenario)
     if isinstance(objective, Users):
-        return _users(scenario, carried, objective)
+        return _users(loads, carried, objective)
     assert isinstance(objective, Completion)
     station = carried.stations[objective.queue, "workers"]
     return _bad_share(objective, station.response_exceeds(objective.below_s), 1 - objective.percentile)
@@ -86,11 +103,12 @@ def _binding(scenario: Scenario, objective: Errors) -> Value:
     return limit
 
 
-def _latency(scenario: Scenario, carried: Carried, objective: Latency, both: bool) -> Judged:
+def _latency(loads: Loads, carried: Carried, objective: Latency, both: bool) -> Judged:
+    scenario = loads.scenario
     week = both or objective.over == "28 days"
     level, time = load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
     ways = {}
-    slow = _slow_by_load(scenario, carried, objective, float(level.min()) if week else 1.0) if week or carried.rps.shape[1] > GRID else None
+    slow = _slow_by_load(loads, carried, objective, float(level.min()) if week else 1.0) if week or carried.rps.shape[1] > GRID else None
     if slow is not None and week:
         ways["28 days"] = (slow(carried.rps[..., None] * level) * level * time).sum(axis=-1) / (level * time).sum()
     if both or objective.over == "peak hour":
@@ -104,25 +122,25 @@ def _latency(scenario: Scenario, carried: Carried, objective: Latency, both: boo
 def share_slow(scenario: Scenario, carried: Carried, objective: Latency) -> FloatArray:
     """Share of the requests of four weeks that are slower than the target: over load levels of the week, weighted by time and rate."""
     level, time = load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
-    slow = _slow_by_load(scenario, carried, objective, float(level.min()))
+    slow = _slow_by_load(Loads(scenario, carried.hit_ratio), carried, objective, float(level.min()))
     return np.asarray((slow(carried.rps[..., None] * level) * level * time).sum(axis=-1) / (level * time).sum())
 
 
-def _slow_by_load(scenario: Scenario, carried: Carried, objective: Latency, least: float) -> Callable[[FloatArray], FloatArray]:
+def _slow_by_load(loads: Loads, carried: Carried, objective: Latency, least: float) -> Callable[[FloatArray], FloatArray]:
     """The share of requests slower than the target as a function of the load, from *least* of the lowest month to the highest.
 
     In one world only the load differs between months and hours. The share is computed at GRID loads, evenly spaced in the logarithm
     of their distance to saturation (or to just above the highest load), and its logarithm is interpolated by a cubic that keeps its
-    direction (Fritsch, Carlson, SIAM J. Numer. Anal. 17, 1980): within 1.5 % of the share where that is 1 to 30 %. Above the load
+    direction (Fritsch, Carlson, SIAM J. Numer. Anal. 17, 1980): 99 of 100 cells within 1 % of the share where that is 1 to 30 %. Above the load
     that saturates the path every request is slow.
     """
     top = carried.rps.max(axis=-1, keepdims=True)
-    full = _saturation(scenario, carried, objective.journey, top)
+    full = _saturation(loads, objective.journey, top)
     high = np.where(full < 1, 0.999 * full, 1.0)
     low = np.minimum(least * (carried.rps / top).min(axis=-1, keepdims=True), 0.5 * high)
     wide = high * (1 + NEAR) - low  # distance of the lowest load from the end of the scale
     scale = np.log(NEAR * high / wide)
-    state = carry(scenario, top * (high * (1 + NEAR) - wide * np.exp(scale * np.linspace(0, 1, GRID))), carried.hit_ratio)
+    state = loads.at(top * (high * (1 + NEAR) - wide * np.exp(scale * np.linspace(0, 1, GRID))))
     log = np.log(np.maximum(exceeds(state.journeys[objective.journey], objective.below_s, state.rps.shape), 1e-12))
     slope = _slopes(log)
 
@@ -152,14 +170,14 @@ def _slopes(y: FloatArray) -> FloatArray:
     return np.concatenate([step[..., :1], inner, step[..., -1:]], axis=-1)
 
 
-def _saturation(scenario: Scenario, carried: Carried, journey: str, top: FloatArray) -> FloatArray:
+def _saturation(loads: Loads, journey: str, top: FloatArray) -> FloatArray:
     """Share of the load *top*, (worlds, 1), at which the path of *journey* saturates; 1 where it does not.
 
     Bisection with PROBES loads at a time, as one call for many loads costs little more than one for one.
     """
 
     def settled(part: FloatArray) -> NDArray[np.bool_]:
-        state = carry(scenario, top * part, carried.hit_ratio)
+        state = loads.at(top * part)
         return np.asarray(np.isfinite(np.broadcast_to(np.asarray(state.journeys[journey].mean_s, dtype=float), part.shape)))
 
     whole = settled(np.ones_like(top))
@@ -201,10 +219,9 @@ def visits_of(scenario: Scenario, journey: str, hits: Mapping[str, Value]) -> di
     return visits
 
 
-def _unsaturated(objective: Objective, scenario: Scenario, carried: Carried, wanted: FloatArray) -> Judged:
-    """Whether no station that a request waits for is saturated at the rate *wanted*."""
-    state = carry(scenario, wanted, carried.hit_ratio)
-    worst = np.zeros(wanted.shape)
+def _unsaturated(objective: Objective, state: Carried, scenario: Scenario) -> Judged:
+    """Whether no station that a request waits for is saturated in *state*."""
+    worst = np.zeros(state.rps.shape)
     for (name, _), station in state.stations.items():
         if not isinstance(scenario.tiers[name], Queue):  # jobs may wait until the peak is over
             worst = np.maximum(worst, station.utilization)
@@ -215,13 +232,14 @@ def _unsaturated(objective: Objective, scenario: Scenario, carried: Carried, wan
     return Judged(objective=objective, value=worst, bound=1.0, holds=worst < 1.0)
 
 
-def _users(scenario: Scenario, carried: Carried, objective: Users) -> Judged:
+def _users(loads: Loads, carried: Carried, objective: Users) -> Judged:
     """Load of the stated users, at each world's requests per user; holds where every latency objective of the peak hour does."""
+    scenario = loads.scenario
     rate = scenario.traffic.requests_per_user_rps
     per_user = rate if rate is not None else 1 / 30
     wanted = np.broadcast_to(np.asarray(objective.above * per_user, dtype=float), (carried.rps.shape[0], 1))
-    state = carry(scenario, wanted, carried.hit_ratio)
-    judged = _unsaturated(objective, scenario, carried, wanted)
+    state = loads.at(wanted)
+    judged = _unsaturated(objective, state, scenario)
     holds = judged.holds
     for other in scenario.objectives.values():
         if isinstance(other, Latency):
