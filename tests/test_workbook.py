@@ -433,6 +433,40 @@ def opened(page, script, tmp_path, width=1280, theme="light"):
     return json.loads(html.unescape(re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)[1]))
 
 
+COVERED = r"""addEventListener('load', () => setTimeout(() => {
+  plots.forEach(draw);
+  let texts = 0;
+  const found = [];
+  plots.forEach(el => {
+    const frame = el.querySelector('.main-svg').getBoundingClientRect();
+    const all = [...el.querySelectorAll('.annotation-text-g text, .xtick text, .ytick text, .bartext, text.heatmap-label')];
+    const boxes = all.map(t => [t.textContent, t.getBoundingClientRect()]).filter(([_, b]) => b.width);
+    texts += boxes.length;
+    boxes.forEach(([said, b], i) => {
+      if (b.left < frame.left - 2 || b.right > frame.right + 2 || b.top < frame.top - 3 || b.bottom > frame.bottom + 3) found.push(['outside', said]);
+      boxes.slice(0, i).forEach(([other, o]) => {
+        if (Math.min(b.right, o.right) - Math.max(b.left, o.left) > 1.5 && Math.min(b.bottom, o.bottom) - Math.max(b.top, o.top) > 3.5) found.push([other, said]);
+      });
+    });
+  });
+  tell([texts, found]);
+}, 500));"""
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+@pytest.mark.parametrize(
+    "overrides",
+    [(), ("traffic.peak_users=900", "traffic.growth=0%/month"), ("traffic.growth=20%/month", "tiers.postgres.connections=20")],
+)
+def test_no_label_of_a_figure_covers_another_or_leaves_its_figure(tmp_path, overrides):
+    make(STOREFRONT, tmp_path / "plan", overrides, 30)
+    for width in (1280, 390):
+        texts, found = opened(tmp_path / "plan" / "plan.html", COVERED, tmp_path, width)
+        assert texts > 150
+        assert found == [], width
+
+
 @pytest.mark.judge
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])

@@ -30,6 +30,7 @@ def demand(study: Study) -> go.Figure:
     orders = study.fleet.orders
     capacity = [(0, today)] + [(o.month, knee(with_counts(study.scenario, o.counts)).rps) for o in orders]
     asked = [c for c in capacity if c[0] <= study.last]
+    bottom = 0.7 * min(fan[5])
     top = 1.08 * max(fan[95] + [min(c, 3 * max(fan[95])) for _, c in capacity if np.isfinite(c)])
     fig = figure(
         story(study).verdict, "Requests per second at the peak hour: demand (P5–P95, P25–P75, P50) against the load at which every objective still holds",
@@ -62,13 +63,12 @@ def demand(study: Study) -> go.Figure:
                 "broken",
                 showarrow=True,
                 ax=0,
-                ay=-rise,
+                ay=-min(rise, max(228 * (top - fan[50][at]) / (top - bottom) - 12, 40)),
                 arrowhead=0,
                 arrowwidth=1,
                 arrowcolor=red,
                 standoff=7,
             )
-    bottom = 0.7 * min(fan[5])
     rows = [(fan[q][-1], text.format(number(fan[q][-1])), "ink" if q == 50 else "muted") for q, text in ((95, "P95 {}"), (50, "<b>demand</b><br>P50 {}"), (5, "P5 {}"))]  # fmt: skip
     look.ends(fig, months[-1], rows, 0.76 * 300 / (top - bottom), only="wide", xshift=8)
     look.label(fig, months[-1], fan[95][-1], "<b>demand</b> P5–P95", "narrow", xanchor="right", yanchor="bottom")
