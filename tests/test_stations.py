@@ -40,6 +40,7 @@ def errors():
     with (ROOT / "tests" / "data" / "queueing_cases.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     accuracy.ask_for_times(rows)
+    accuracy.REPLICATIONS = 0  # simulations take minutes: tests/test_simulate.py has smaller ones
     found = defaultdict(list)
     for row in rows:
         answer = accuracy.answer(json.loads(row["params_json"]), json.loads(row["metric_json"]))
