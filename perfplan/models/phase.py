@@ -112,6 +112,9 @@ def _stationary(generator: Matrix) -> Matrix:
     return np.asarray(np.linalg.solve(system, np.append(np.zeros(size - 1), 1.0)))
 
 
+LARGE = 400  # elements of a matrix equation that is still solved as one system
+
+
 @dataclass(frozen=True, eq=False)
 class MapPhC:
     """A MAP/PH/c queue, first come first served; utilization below 1, else `ValueError`.
@@ -172,6 +175,12 @@ class MapPhC:
         """H = int G dt and int H dt: H S0 + R H S1 = -G(0), and again with H."""
         s = self._solved
         rows, columns = s.start.shape
+        if rows * columns > LARGE:  # R diagonal: a system for each of its eigenvalues instead of one of rows x columns
+            values, vectors = np.linalg.eig(s.r)
+            systems = (s.silent + values[:, None, None] * s.completing).transpose(0, 2, 1)
+            first = np.linalg.solve(systems, -np.linalg.solve(vectors, s.start)[..., None])
+            second = np.linalg.solve(systems, -first)
+            return (vectors @ first[..., 0]).real, (vectors @ second[..., 0]).real
         system = np.kron(s.silent.T, np.eye(rows)) + np.kron(s.completing.T, s.r)
         once = np.linalg.solve(system, -s.start.ravel(order="F"))
         twice = np.linalg.solve(system, -once)

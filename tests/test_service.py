@@ -1,0 +1,112 @@
+"""Services of any law: exact limits, reference simulations, and what is refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import gamma
+
+from perfplan.models.distributions import Exponential, Series, Wait
+from perfplan.models.general import MG1, MDc
+from perfplan.models.latency import percentiles_s
+from perfplan.models.queueing import MMc
+from perfplan.models.service import QueueWait, Served, Shape
+from tests.conftest import ROOT
+
+PS = (0.5, 0.95, 0.99)
+
+
+def response(shape, rho, servers):
+    station = MMc(arrival_rps=rho * servers, service_s=1.0, servers=float(servers))
+    return Series(parts=(QueueWait.of(station, shape), Served(mean_s=1.0, shape=shape)))
+
+
+def quantiles(law, count=20_000):
+    return Shape.of_samples(law.ppf((np.arange(count) + 0.5) / count))
+
+
+def of_law(law):
+    if law["law"] == "lognormal":
+        return Shape.lognormal(float(np.sqrt(np.log1p(law["scv"]))))
+    if law["law"] == "gamma":
+        return quantiles(gamma(1 / law["scv"], scale=law["scv"]))
+    return Shape.of_samples(np.linspace(law["low"], law["high"], 20_001)) if law["law"] == "uniform" else None
+
+
+@pytest.mark.parametrize("servers", [1, 3, 40])
+def test_exponential_services_are_m_m_c(servers):
+    shape, station = quantiles(gamma(1.0)), MMc(arrival_rps=0.85 * servers, service_s=1.0, servers=float(servers))
+    exact = percentiles_s(Series(parts=(Wait.of(station), Exponential(mean_s=1.0))), PS)
+    for found, wanted in zip(percentiles_s(response(shape, 0.85, servers), PS), exact, strict=True):
+        assert float(found) == pytest.approx(float(wanted), rel=0.01)
+
+
+def test_one_server_is_pollaczek_and_khinchine():
+    law = gamma(2.0, scale=0.5)
+    exact = MG1(arrival_rps=0.8, service=lambda s: (1 + s / 2) ** -2.0, service_s=1.0, scv=0.5)
+    for p, found in zip(PS, percentiles_s(response(quantiles(law), 0.8, 1), PS), strict=True):
+        assert float(found) == pytest.approx(float(exact.response_quantile_s(p)), rel=0.01)
+    wait = QueueWait.of(MMc(arrival_rps=0.8, service_s=1.0, servers=1.0), Shape.lognormal(1.0))
+    assert float(wait.mean_s) == pytest.approx(0.8 * np.e / 2 / 0.2, rel=1e-6)
+
+
+def test_constant_services_wait_as_crommelin_says():
+    for servers, rho in ((2, 0.7), (4, 0.8), (10, 0.9)):
+        station = MMc(arrival_rps=rho * servers, service_s=1.0, servers=float(servers))
+        wait = QueueWait.of(station, Shape.of_samples(np.ones(10)))
+        assert float(wait.mean_s) == pytest.approx(MDc(arrival_rps=rho * servers, service_s=1.0, servers=servers).mean_wait_s, rel=0.01)
+
+
+def test_reference_simulations_of_poisson_arrivals_are_met():
+    with (ROOT / "tests" / "data" / "queueing_cases.csv").open(newline="", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(file) if '"gi_g_c"' in r["params_json"]]
+    checked = 0
+    for row in rows:
+        case, metric = json.loads(row["params_json"]), json.loads(row["metric_json"])
+        shape = of_law(case["service"])
+        if case["arrivals"]["interarrival"]["law"] != "exponential" or metric["name"] != "response_quantile" or metric["p"] < 0.9:
+            continue
+        station = MMc(arrival_rps=1 / case["arrivals"]["interarrival"]["mean"], service_s=1.0, servers=float(case["servers"]))
+        found = percentiles_s(Series(parts=(QueueWait.of(station, shape), Served(mean_s=1.0, shape=shape))), (metric["p"],))[0]
+        assert float(found) == pytest.approx(float(row["value"]), rel=0.015)
+        checked += 1
+    assert checked >= 8
+
+
+def test_worlds_and_months_broadcast_and_saturation_is_without_end():
+    rho = np.array([[0.5, 0.9, 1.0, 1.4], [0.2, 0.95, 0.99, 3.0]])
+    station = MMc(arrival_rps=4 * rho, service_s=np.array([[1.0], [1.0]]), servers=4.0)
+    shape = Shape.lognormal(1.2)
+    found = percentiles_s(Series(parts=(QueueWait.of(station, shape), Served(mean_s=station.service_s, shape=shape))), (0.95,), rho.shape)[
+        0
+    ]
+    assert np.array_equal(np.isinf(found), rho >= 1)
+    one = percentiles_s(response(shape, 0.9, 4), (0.95,))[0]
+    assert found[0, 1] == pytest.approx(float(one), rel=1e-3)
+    assert (found[:, 1] > found[:, 0]).all()
+
+
+def test_samples_of_a_known_law_have_its_tail_and_others_keep_their_own():
+    draw = np.random.default_rng(3)
+    shape = Shape.of_samples(0.002 + draw.lognormal(-4, 1.2, 4_000))
+    assert shape.nodes.max() > 30  # beyond the largest sample: recognized
+    assert shape.factor == pytest.approx(0.002 + np.exp(-4 + 0.72), rel=0.1)
+    two = np.concatenate([np.full(900, 1.0), np.full(100, 10.0)])
+    kept = Shape.of_samples(two)
+    assert kept.factor == pytest.approx(1.9)
+    assert kept.scv == pytest.approx(two.var() / 1.9**2)
+    assert kept.nodes.max() == pytest.approx(10 / 1.9)
+
+
+@pytest.mark.parametrize("samples", [[], [0.0, 0.0], [1.0, -1.0], [np.nan, 1.0], [np.inf, 1.0]])
+def test_samples_that_are_no_times_are_refused(samples):
+    with pytest.raises(ValueError, match="service times must"):
+        Shape.of_samples(np.array(samples))
+
+
+def test_a_million_samples_and_one_sample_are_laws_too():
+    many = Shape.of_samples(np.random.default_rng(4).exponential(1.0, 1_000_000))
+    assert many.factor == pytest.approx(1.0, rel=0.01)
+    assert many.nodes.size <= 2000
+    assert Shape.of_samples(np.array([0.3])).scv == 0.0
