@@ -5,6 +5,7 @@ BIN = .venv/bin
 .PHONY: plan test lab
 plan: .venv/.plan
 	@$(BIN)/perfplan plan data/storefront/scenario.yaml --out plans/storefront
+	@$(BIN)/perfplan plan data/measured/scenario.yaml --out plans/measured
 
 lab: .venv/.plan
 	@$(BIN)/perfplan lab

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--engine", choices=("one", "stock"), default="one", help="one kernel for all notebooks, or one for each (papermill's own)"
     )
+    plan.add_argument("--verify", action="store_true", help="simulate the plan's worst months beside the formulas, and show both")
     plan.set_defaults(run=_plan)
 
     check = commands.add_parser(
@@ -147,11 +148,29 @@ def _plan(options: argparse.Namespace) -> int:
     _refuse_other_folders(out)
     _refuse_worlds(options.worlds)
     with place.stopping_on_signals():
-        study = make(path, out, tuple(options.overrides), options.worlds, options.engine)
+        study = make(path, out, tuple(options.overrides), options.worlds, options.engine, options.verify)
     for line in story(study).lines():
         print(line)
+    if options.verify:
+        print(_verified(out))
     print(out / "plan.html")
     return 0
+
+
+def _verified(out: Path) -> str:
+    """Formula against simulation, a line a percentile."""
+    from perfplan.tables import verified
+    from perfplan.workbook.folder import SCENARIO
+    from perfplan.workbook.opening import verified as found
+
+    table = verified(found(str(out / SCENARIO)))
+    if table is None:
+        return ""
+    lines = [
+        f"  {r['name']}, {r['journey']} p{r['percentile'] * 100:g}: formula {r['predicted_s'] * 1e3:.4g} ms, simulated {r['found_s'] * 1e3:.4g} ± {r['half_s'] * 1e3:.2g} ms ({r['error']:+.1%})"
+        for r in table.frame.to_dict("records")
+    ]
+    return "\n".join([f"{table.title}:", *lines])
 
 
 def _check(options: argparse.Namespace) -> int:

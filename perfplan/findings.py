@@ -27,6 +27,7 @@ from perfplan.scenario import (
     Users,
 )
 from perfplan.uncertainty import Order, RunOut, Study, lead_time_of
+from perfplan.verify import ERROR, measured
 from perfplan.words import (
     change,
     count,
@@ -80,6 +81,7 @@ def findings(study: Study) -> tuple[Finding, ...]:
         *_headroom(study),
         *_budgets(study),
         *_timeouts(study),
+        *_measured(study),
     ]
     return tuple(sorted(found, key=lambda f: (ORDER[f.kind], f.month, f.about)))
 
@@ -389,6 +391,20 @@ def _caches(study: Study) -> Iterator[Finding]:
             reason=f"a cold cache sends {number(cold)} times its usual misses to {tier.origin} ({origin.kind})",
             remedy="warm it before traffic returns, and limit the calls that misses may make; this plan does not yet model the warm-up",
         )  # fmt: skip
+
+
+def _measured(study: Study) -> Iterator[Finding]:
+    """A warning for each measurement that the prediction misses by more than a fifth."""
+    found = measured(study)
+    for name, one in study.scenario.measured.items():
+        worst = max((r for r in found if r.name == name), key=lambda r: r.beyond)
+        if worst.beyond > ERROR:
+            yield Finding(
+                kind=RISK, phase=4, about=f"measured.{name}", month=0, title=f"{name} is missed by {percent(abs(worst.error))} at {rate(worst.rps)}",
+                rule=f"a prediction should lie within {percent(ERROR)} of what was measured, its own error aside",
+                value=f"p{worst.percentile * 100:g} of {one.journey}: predicted {duration(worst.predicted_s)}, measured {duration(worst.found_s)}",
+                reason="the model, a stated service time or the measurement is wrong", remedy="measure again for longer, then look at the service times of the tiers on this path",
+            )  # fmt: skip
 
 
 def _headroom(study: Study) -> Iterator[Finding]:

@@ -5,8 +5,10 @@ from perfplan.figures.operation import budget_left, burn, frontier, tornado
 from perfplan.figures.overview import cost_by_tier, demand, promise_by_month, utilization
 from perfplan.figures.requirements import growth, regions, week
 from perfplan.figures.settings import pool_wait, prediction, stages, threads
+from perfplan.figures.trust import accuracy, measured
 
 __all__ = [
+    "accuracy",
     "budget_left",
     "burn",
     "cost_by_tier",
@@ -15,6 +17,7 @@ __all__ = [
     "growth",
     "hit_ratio",
     "latency_by_load",
+    "measured",
     "pool_wait",
     "prediction",
     "promise_by_month",

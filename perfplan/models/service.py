@@ -230,8 +230,8 @@ class QueueWait:
 
     @classmethod
     def of(cls, station: MMc, shape: Shape) -> QueueWait:
-        """The wait at *station* when its service has *shape*. One count of servers for all worlds."""
-        servers, rho = int(np.ravel(station.servers)[0]), np.minimum(station.utilization, 1.0)
+        """The wait at *station* when its service has *shape*. One count of servers for all worlds: the middle one."""
+        servers, rho = max(round(float(np.median(station.servers))), 1), np.minimum(station.utilization, 1.0)
         if shape.scv > 1 and servers > 1:
             factor = np.interp(_spread(rho, servers), *_against_two_phases(shape, servers)[:2])
         else:

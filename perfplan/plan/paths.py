@@ -5,8 +5,10 @@ Rates run down the calls (callers first), response times up (the called first). 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -14,9 +16,36 @@ from perfplan.models.arrays import remembered
 from perfplan.models.caching import items_in_memory, lru_hit_ratio, miss_rate
 from perfplan.models.distributions import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits, Wait
 from perfplan.models.queueing import MMc
+from perfplan.models.service import QueueWait, Served, Shape
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Cache, Database, Journey, Partner, Queue, Scenario, Service
 from perfplan.scenario.rules import call_order, entry_of
+
+
+def shape_of(tier: object) -> Shape | None:
+    """How the service times of *tier* spread; None: exponential. One shape for all worlds: their mean is what differs."""
+    law = getattr(tier, "service", None)
+    if law is None:
+        return None
+    if law.shape is not None:
+        return cast(Shape, law.shape)
+    if law.variation is not None:
+        return _lognormal(float(np.sqrt(np.log1p(float(np.median(law.variation)) ** 2))))
+    return _lognormal(float(Lognormal.through(float(np.median(law.p50_s)), float(np.median(law.p99_s))).sigma))
+
+
+_lognormal = functools.lru_cache(maxsize=64)(Shape.lognormal)
+
+
+def own_work(tier: Service | Database | Queue) -> Distribution:
+    """The time of a server of *tier* for one call."""
+    shape = shape_of(tier)
+    return Exponential(mean_s=tier.service_time_s) if shape is None else Served(mean_s=tier.service_time_s, shape=shape)
+
+
+def wait_of(station: MMc, shape: Shape | None, scv: Value = 1.0) -> Distribution:
+    """The wait at *station*: exact for exponential services, M/G/c for a *shape*, stretched by *scv* where only that is known."""
+    return Wait.of(station, scv) if shape is None else QueueWait.of(station, shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,28 +132,37 @@ def _response(
         )
     if isinstance(tier, Database):
         return _database(tier, name, calls[name], stations)
-    held, scv = _held(scenario, name, calls, responses, journey_rps, edge) if tier.io == "blocking" else (tier.service_time_s, 1.0)
+    alone = tier.io != "blocking" or waits_for_nobody(scenario, name)
+    held, scv = (tier.service_time_s, 1.0) if alone else _held(scenario, name, calls, responses, journey_rps, edge)
     one = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads)
     own = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
-    return Series(parts=(Wait.of(one, scv), Exponential(mean_s=tier.service_time_s), *own))
+    return Series(parts=(wait_of(one, shape_of(tier) if alone else None, scv), own_work(tier), *own))
 
 
-def _visit(station: MMc) -> Series:
-    return Series(parts=(Wait.of(station), Exponential(mean_s=station.service_s)))
+def waits_for_nobody(scenario: Scenario, name: str) -> bool:
+    """Whether a blocking thread of service *name* is held for its own work only."""
+    tier = scenario.tiers[name]
+    others = [called for key, j in scenario.journeys.items() if entry_of(scenario, key) == name for called in j.calls if called != name]
+    return isinstance(tier, Service) and not tier.calls and not others
+
+
+def _visit(station: MMc, shape: Shape | None = None) -> Series:
+    work = Exponential(mean_s=station.service_s) if shape is None else Served(mean_s=station.service_s, shape=shape)
+    return Series(parts=(wait_of(station, shape), work))
 
 
 def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], MMc]) -> Distribution:
     """Pool, then the primary or one of the replicas; replicas take all reads where there are any."""
-    away = tier.read_share if tier.replicas else 0.0
+    away, shape = tier.read_share if tier.replicas else 0.0, shape_of(tier)
     primary = stations[name, "cores"] = MMc(arrival_rps=miss_rate(rps, away), service_s=tier.service_time_s, servers=tier.cores)
-    query: Distribution = _visit(primary)
+    query: Distribution = _visit(primary, shape)
     if tier.replicas:
         replica = stations[name, "replicas"] = MMc(
             arrival_rps=rps * away / tier.replicas, service_s=tier.service_time_s, servers=tier.cores
         )
-        query = Mixture(weights=(away, 1 - away), parts=(_visit(replica), query))
+        query = Mixture(weights=(away, 1 - away), parts=(_visit(replica, shape), query))
     pool = stations[name, "connections"] = MMc(arrival_rps=rps, service_s=query.mean_s + tier.hold_time_s, servers=tier.connections)
-    return Series(parts=(Wait.of(pool), query, Constant(mean_s=tier.hold_time_s)))
+    return Series(parts=(wait_of(pool, shape), query, Constant(mean_s=tier.hold_time_s)))
 
 
 def _held(
@@ -139,7 +177,7 @@ def _held(
     assert isinstance(tier, Service)
     own = [Visits(part=responses[called], times=visits) for called, visits in tier.calls.items()]
     mean: Value = tier.service_time_s + sum((v.mean_s for v in own), 0.0)
-    variance: Value = tier.service_time_s**2 + sum((v.variance for v in own), 0.0)
+    variance: Value = own_work(tier).variance + sum((v.variance for v in own), 0.0)
     first, second = mean, variance + mean**2
     for journey_name, journey in scenario.journeys.items():
         if entry_of(scenario, journey_name) == name:

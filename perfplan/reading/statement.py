@@ -6,21 +6,25 @@ import datetime
 import difflib
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 
 from perfplan.items import ids
+from perfplan.models.distributions import Lognormal
 from perfplan.quantity import Misread, Quantity, a, parse
 from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of, unseen
 from perfplan.reading.history import History, read_history
+from perfplan.reading.measured import Points, Samples, read_points, read_samples
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
-from perfplan.scenario import Scenario, Traffic
+from perfplan.scenario import Scenario, ServiceLaw, Traffic
 from perfplan.scenario.rules import problems as rules_broken
 from perfplan.scenario.statement import Branch, Entry, Statement
 
+T = TypeVar("T")
 OVERRIDE_LINE = 0  # the line of what a command line states
 _NAME = re.compile(r"[^\x00-\x1f\x7f.=;]{1,100}")
 
@@ -46,14 +50,19 @@ class _Reader:
         self.problems: list[Problem] = []
         self.entries: dict[str, Entry] = {}
         self.root = tree_of(text, str(path))
+        self.samples: dict[str, Samples] = {}
+        self.points: dict[str, Points] = {}
+        self.beside: dict[str, str] = {}  # field to what a file says of it
 
     def statement(self) -> Statement:
         """Walk, fill in what history and calendar give, check the rules between fields."""
         self.names = {k.value: [n.value for n, _ in v.value] for k, v in self.root.value if isinstance(v, yaml.MappingNode)}
         for override in self.overrides:
             self._override(override)
+        self._services()
         shape = self._record(self.root, Scenario, "")
         history = self._history()
+        self._read_points()
         if not self.problems:
             made = self._made(shape, history)
             self.problems += [Problem(self._line(path), path, message) for path, message in rules_broken(made.at())]
@@ -62,11 +71,18 @@ class _Reader:
         return made
 
     def _made(self, shape: Branch, history: History | None) -> Statement:
-        files = (self.entries["traffic.history"].text,) if history else ()
-
+        files = (
+            *((self.entries["traffic.history"].text,) if history else ()),
+            *(one.file for one in self.samples.values()),
+            *(two.file for two in self.points.values()),
+        )
+        for path, said in self.beside.items():
+            if path in self.entries:
+                self.entries[path] = replace(self.entries[path], beside=said)
         reread = functools.partial(_reread, self.path, self.text, self.today)
         return Statement(
-            file=str(self.path), entries=self.entries, shape=self._complete(shape, history), files=files, history=history,
+            file=str(self.path), entries=self.entries, shape=self._complete(shape, history), files=tuple(dict.fromkeys(files)), history=history,
+            samples=self.samples, points=self.points,
             week=history.week if history else None, overrides=self.overrides, reread=reread,
         )  # fmt: skip
 
@@ -162,9 +178,10 @@ class _Reader:
             self._bad(node, path, str(error))
             return None
         line = node.start_mark.line + 1
-        stated = getattr(node, "override", None) is None
-        where = f"{self.path.name}:{line}" if stated else f"-p {path}={text}"
-        self.entries[path] = Entry(path=path, text=text, value=value, declared=one, source="stated" if stated else "override", where=where)
+        stated, fitted = getattr(node, "override", None) is None, getattr(node, "fitted", "")
+        where = fitted or (f"{self.path.name}:{line}" if stated else f"-p {path}={text}")
+        source = "fitted" if fitted else "stated" if stated else "override"
+        self.entries[path] = Entry(path=path, text=text, value=value, declared=one, source=source, where=where)
         return path
 
     def _word(self, text: str, kind: Choice | Reference | Text) -> str:
@@ -236,18 +253,64 @@ class _Reader:
 
     def _history(self) -> History | None:
         entry = self.entries.get("traffic.history")
-        if entry is None:
-            return None
-        line = self._line("traffic.history")
-        file = (self.path.parent / entry.text).resolve()
-        if not file.is_relative_to(self.path.parent.resolve()):
-            self.problems.append(Problem(line, "traffic.history", f"must lie below the scenario's folder; got {entry.text}"))
-            return None
+        return self._beside("traffic.history", entry.text, read_history) if entry else None
+
+    def _beside(self, path: str, name: str, reader: Callable[[Path, str], T]) -> T | None:
+        """What *reader* finds in the file *name*, which must lie below the scenario's folder."""
+        file = (self.path.parent / name).resolve()
         try:
-            return read_history(file, entry.text)
-        except Misread as error:
-            self.problems.append(Problem(line, "traffic.history", str(error)))
+            if not file.is_relative_to(self.path.parent.resolve()):
+                raise Misread(f"must lie below the scenario's folder; got {shorten(name)}")
+            return reader(file, name)
+        except (Misread, OSError) as error:  # a name that no file can have is an OSError
+            self.problems.append(Problem(self._line(path), path, str(error)))
             return None
+
+    def _read_points(self) -> None:
+        for path, entry in self.entries.items():
+            match = re.fullmatch(r"measured\.([^.]+)\.points", path)
+            found = self._beside(path, entry.text, read_points) if match else None
+            if match and found is not None:
+                self.points[match[1]] = found
+
+    def _services(self) -> None:
+        """Service times that `service` gives: written into the tree where `service_time` is not stated, else beside it."""
+        tiers = _child(self.root, "tiers")
+        for key, tier in tiers.value if isinstance(tiers, yaml.MappingNode) else ():
+            law = _child(tier, "service") if isinstance(key, yaml.ScalarNode) else None
+            if not isinstance(law, yaml.MappingNode):
+                continue
+            said, where = self._mean_of(str(key.value), law)
+            stated = _child(tier, "service_time")
+            if said and stated is None:
+                node = yaml.ScalarNode("tag:yaml.org,2002:str", said, law.start_mark, law.end_mark)
+                node.fitted = where  # type: ignore[attr-defined]
+                tier.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", "service_time", law.start_mark, law.end_mark), node))
+            elif said:
+                self.beside[f"tiers.{key.value}.service_time"] = f"{where} says {said}"
+
+    def _mean_of(self, tier: str, law: yaml.MappingNode) -> tuple[str, str]:
+        """The mean that a `service` gives, as text, and where from; "" where it gives none."""
+        words = {k.value: str(v.value) for k, v in law.value if isinstance(v, yaml.ScalarNode) and isinstance(k, yaml.ScalarNode)}
+        if "samples" in words:
+            found = self._beside(f"tiers.{tier}.service.samples", words["samples"], read_samples)
+            if found is not None:
+                self.samples[tier] = found
+                return found.text, found.file
+            return "1ms", words["samples"]  # the file's own problem is enough
+        kinds = {name: declared(ServiceLaw)[f"{name}_s"].kind for name in ("p50", "p99")}
+        try:
+            half, most = (parse(words[name], kind) for name, kind in kinds.items())
+        except (KeyError, Misread):
+            return "", ""
+        ends = sorted(
+            {
+                float(Lognormal.through(half.quantile(p), most.quantile(p)).mean_s)
+                for p in (0.05, 0.95)
+                if most.quantile(p) > half.quantile(p)
+            }
+        )
+        return (" to ".join(f"{end * 1e3:.6g}ms" for end in ends), "p50 and p99") if ends else ("", "")
 
     def _complete(self, shape: Branch, history: History | None) -> Branch:
         """Fill what the file leaves to the calendar and to the traffic history."""

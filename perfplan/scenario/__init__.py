@@ -105,13 +105,39 @@ class Journey:
 
 
 @record
+class ServiceLaw:
+    """How service times spread round their mean: by samples, by two percentiles, or by their variation."""
+
+    samples: File | None = field(
+        "CSV or CSV.xz with a column `seconds`: times of single requests at an idle server; gives the mean too where it is not stated",
+        optional=True,
+    )
+    p50_s: Seconds | None = field("half are shorter; with p99, taken for a lognormal", optional=True)
+    p99_s: Seconds | None = field("99 of 100 are shorter", optional=True)
+    variation: Ratio | None = field(
+        "standard deviation over mean, taken for a lognormal: 0.1 is nearly constant, 1 varies like an exponential time, 2 is bursty",
+        optional=True,
+    )
+    shape: Any = hidden()  # of the samples
+
+
+@record
+class Measured:
+    """What a load test or production showed of a journey, to be laid beside the prediction."""
+
+    journey: JourneyName = field("journey that was measured")
+    points: File = field("CSV of rps (of this journey), percentile, seconds and, where it is known, half_width")
+
+
+@record
 class Service:
     """A stateless service: instances behind a random load balancer, each with threads that work on one request each."""
 
     kind: Literal["service"]
     instances: Whole = field("instances today")
     threads: Whole = field("requests that one instance works on at a time", "16", reason="a common default of application servers")
-    service_time_s: Seconds = field("own work on one call, without waiting for other tiers")
+    service_time_s: Seconds = field("own work on one call, without waiting for other tiers; `service` may give it")
+    service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     io: Annotated[str, Choice(words=("blocking", "async"))] = field(
         "whether a thread waits for the tiers it calls (blocking) or does other work (async)",
         "blocking",
@@ -163,7 +189,8 @@ class Database:
     replicas: WholeOrNone = field("read replicas today", "0", reason="none unless stated")
     connections: Whole = field("size of the connection pool over all nodes", "100", reason="a common default")
     max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer")
-    service_time_s: Seconds = field("work of a core on one query")
+    service_time_s: Seconds = field("work of a core on one query; `service` may give it")
+    service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     hold_time_s: Seconds = field(
         "time the caller keeps the connection per query beyond the query itself, and waits for",
         "1ms",
@@ -201,7 +228,8 @@ class Queue:
 
     kind: Literal["queue"]
     workers: Whole = field("workers today")
-    service_time_s: Seconds = field("work on one job")
+    service_time_s: Seconds = field("work on one job; `service` may give it")
+    service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     publish_time_s: Seconds = field("time to publish a job", "2ms", reason="one acknowledged write")
     utilization_limit: Fraction = field("highest utilization that is planned for", "80%", reason="jobs may wait")
     availability: Fraction = field("availability of the broker", "99.95%", reason="service level of managed brokers")
@@ -353,4 +381,5 @@ class Scenario:
     freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
     options: Mapping[str, Option] = field("what could be done", many=True)
     answers: Mapping[str, Answer] = field("answers to items of the checklist, by id", many=True)
+    measured: Mapping[str, Measured] = field("load tests and production, to be compared with the prediction", many=True)
     week: Any = hidden()  # shape (168,): load of each hour of the week over the peak hour's; from the history file

@@ -22,6 +22,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     yield from _cycles(scenario)
     yield from _partners(scenario)
     yield from _entries(scenario)
+    yield from _laws(scenario)
     for name, objective in scenario.objectives.items():
         if objective.until_s > LONGEST_S:
             yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
@@ -88,6 +89,18 @@ def _partners(scenario: Scenario) -> Iterator[Problem]:
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Partner) and tier.p99_s <= tier.p50_s:
             yield f"tiers.{name}.p99", f"must be more than its p50; got {tier.p99_s * 1e3:g}ms against {tier.p50_s * 1e3:g}ms"
+
+
+def _laws(scenario: Scenario) -> Iterator[Problem]:
+    for name, tier in scenario.tiers.items():
+        law = getattr(tier, "service", None)
+        if law is None:
+            continue
+        ways = [law.samples is not None, law.p50_s is not None or law.p99_s is not None, law.variation is not None]
+        if sum(ways) != 1 or (law.p50_s is None) != (law.p99_s is None):
+            yield f"tiers.{name}.service", "must be given one way: samples, or p50 with p99, or variation (with service_time)"
+        elif law.p50_s is not None and law.p99_s <= law.p50_s:
+            yield f"tiers.{name}.service.p99", f"must be more than its p50; got {law.p99_s * 1e3:g}ms against {law.p50_s * 1e3:g}ms"
 
 
 def _entries(scenario: Scenario) -> Iterator[Problem]:

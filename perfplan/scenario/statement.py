@@ -53,6 +53,8 @@ class Statement:
     files: tuple[str, ...] = ()  # files beside the scenario that it names
     week: FloatArray | None = None
     history: Any = None
+    samples: Mapping[str, Any] = field(default_factory=dict)  # tier to its measured service times
+    points: Mapping[str, Any] = field(default_factory=dict)  # name under `measured` to its points
     overrides: tuple[str, ...] = ()
     reread: Callable[[tuple[str, ...]], Statement] = field(repr=False, compare=False)
 
@@ -64,7 +66,8 @@ class Statement:
         """
         values = {path: self.draw(entry, worlds, seed) for path, entry in self.entries.items()}
         made = _build(self.shape, values)
-        return cast(Scenario, replace(made, week=self.week))
+        tiers = {name: _with_shape(tier, self.samples[name].shape) if name in self.samples else tier for name, tier in made.tiers.items()}
+        return cast(Scenario, replace(made, week=self.week, tiers=tiers))
 
     def draw(self, entry: Entry, worlds: int | None, seed: int) -> Any:
         """The value of one entry in every world: shape (worlds, 1), or a scalar where it is certain or *worlds* is None."""
@@ -88,11 +91,19 @@ class Statement:
             found.update(f"{path}\0{entry.text}\0".encode("utf-8", "surrogatepass"))
         if self.week is not None:
             found.update(self.week.tobytes())
+        for name, samples in sorted(self.samples.items()):
+            found.update(f"{name}\0{samples.count}\0".encode() + samples.shape.nodes.tobytes())
+        for name, points in sorted(self.points.items()):
+            found.update(name.encode() + points.rps.tobytes() + points.seconds.tobytes())
         return found.hexdigest()[:16]
 
     def uncertain(self) -> Iterator[Entry]:
         """The entries that are intervals."""
         return (e for e in self.entries.values() if e.law is not None and not e.law.certain)
+
+
+def _with_shape(tier: Any, shape: Any) -> Any:
+    return replace(tier, service=replace(tier.service, shape=shape))
 
 
 def _build(branch: Branch | str, values: Mapping[str, Any]) -> Any:

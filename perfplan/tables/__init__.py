@@ -5,8 +5,10 @@ from perfplan.tables.assurance import assumptions, items
 from perfplan.tables.operation import burn_rates, options, predictions, sensitivities, stages, watch
 from perfplan.tables.overview import changes, costs, needed, orders, run_outs
 from perfplan.tables.requirements import budgets, demand, headroom, indicators, objectives, rates, tiers_of_ambition
+from perfplan.tables.trust import accuracy, measured, models, verified
 
 __all__ = [
+    "accuracy",
     "assumptions",
     "availabilities",
     "bottlenecks",
@@ -22,6 +24,8 @@ __all__ = [
     "items",
     "jobs",
     "latencies",
+    "measured",
+    "models",
     "needed",
     "objectives",
     "options",
@@ -35,5 +39,6 @@ __all__ = [
     "stations",
     "tiers_of_ambition",
     "timeouts",
+    "verified",
     "watch",
 ]

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from perfplan.document import document, to_json
 from perfplan.reading import read
 from perfplan.scenario.statement import Statement
 from perfplan.uncertainty import Study
+from perfplan.verify import simulated
 from perfplan.workbook.judging import judge
-from perfplan.workbook.opening import CACHE, WORLDS, plan_of
+from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, verified
 from perfplan.workbook.page import CHAPTERS, page
 from perfplan.workbook.place import Making, carry_history, stop_if_asked
 from perfplan.workbook.place import making as making_of
@@ -51,19 +53,21 @@ def _shipped(name: str) -> Path:
     return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "perfplan" / name
 
 
-def make(path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS, engine: str = "one") -> Study:
+def make(
+    path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS, engine: str = "one", verify: bool = False
+) -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
     Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`.
     """
     statement = read(path, overrides)
     with making_of(Path(out)) as making:
-        study = _fill(making, statement, worlds, engine)
+        study = _fill(making, statement, worlds, engine, verify)
         making.publish()
     return study
 
 
-def _fill(making: Making, statement: Statement, worlds: int, engine: str) -> Study:
+def _fill(making: Making, statement: Statement, worlds: int, engine: str, verify: bool) -> Study:
     folder = making.plan
     inputs = _inputs(folder, statement)
     carry_history(folder, making.out)
@@ -73,12 +77,15 @@ def _fill(making: Making, statement: Statement, worlds: int, engine: str) -> Stu
     )
     with _environment({CACHE: str(making.room)}):
         study = plan_of(read(folder / SCENARIO, kept), worlds)
+        if verify:
+            rows = [asdict(row) for row in simulated(study)]
+            (folder / "inputs" / VERIFIED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         with _engine(engine, folder, making.room) as name:
             notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([file for file, _, _ in CHAPTERS])}
     made = document(study) | {"files": inputs}
     (folder / "plan.json").write_text(to_json(made), encoding="utf-8")
     (folder / "plan.html").write_text(page(study, notebooks), encoding="utf-8")
-    _tables(folder / "tables", study)
+    _tables(folder / "tables", study, verified(str(folder / SCENARIO)))
     _configs(folder / "configs", study, making.room)
     return study
 
@@ -109,7 +116,6 @@ def _inputs(folder: Path, statement: Statement) -> dict[str, str]:
 
 def _engine(name: str, folder: Path, room: Path) -> contextlib.AbstractContextManager[str | None]:
     """One kernel for all notebooks, or papermill's own engine, which starts one for each."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see `engine.UNASKED`
     if name == "stock":
         return contextlib.nullcontext()
     from perfplan.workbook.engine import one_kernel
@@ -172,9 +178,9 @@ def _progress(names: list[str]) -> Iterator[str]:
     yield from tqdm(names, desc="notebooks", unit="notebook")
 
 
-def _tables(folder: Path, study: Study) -> None:
+def _tables(folder: Path, study: Study, simulated: list[dict[str, Any]] | None) -> None:
     folder.mkdir()
-    for one in all_tables(study):
+    for one in [*all_tables(study), *(t for t in (tables.measured(study), tables.verified(simulated)) if t)]:
         one.tidy().map(_no_formula).to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
 
 
@@ -188,7 +194,7 @@ def all_tables(study: Study) -> list[Table]:
     t = tables
     plain = (
         t.orders, t.run_outs, t.needed, t.costs, t.demand, t.rates, t.objectives, t.indicators, t.budgets, t.headroom, t.tiers_of_ambition, t.latencies, t.bottlenecks,
-        t.breakpoints, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.timeouts, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions,
+        t.breakpoints, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.timeouts, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions, t.models,
     )  # fmt: skip
     return [make_table(study) for make_table in plain] + [t.items(states(study), str(phase)) for phase in range(1, 7)]
 

@@ -29,6 +29,7 @@ CHAPTERS = (  # notebook, name in the navigation, for whom
     ("4_testing", "Testing", "For the SRE"),
     ("5_monitoring", "Monitoring", "For the SRE"),
     ("6_optimization", "Optimization", "For director and architect"),
+    ("7_trust", "Trust", "For whoever doubts"),
 )
 PLOTLY = "application/vnd.plotly.v1+json"
 MOST_NUMBERS = 40  # rows under a figure: they print; all of them stand in tables/ or in the figure itself
@@ -40,8 +41,8 @@ def page(study: Study, notebooks: dict[str, Any]) -> str:
 
     told = story(study)
     chapters = [_chapter(i, name, reader, notebooks[file]) for i, (file, name, reader) in enumerate(CHAPTERS)]
-    chapters += [_trust(study), _assumptions(study), _checklist(study)]
-    names = [name for _, name, _ in CHAPTERS] + ["Trust", "Assumptions", "Checklist"]
+    chapters += [_assumptions(study), _checklist(study)]
+    names = [name for _, name, _ in CHAPTERS] + ["Assumptions", "Checklist"]
     links = "".join(f'<li><a href="#{n.lower()}">{n}</a></li>' for n in names)
     scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8")]
     title = f"{study.scenario.name} · capacity plan · {day_name(study.as_of)}"
@@ -219,46 +220,6 @@ def _value(value: Any) -> str:
 
 
 # ---- trust, assumptions, checklist ----
-
-
-def _trust(study: Study) -> str:
-    made = study.worlds.rps.shape[0]
-    rows = (
-        (
-            "Worlds",
-            f"{made:,} draws of every uncertain input, stratified; the sampling error of a probability is at most {196 * (0.25 / made) ** 0.5:.1f} points.",
-        ),
-        (
-            "Stations",
-            "M/M/c per node at its share of the load: exact for random balancing and exponential service; checked against tables at 40 digits.",
-        ),
-        (
-            "Percentiles",
-            "Cosine series of each journey’s distribution; within 0.5 % of exact results (measured in the project’s benchmarks).",
-        ),
-        (
-            "Independence",
-            "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown.",
-        ),
-        (
-            "Blocking threads",
-            "A thread is held for its own work and what it waits for; the wait for a thread is stretched for the spread of that time (Allen and Cunneen).",
-        ),
-        (
-            "Caches",
-            "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. Recency beyond popularity is not modelled.",
-        ),
-        ("Growth", "A steady rate, compounded, with events on top; seasons are not modelled yet, and no backtest is shown yet."),
-        ("Failures", "Independent nodes; a zone that takes several of them along is not modelled yet."),
-    )
-    body = "".join(f"<dt>{safe(a)}</dt><dd>{safe(b)}</dd>" for a, b in rows)
-    empty = '<div class="empty"><p><b>Model against measurement: no answer yet</b></p><p class="note">Needs measured latencies at known loads.</p></div>'
-    return _section(
-        "Trust",
-        "7 Trust",
-        "For whoever doubts",
-        ["<h2>What the numbers rest on, and what they leave out</h2>", f'<article class="finding holds"><dl>{body}</dl></article>', empty],
-    )
 
 
 def _assumptions(study: Study) -> str:

@@ -1,0 +1,197 @@
+"""The plan against other evidence: measured latencies that the scenario names, and a simulation of its worst months.
+
+The simulation takes nothing from the formulas but the hit ratios: requests run through pools of threads, connections and cores, held
+one inside the other as the scenario says. Where both agree, the approximations of `plan/paths.py` are good for this plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from perfplan.models.latency import percentiles_s
+from perfplan.models.simulate import Arrivals, Free, Law, Maybe, Pool, Seize, Spend, Step, percentiles
+from perfplan.plan import with_counts
+from perfplan.plan.paths import carry, edge_share, hit_ratios, shape_of
+from perfplan.quantity import FloatArray, Value
+from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
+from perfplan.scenario.rules import entry_of
+from perfplan.uncertainty import Study
+from perfplan.words import month_name
+
+PERCENTILES = (0.5, 0.95, 0.99)
+ERROR = 0.20  # beyond its own half width, from which a measured point is a warning
+REQUESTS, MOST = 150_000, 24  # of a replication; replications
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A percentile of a journey, predicted and as it was found otherwise."""
+
+    name: str  # of the measurement, or of the month that was simulated
+    journey: str
+    rps: float  # of this journey
+    percentile: float
+    predicted_s: float
+    found_s: float
+    half_s: float  # half width of the 95 % interval of what was found; nan where it is not known
+
+    @property
+    def error(self) -> float:
+        """(predicted - found) / found."""
+        return self.predicted_s / self.found_s - 1
+
+    @property
+    def beyond(self) -> float:
+        """The error in size, less the half width of what was found."""
+        half = 0.0 if np.isnan(self.half_s) else self.half_s
+        return max(abs(self.predicted_s - self.found_s) - half, 0.0) / self.found_s
+
+
+def measured(study: Study) -> tuple[Compared, ...]:
+    """Every measured point beside the prediction at its load, every input at its median, today's fleet."""
+    scenario, rows = study.scenario, []
+    total = sum(float(np.median(j.share)) for j in scenario.journeys.values())
+    for name, one in scenario.measured.items():
+        points = study.statement.points[name]
+        share = float(np.median(scenario.journeys[one.journey].share)) / total
+        for p in np.unique(points.percentile):
+            which = points.percentile == p
+            path = carry(scenario, points.rps[which][None, :] / share).journeys[one.journey]
+            predicted = percentiles_s(path, (float(p),), (1, int(which.sum())))[0][0]
+            columns = (points.rps[which], predicted, points.seconds[which], points.half_width_s[which])
+            rows += [
+                Compared(name=name, journey=one.journey, rps=float(r), percentile=float(p), predicted_s=float(y), found_s=float(x), half_s=float(h))
+                for r, y, x, h in zip(*columns, strict=True)
+            ]  # fmt: skip
+    return tuple(sorted(rows, key=lambda r: (r.name, r.rps, r.percentile)))
+
+
+def simulated(study: Study, *, requests: int = REQUESTS, most: int = MOST) -> tuple[Compared, ...]:
+    """The worst months simulated: today with today's fleet, and the busiest month asked for with the plan's. Inputs at their medians."""
+    demand = study.middle.rps[0]
+    busiest = int(demand[: study.last + 1].argmax())
+    rows: list[Compared] = []
+    for month, counts in dict.fromkeys([(0, ()), (busiest, tuple(sorted(study.fleet.counts_at(busiest).items())))]):
+        scenario, rps = with_counts(study.scenario, dict(counts)), float(demand[month])
+        name = f"{month_name(str(scenario.as_of), month)}, {'the plan’s fleet' if counts else 'today’s fleet'}"
+        carried = carry(scenario, np.array([[rps]]))
+        pools, journeys = system(scenario)
+        found = percentiles(pools, journeys, Arrivals(rates=[rps]), PERCENTILES, requests=requests, most=most, seed=study.seed)
+        total = sum(weight for weight, _ in journeys.values())
+        for journey, estimates in found.items():
+            predicted = percentiles_s(carried.journeys[journey], PERCENTILES, (1, 1))
+            rows += [
+                Compared(
+                    name=name, journey=journey, rps=rps * journeys[journey][0] / total, percentile=p, predicted_s=float(y[0, 0]),
+                    found_s=e.value, half_s=e.half,
+                )
+                for p, y, e in zip(PERCENTILES, predicted, estimates, strict=False)
+            ]  # fmt: skip
+    return tuple(rows)
+
+
+# ---- a scenario as programs over pools ----
+
+
+def system(scenario: Scenario) -> tuple[dict[str, Pool], dict[str, tuple[float, tuple[Step, ...]]]]:
+    """The pools of *scenario*, at its medians, and each journey as (share, steps)."""
+    pools: dict[str, Pool] = {}
+    for name, tier in scenario.tiers.items():
+        if isinstance(tier, Service):
+            pools[f"{name} threads"] = Pool(servers=_whole(tier.threads), copies=_whole(tier.instances))
+        elif isinstance(tier, Cache):
+            pools[f"{name} nodes"] = Pool(servers=1, copies=_whole(tier.instances))
+        elif isinstance(tier, Database):
+            pools[f"{name} connections"] = Pool(servers=_whole(tier.connections))
+            pools[f"{name} cores"] = Pool(servers=_whole(tier.cores))
+            if tier.replicas:
+                pools[f"{name} replicas"] = Pool(servers=_whole(tier.cores), copies=_whole(tier.replicas))
+    hits = hit_ratios(scenario)
+    return pools, {name: (float(np.median(j.share)), _journey(scenario, name, hits)) for name, j in scenario.journeys.items()}
+
+
+def _whole(value: Value) -> int:
+    return max(round(float(np.median(value))), 1)
+
+
+def _mid(value: Value) -> float:
+    return float(np.median(np.asarray(value)))
+
+
+def _journey(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Step, ...]:
+    journey, entry = scenario.journeys[name], entry_of(scenario, name)
+    others = tuple(s for called, visits in journey.calls.items() if called != entry for s in _calls(scenario, called, _mid(visits), hits))
+    inside = others
+    if entry is not None:
+        visits = _mid(journey.calls[entry])
+        more = _calls(scenario, entry, max(visits - 1, 0.0), hits)
+        inside = (
+            _service(scenario, entry, hits, others) if visits >= 1 else (Maybe(visits, _service(scenario, entry, hits, others), others),)
+        )
+        inside = (*inside, *more)
+    full = (Spend(Law.samples(_round_trips(scenario, 1.0))), *inside)
+    edge = _mid(edge_share(scenario, journey))
+    if scenario.cdn is None or edge == 0:
+        return full
+    near = Spend(Law.samples(_round_trips(scenario, _mid(scenario.cdn.round_trip_share))))
+    return (Maybe(edge, (near, Spend(Law.exponential(_mid(scenario.cdn.response_s)))), full),)
+
+
+def _round_trips(scenario: Scenario, factor: float) -> FloatArray:
+    """A thousand users' round trips."""
+    shares = np.array([_mid(r.share) for r in scenario.regions.values()])
+    places = np.searchsorted(np.cumsum(shares) / shares.sum(), (np.arange(1000) + 0.5) / 1000)
+    return np.array([_mid(r.round_trip_s) for r in scenario.regions.values()])[np.minimum(places, shares.size - 1)] * factor
+
+
+def _calls(scenario: Scenario, name: str, visits: float, hits: Mapping[str, Value]) -> tuple[Step, ...]:
+    """*visits* calls to a tier, one after the other; a fraction left over is a call with that probability."""
+    once, whole = _call(scenario, name, hits), int(visits + 1e-9)
+    rest = visits - whole
+    return once * whole + ((Maybe(rest, once),) if rest > 1e-9 else ())
+
+
+def _call(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Step, ...]:
+    tier = scenario.tiers[name]
+    if isinstance(tier, Service):
+        return _service(scenario, name, hits, ())
+    if isinstance(tier, Partner):
+        p50, p99 = _mid(tier.p50_s), _mid(tier.p99_s)
+        return (Spend(Law.lognormal(p50, float(np.log(p99 / p50) / 2.3263478740408408))),)
+    if isinstance(tier, Queue):
+        return (Spend(Law.exponential(_mid(tier.publish_time_s))),)
+    if isinstance(tier, Cache):
+        look = _at(f"{name} nodes", Law.exponential(_mid(tier.service_time_s)))
+        return (*look, Maybe(1 - _mid(hits[name]), _calls(scenario, tier.origin, 1.0, hits)))
+    query = _at(f"{name} cores", _work(tier))
+    if tier.replicas:
+        query = (Maybe(_mid(tier.read_share), _at(f"{name} replicas", _work(tier)), query),)
+    pool = f"{name} connections"
+    return (Seize(pool), *query, Spend(Law.constant(_mid(tier.hold_time_s))), Free(pool))
+
+
+def _service(scenario: Scenario, name: str, hits: Mapping[str, Value], others: tuple[Step, ...]) -> tuple[Step, ...]:
+    """A call to a service; its thread, where it is blocking, is held while it calls *others* and its own tiers."""
+    tier = scenario.tiers[name]
+    assert isinstance(tier, Service)
+    pool = f"{name} threads"
+    own = tuple(s for called, visits in tier.calls.items() for s in _calls(scenario, called, _mid(visits), hits))
+    if tier.io == "blocking":
+        return (Seize(pool), Spend(_work(tier)), *own, *others, Free(pool))
+    return (*_at(pool, _work(tier)), *own, *others)
+
+
+def _at(pool: str, law: Law) -> tuple[Step, ...]:
+    return (Seize(pool), Spend(law), Free(pool))
+
+
+def _work(tier: Service | Database) -> Law:
+    shape, mean = shape_of(tier), _mid(tier.service_time_s)
+    if shape is None:
+        return Law.exponential(mean)
+    order = np.argsort(shape.nodes)
+    places = np.searchsorted(np.cumsum(shape.weights[order]), (np.arange(100_000) + 0.5) / 100_000)
+    return Law.samples(shape.nodes[order][np.minimum(places, order.size - 1)] * mean)
