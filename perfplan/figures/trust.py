@@ -16,9 +16,9 @@ from perfplan.words import percent
 LEAST = 1e-12  # where errors below are drawn
 
 
-def accuracy() -> go.Figure:
+def accuracy(study: Study) -> go.Figure:
     """Worst and median error of each kind of model, on a log scale."""
-    frame = accuracies().frame
+    frame = accuracies(study).frame
     names = list(frame["group"])
     fig = figure(
         f"Exact where a formula is exact; real servers within {percent(float(frame['worst'].max()))} in the worst case",

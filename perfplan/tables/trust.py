@@ -19,7 +19,7 @@ from perfplan.verify import measured as compare
 from perfplan.words import count, duration, percent, rate
 
 
-def accuracy() -> Table:
+def accuracy(_: Study) -> Table:
     """The kinds of models against theory, simulation and real servers, as measured by the project's benchmarks."""
     rows: list[dict[str, Any]] = [
         {"group": r["group"], "against": r["against"], "cases": int(r["cases"]), "median": float(r["median"]), "worst": float(r["worst"])}
