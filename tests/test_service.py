@@ -110,3 +110,22 @@ def test_a_million_samples_and_one_sample_are_laws_too():
     assert many.factor == pytest.approx(1.0, rel=0.01)
     assert many.nodes.size <= 2000
     assert Shape.of_samples(np.array([0.3])).scv == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("servers", [1, 2, 48, 100_000])
+@pytest.mark.parametrize("scv", [0.0, 0.01, 4.0, 100.0])
+def test_the_edges_of_load_size_and_spread_give_answers_without_warnings(servers, scv):
+    shape = Shape.of_samples(np.ones(5)) if scv == 0 else Shape.lognormal(float(np.sqrt(np.log1p(scv))))
+    for rho in (0.0, 1e-9, 0.5, 0.999, 1 - 1e-12, 1.0, 1 + 1e-12, 50.0):
+        half, most = (float(v) for v in percentiles_s(response(shape, rho, servers), (0.5, 0.99)))
+        assert np.isinf(half) == (rho >= 1)
+        assert half <= most
+
+
+@pytest.mark.parametrize("servers", [2, 8, 32])
+def test_percentiles_between_the_steps_of_a_law_do_not_fall_onto_the_wrong_one(servers):
+    two = np.concatenate([np.full(900, 1 / 1.9), np.full(100, 10 / 1.9)])
+    half, most = percentiles_s(response(Shape.of_samples(two), 0.3, servers), (0.5, 0.95))
+    assert float(half) == pytest.approx(1 / 1.9, rel=0.03)
+    assert float(most) == pytest.approx(10 / 1.9, rel=0.03)

@@ -129,6 +129,8 @@ def _percentiles(cells: Any, length: FloatArray, at: slice, ps: Sequence[float],
     inner = dst(padded, type=1, axis=1) / 2 + (np.arange(1, points) / points).astype(b.dtype)
     hazard = np.zeros((b.shape[0], points), dtype=b.dtype)
     np.negative(np.log(np.maximum(1 - inner, 1e-12)), out=hazard[:, 1:])  # straight for an exponential tail
+    steps = rough > ROUGH  # a series overshoots behind a step: there the least that follows is nearer the truth than the most before
+    hazard[steps] = np.minimum.accumulate(hazard[steps, ::-1], axis=1)[:, ::-1]
     np.maximum.accumulate(hazard, axis=1, out=hazard)
     found = [_crossing(hazard, -np.log1p(-p)) * length / points for p in ps]
     again = (rough > ROUGH) & (np.min(found, axis=0) < 12 * length / terms)

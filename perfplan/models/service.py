@@ -114,9 +114,12 @@ class Shape:
         return cast(Complex, np.exp(1j * turns - (SMEAR * turns) ** 2 / 2) @ self.weights)
 
     @functools.cached_property
-    def residual(self) -> Complex:
-        """E exp(i v X_e) on GRID, X_e the residual of a service that is found under way: (phi(v) - 1) / (i v)."""
-        return np.asarray((self.whole - 1) / (1j * np.exp(GRID)))
+    def gap(self) -> Complex:
+        """1 - E exp(i v X_e) on GRID, X_e the residual of a service that is found under way: 1 - (phi(v) - 1) / (i v)."""
+        v = np.exp(GRID)
+        far = 1 - (self.whole - 1) / (1j * v)
+        near = -1j * v * self.moment(2) / 2 + v**2 * self.moment(3) / 6  # where the difference above would be rounding
+        return np.asarray(np.where(v < 1e-6, near, far))
 
     @functools.cached_property
     def _survival(self) -> tuple[FloatArray, FloatArray]:
@@ -189,6 +192,7 @@ def _constant_over_model(rho: Value, servers: int) -> Value:
     return np.asarray(cosmetatos / ((1 - rho) * servers / (servers + 1) + rho / 2))
 
 
+RARE, LEAST_PHASE = 1e-8, 1e-3
 MOST_SOLVED = 48  # servers; a larger station is taken at the same (1 - rho) sqrt(c)
 
 
@@ -206,10 +210,14 @@ def _against_two_phases(shape: Shape, servers: int) -> tuple[FloatArray, FloatAr
     """
     count = min(servers, MOST_SOLVED)
     service = match(1.0, shape.scv, shape.moment(3))
+    if service.start.min() < LEAST_PHASE:  # a phase that hardly anybody meets says little about the others' waits
+        service = match(1.0, shape.scv)
     rows = []
     for rho in 1 - np.geomspace(0.01, 0.9, 14):
         queue = MapPhC(MarkovianArrivals.renewal(PhaseType.exponential(1 / (rho * count))), service, count)
         p, mean, second = queue.prob_wait, queue.mean_wait_s, queue.wait_second_moment
+        if p < RARE:  # so few wait that their moments are rounding; the last factors stand for all lower loads
+            break
         model = shape.least_moment(count, 1) + rho / (1 - rho) * shape.moment(2) / 2 / count
         rows.append(
             (float(_spread(rho, count)), p / float(erlang_c(rho * count, count)), mean / p / model, second / p / (mean / p) ** 2 - 1)
@@ -293,10 +301,8 @@ class QueueWait:
             return cast(
                 Complex, (1 - self._p(u)) + self._p(u) * (1 - 1j * u * (variance / expected).astype(u.dtype)) ** (-(expected**2) / variance)
             )
-        rho, waits = (np.asarray(x, dtype=u.dtype)[..., None] for x in (self.utilization, self.probability))
-        least, residual = (
-            _between(self.shape.least(self.servers), v),
-            _between(self.shape.residual, v / np.asarray(self.servers, dtype=u.dtype)),
-        )
-        phi: Complex = (1 - waits) + waits * ((1 - rho) * least / (1 - rho * residual))
+        rho = np.asarray(self.utilization, dtype=float)[..., None]
+        rest, waits, per_server = (1 - rho).astype(u.dtype), self._p(u), np.asarray(self.servers, dtype=u.dtype)
+        least, gap = _between(self.shape.least(self.servers), v), _between(self.shape.gap, v / per_server)
+        phi: Complex = (1 - waits) + waits * (rest * least / (rest + rho.astype(u.dtype) * gap))
         return phi
