@@ -403,7 +403,7 @@ def test_figures_are_drawn_in_the_browser(folder, tmp_path):
         *FLAGS,
         f"--user-data-dir={tmp_path / 'profile'}",
         "--window-size=1280,30000",
-        "--virtual-time-budget=20000",
+        "--virtual-time-budget=60000",
         "--dump-dom",
         f"file://{folder / 'plan.html'}",
     ]

@@ -23,9 +23,11 @@ def accuracy(study: Study) -> go.Figure:
     fig = figure(
         f"Exact where a formula is exact; real servers within {percent(float(frame['worst'].max()))} in the worst case",
         "Relative error, log scale: the median (dot) and the worst case (square) of each group",
-        height=40 * len(names) + 60,
+        height=44 * len(names) + 60,
         margin=dict(t=12, r=20),
-        meta=dict(narrow=dict(layout={"yaxis.visible": False})),
+        meta=dict(
+            narrow=dict(layout={"yaxis.showticklabels": False, "margin.l": 6, "xaxis.tickvals": [1e-9, 1e-4, 1e-1], "xaxis.ticktext": ["1e-9", "0.01 %", "10 %"]})
+        ),
     )
     for _, row in frame.iterrows():
         low, high = (max(float(row[c]), LEAST) for c in ("median", "worst"))
@@ -35,7 +37,7 @@ def accuracy(study: Study) -> go.Figure:
         )
         fig.add_scatter(x=[low], y=[y], mode="markers", marker=dict(color=look.colour("blue"), symbol="circle"), hovertemplate=f"median {error_text(float(row['median']))}<extra></extra>")  # fmt: skip
         fig.add_scatter(x=[high], y=[y], mode="markers", marker=dict(color=look.colour("orange"), symbol="square"), hovertemplate=f"worst {error_text(float(row['worst']))}<extra></extra>")  # fmt: skip
-        look.label(fig, 0, y, short(str(row["group"]), 44), "narrow", xref="paper", yshift=14, xanchor="left")
+        look.label(fig, 0, y, short(str(row["group"]), 44), "narrow", xref="paper", yshift=12, yanchor="bottom", xanchor="left")
     ticks = [1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 1e-1]
     fig.update_layout(
         hovermode="closest",
