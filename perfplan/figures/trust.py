@@ -26,7 +26,14 @@ def accuracy(study: Study) -> go.Figure:
         height=44 * len(names) + 60,
         margin=dict(t=12, r=20),
         meta=dict(
-            narrow=dict(layout={"yaxis.showticklabels": False, "margin.l": 6, "xaxis.tickvals": [1e-9, 1e-4, 1e-1], "xaxis.ticktext": ["1e-9", "0.01 %", "10 %"]})
+            narrow=dict(
+                layout={
+                    "yaxis.showticklabels": False,
+                    "margin.l": 6,
+                    "xaxis.tickvals": [1e-9, 1e-4, 1e-1],
+                    "xaxis.ticktext": ["1e-9", "0.01 %", "10 %"],
+                }
+            )
         ),
     )
     for _, row in frame.iterrows():
