@@ -1,6 +1,6 @@
 """The wait behind services of any law (`models.service.QueueWait`) against the project's own simulator: p95 and p99 of the response.
 
-    python benchmarks/laws.py
+python benchmarks/laws.py
 """
 
 from __future__ import annotations

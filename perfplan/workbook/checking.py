@@ -25,7 +25,7 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> tuple[str, bool]:
         start = first_below(p[: last + 1], asked)
         good = not np.isfinite(start)
         holds &= good
-        when = f"holds to {month_name(as_of, last)}, the end asked for," if good else f"does not hold from {month_name(as_of, start)}"
+        when = f"holds to {month_name(as_of, last)}, the end asked for" if good else f"does not hold from {month_name(as_of, start)}"
         lowest = float(p[: last + 1].min())
         error = sampling_error(lowest, worlds)
         lines.append(
