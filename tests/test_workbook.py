@@ -235,7 +235,7 @@ def hostile_scenario(shift):
     """A scenario in which every field that takes text holds a hostile one; names may not hold . = ; so those are left out there."""
     free = HOSTILE[shift:] + HOSTILE[:shift]
     names = [n for n in free if not re.search(r"[.=;]", n)]
-    read, app, store, near, promise, option = names[:6]
+    read, app, store, near, promise, option, load = names[:7]
     q = lambda text: json.dumps(text, ensure_ascii=False)  # noqa: E731
     return f"""
 name: {q(free[0])}
@@ -248,6 +248,7 @@ tiers:
   {q(store)}: {{kind: database, cores: 4, connections: 20, service_time: 2ms, hold_time: 1ms, price: $0.05/h}}
 objectives: {{{q(promise)}: {{kind: latency, journey: {q(read)}, percentile: p95, below: 200ms}}}}
 options: {{{q(option)}: {{set: [traffic.burst=11s]}}}}
+measured: {{{q(load)}: {{journey: {q(read)}, points: points.csv}}}}
 answers: {{2.1.1.c: {{value: {q(free[2])}, owner: {q(free[3])}, date: 2026-10-01, note: {q(free[4])}, link: {q(free[5])}}}}}
 """
 
@@ -259,6 +260,7 @@ def test_hostile_text_in_every_field_is_only_text_in_page_and_files(tmp_path, sh
     path = tmp_path / "hostile" / "scenario.yaml"
     path.parent.mkdir()
     path.write_text(hostile_scenario(shift), encoding="utf-8")
+    path.with_name("points.csv").write_text(f"# {HOSTILE[shift]}\nrps,percentile,seconds\n50,95,0.5\n", encoding="utf-8")
     out = tmp_path / "plan"
     assert main(["plan", str(path), "--out", str(out), "--worlds", "30"]) == 0
     assert json.loads((out / "plan.json").read_text())["name"] == HOSTILE[shift]

@@ -178,9 +178,9 @@ class _Nodes(Law):
         return (np.exp(-np.asarray(s)[..., None] * self._at) * self._of).sum(axis=-1)
 
 
-def constant(seconds: Seconds) -> Law:
+def constant(time_s: Seconds) -> Law:
     """Always the same."""
-    return _Nodes(np.array([float(seconds)]), np.ones(1))
+    return _Nodes(np.array([float(time_s)]), np.ones(1))
 
 
 def empirical(seconds: FloatArray, weights: FloatArray | None = None) -> Law:
@@ -354,13 +354,13 @@ def scaled(law: Law, factor: Ratio, shift_s: Seconds = 0.0) -> Law:
     return _Moved(law, float(factor), float(shift_s))
 
 
-def timeout(law: Law, seconds: Seconds) -> Law:
-    """Given up after *seconds*: the shorter of both.
+def timeout(law: Law, limit_s: Seconds) -> Law:
+    """Given up after *limit_s*: the shorter of both.
 
     >>> float(timeout(exponential(1.0), 1.0).mean.__round__(4))  # 1 - 1/e
     0.6321
     """
-    return race(law, constant(seconds))
+    return race(law, constant(limit_s))
 
 
 def fork_join_mean_s(branches: Count, load: Fraction, service_s: Seconds) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from perfplan.models.service import Shape
 from perfplan.quantity import FloatArray, Misread
+from perfplan.reading.document import unseen
 
 LARGEST = 200_000_000
 ABOUT_LINES = 40  # of provenance that are kept
@@ -118,4 +119,8 @@ def _columns(path: Path, name: str, needed: tuple[str, ...], more: tuple[str, ..
                 f"row {bad[0] + 1} of {name} must have a number of 0 or more under {column}; got {table[column].iloc[bad[0]][:40]!r}"
             )
         found[str(column)] = numbers
-    return tuple(line.removeprefix("#").strip() for line in lines if line.startswith("#")), found
+    about = tuple(line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+    hidden = next((unseen(line) for line in about if unseen(line)), "")
+    if hidden:
+        raise Misread(f"what {name} says of itself must be made of characters that are seen; got {hidden}")
+    return about, found

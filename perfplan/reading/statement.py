@@ -262,7 +262,7 @@ class _Reader:
             if not file.is_relative_to(self.path.parent.resolve()):
                 raise Misread(f"must lie below the scenario's folder; got {shorten(name)}")
             return reader(file, name)
-        except (Misread, OSError) as error:  # a name that no file can have is an OSError
+        except (ValueError, OSError) as error:  # a name that no file can have is one of these; so is a Misread
             self.problems.append(Problem(self._line(path), path, str(error)))
             return None
 

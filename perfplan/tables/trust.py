@@ -79,7 +79,10 @@ def measured(study: Study) -> Table | None:
         if worst.beyond > ERROR
         else f"All {len(found)} measured points are met within {percent(max(worst.beyond, 0.01))}, their own error aside"
     )
-    return _compared("measured", title, "Predicted at the measured rate, every input at its median, today's fleet.", found, "Measured")
+    said = [f"{name}: {points.about[0][:160]}." for name, points in study.statement.points.items() if points.about]
+    return _compared(
+        "measured", title, " ".join(["Predicted at the measured rate, every input at its median, today's fleet.", *said]), found, "Measured"
+    )
 
 
 def verified(rows: Sequence[Mapping[str, Any]] | None) -> Table | None:

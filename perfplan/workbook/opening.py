@@ -69,8 +69,7 @@ def content_key(statement: Statement, worlds: int) -> str:
     digest = hashlib.sha256(f"{worlds} {SEED} {code_key()}".encode())
     for path, entry in sorted(statement.entries.items()):
         digest.update(f"{path}\0{entry.text}\0{entry.where}\0{entry.beside}\n".encode("utf-8", "surrogatepass"))
-    if statement.week is not None:
-        digest.update(statement.week.tobytes())
+    digest.update(statement.digest().encode())  # history, samples and points
     return digest.hexdigest()
 
 
