@@ -260,7 +260,12 @@ def _compiled() -> Callable[..., tuple[int, int, float, bool]]:
     """The event loop as machine code; numba is imported here, as few commands need it."""
     import numba
 
-    return numba.njit(cache=True, fastmath=False)(_events)
+    compiled: Callable[..., tuple[int, int, float, bool]]
+    try:
+        compiled = numba.njit(cache=True)(_events)
+    except RuntimeError:  # nowhere to keep it: neither beside this file nor in the user's cache
+        compiled = numba.njit(_events)
+    return compiled
 
 
 def _events(  # one loop, as calls would be in its innermost part
