@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from perfplan.quantity import FloatArray
 
@@ -599,4 +599,4 @@ def _of_journey(runs: Sequence[Replication], number: int, cut: float, ps: Sequen
 def _estimate(values: FloatArray) -> Estimate:
     if values.size < 2:
         return Estimate(value=float(values.mean()), half=np.inf)
-    return Estimate(value=float(values.mean()), half=float(student.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)))
+    return Estimate(value=float(values.mean()), half=float(stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size)))
