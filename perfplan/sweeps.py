@@ -13,7 +13,7 @@ import numpy as np
 
 from perfplan.models.caching import items_in_memory, lru_hit_ratio
 from perfplan.models.latency import percentiles_s
-from perfplan.models.queueing import MMc
+from perfplan.models.service import Station
 from perfplan.plan import Plan, plan, today_rps
 from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray
@@ -133,9 +133,9 @@ def wait_by_pool(study: Study, name: str, month: int | None = None) -> dict[str,
     found = {"connections": sizes}
     for label, index in (("today", 0), ("later", month)):
         rate, hold = (float(np.ravel(v + 0 * study.middle.rps)[index]) for v in (pool.arrival_rps, pool.service_s))
-        station = MMc(arrival_rps=rate, service_s=hold, servers=sizes)
-        found[f"{label}_mean_s"] = np.asarray(station.mean_wait_s)
-        found[f"{label}_p99_s"] = np.asarray(station.wait_quantile_s(0.99))
+        stations = [Station(arrival_rps=rate, service_s=hold, servers=size, shape=pool.shape) for size in sizes]
+        found[f"{label}_mean_s"] = np.array([float(s.mean_wait_s) for s in stations])
+        found[f"{label}_p99_s"] = np.array([float(s.wait_quantile_s(0.99)) for s in stations])
     return found
 
 

@@ -103,6 +103,12 @@ def test_a_law_that_is_none_is_refused_with_file_field_and_way_out(scenario, law
         read(scenario(law, app=text))
 
 
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 10_000, "\\ud800", "a\\nb"])
+def test_a_name_that_no_file_has_is_a_problem_of_its_field(scenario, name):
+    with pytest.raises(BadScenario, match=r"app.service.samples|special characters|surrogate|invalid Unicode"):
+        read(scenario(f'service: {{samples: "{name}"}}'))
+
+
 def test_measured_points_beside_the_prediction(scenario):
     more = "measured: {test: {journey: ask, points: test.csv}}"
     path = scenario("service_time: 10ms", more, test="rps,percentile,seconds,half_width\n40,95,0.05,0.001\n40,50,0.0115,\n")

@@ -127,8 +127,10 @@ def test_interrupting_the_command_ends_its_kernel_and_leaves_nothing(small, tmp_
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not list(Path(own).glob("perfplan-*/kernel.json")):
             time.sleep(0.05)
+        kernels = list(Path(own).glob("perfplan-*/kernel.json"))
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
+        assert kernels
         assert process.returncode == 130
         assert "what was there before stands" in said
         assert not out.exists()

@@ -11,7 +11,7 @@ from perfplan.models.distributions import Exponential, Series, Wait
 from perfplan.models.general import MG1, MDc
 from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import MMc
-from perfplan.models.service import QueueWait, Served, Shape
+from perfplan.models.service import QueueWait, Served, Shape, Station
 from tests.conftest import ROOT
 
 PS = (0.5, 0.95, 0.99)
@@ -129,3 +129,22 @@ def test_percentiles_between_the_steps_of_a_law_do_not_fall_onto_the_wrong_one(s
     half, most = percentiles_s(response(Shape.of_samples(two), 0.3, servers), (0.5, 0.95))
     assert float(half) == pytest.approx(1 / 1.9, rel=0.03)
     assert float(most) == pytest.approx(10 / 1.9, rel=0.03)
+
+
+def test_a_station_says_of_waits_what_paths_are_made_of():
+    plain = MMc(arrival_rps=3.2, service_s=1.0, servers=4.0)
+    same = Station(arrival_rps=3.2, service_s=1.0, servers=4.0)
+    for name in ("prob_wait", "mean_wait_s", "mean_response_s"):
+        assert float(getattr(same, name)) == pytest.approx(float(getattr(plain, name)), rel=1e-12)
+    for p in (0.5, 0.9, 0.99):
+        assert float(same.wait_quantile_s(p)) == pytest.approx(float(plain.wait_quantile_s(p)), rel=1e-12)
+        assert float(same.response_quantile_s(p)) == pytest.approx(float(plain.response_quantile_s(p)), rel=1e-12)
+    crommelin = MDc(arrival_rps=3.2, service_s=1.0, servers=4)
+    constant = Station(arrival_rps=3.2, service_s=1.0, servers=4.0, shape=Shape.of_samples(np.ones(5)))
+    for p in (0.9, 0.99):
+        assert float(constant.wait_quantile_s(p)) == pytest.approx(crommelin.wait_quantile_s(p), rel=0.03)
+    assert float(constant.response_exceeds(float(constant.response_quantile_s(0.95)))) == pytest.approx(0.05, rel=0.05)
+    idle, full = (Station(arrival_rps=r, service_s=1.0, servers=4.0, shape=Shape.lognormal(1.3)) for r in (1e-9, 4.0))
+    assert float(idle.wait_quantile_s(0.99)) == 0.0
+    assert np.isinf(full.wait_quantile_s(0.99))
+    assert np.isinf(full.mean_wait_s)

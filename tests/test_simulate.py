@@ -83,6 +83,14 @@ def test_customers_who_come_again_follow_mean_value_analysis():
     assert run.response_s.mean() == pytest.approx(float(exact.mean_response_s), rel=0.01)
 
 
+def test_customers_do_not_wait_for_branches_that_nobody_needs():
+    branches = ((Spend(Law.exponential(1.0)),), (Spend(Law.exponential(1.0)),))
+    arrivals = Arrivals(customers=5, think=Law.exponential(0.5))
+    run = simulate({"none": Pool(servers=1)}, {"ask": (1.0, (Fork(branches, needed=1),))}, arrivals, MANY, seed=13)
+    assert run.response_s.mean() == pytest.approx(0.5, rel=0.01)  # the shorter of two
+    assert run.response_s.size / run.end_s == pytest.approx(5.0, rel=0.01)  # five customers, a second a round
+
+
 def test_the_urgent_wait_as_cobham_says():
     journeys = {"high": (1.0, one_visit(rank=0)), "low": (1.0, one_visit(rank=1))}
     run = simulate({"desk": Pool(servers=1)}, journeys, Arrivals(rates=[0.8]), MANY, seed=7)

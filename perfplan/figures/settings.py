@@ -31,7 +31,7 @@ def pool_wait(study: Study) -> go.Figure:
     )
     fig = figure(
         title,
-        f"p99 wait for a connection of {name} (ms, log scale) against the size of the pool (M/M/c), at the median; no line: nobody in 100 waits",
+        f"p99 wait for a connection of {name} (ms, log scale) against the size of the pool, at the median; no line: nobody in 100 waits",
         height=330,
         margin=dict(t=28, r=90),
     )

@@ -194,6 +194,12 @@ class Wait:
         """
         return cls(probability=station.prob_wait, rate_rps=station.wait_rate_rps * 2 / (1 + np.asarray(scv, dtype=float)))
 
+    def quantile_s(self, p: Fraction) -> FloatArray:
+        """The time within which a share *p* has stopped waiting; 0 for those who need not wait."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            long = np.log(np.asarray(self.probability, dtype=float) / (1 - np.asarray(p))) * self.scale_s
+        return np.where(np.isinf(np.asarray(self.scale_s)), np.inf, np.maximum(np.nan_to_num(long, nan=0.0, neginf=0.0), 0.0))
+
     @functools.cached_property
     def scale_s(self) -> Value:
         with np.errstate(divide="ignore"):

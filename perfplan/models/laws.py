@@ -12,6 +12,7 @@ Approximate analysis of fork/join synchronization in parallel queues, IEEE Trans
 
 from __future__ import annotations
 
+import abc
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -27,12 +28,12 @@ HALVINGS = 60  # below the first guess; shorter times are taken for none
 NODES = np.polynomial.legendre.leggauss(4000)  # of integrals over probability, in the normal variable from -9 to 9
 
 
-class Law:
+class Law(abc.ABC):
     """A law of times. Made by the functions below; combined by them too."""
 
+    @abc.abstractmethod
     def within(self, t_s: Value) -> FloatArray:
         """P(X <= *t_s*)."""
-        raise NotImplementedError
 
     def quantile(self, p: Value) -> FloatArray:
         """The times that shares *p* stay within: the smallest t with P(X <= t) >= p."""
@@ -117,23 +118,40 @@ def exponential(mean_s: Seconds) -> Law:
 
 
 def gamma(mean_s: Seconds, scv: Ratio) -> Law:
-    """Gamma; Erlang's where 1 / *scv* is whole."""
+    """Gamma; Erlang's where 1 / *scv* is whole.
+
+    >>> law = gamma(3.0, 0.5)
+    >>> law.mean, law.variance  # scv x mean^2
+    (3.0, 4.5)
+    """
     shape, scale = 1 / float(scv), float(mean_s) * float(scv)
     return _Known(stats.gamma(shape, scale=scale), lambda s: (1 + s * scale) ** -shape)
 
 
 def erlang(mean_s: Seconds, phases: int) -> Law:
-    """The sum of *phases* equal exponential times."""
+    """The sum of *phases* equal exponential times.
+
+    >>> float(erlang(2.0, 2).within(2.0).round(6))  # 1 - 3 exp(-2)
+    0.593994
+    """
     return gamma(mean_s, 1 / phases)
 
 
 def hyperexponential(probabilities: Sequence[float], means_s: Sequence[float]) -> Law:
-    """One of several exponential times."""
+    """One of several exponential times.
+
+    >>> round(hyperexponential([0.5, 0.5], [1.0, 3.0]).variance, 9)  # 2 (1 + 9) / 2 - 2^2
+    6.0
+    """
     return mixture(probabilities, [exponential(m) for m in means_s])
 
 
 def lognormal(mean_s: Seconds, scv: Ratio) -> Law:
-    """Lognormal."""
+    """Lognormal.
+
+    >>> float(lognormal(2.0, 3.0).quantile(0.5).round(9))  # mean / sqrt(1 + scv)
+    1.0
+    """
     sigma = float(np.sqrt(np.log1p(scv)))
     return _Known(stats.lognorm(sigma, scale=float(mean_s) / np.exp(sigma**2 / 2)))
 
@@ -148,12 +166,20 @@ def through(p50_s: Seconds, p99_s: Seconds) -> Law:
 
 
 def weibull(shape: Ratio, scale_s: Seconds) -> Law:
-    """Weibull."""
+    """Weibull.
+
+    >>> float(weibull(2.0, 1.0).within(1.0).round(6))  # 1 - 1/e
+    0.632121
+    """
     return _Known(stats.weibull_min(float(shape), scale=float(scale_s)))
 
 
 def bounded_pareto(alpha: Ratio, low_s: Seconds, high_s: Seconds) -> Law:
-    """Pareto between two bounds."""
+    """Pareto between two bounds.
+
+    >>> float(bounded_pareto(1.0, 1.0, 4.0).within(2.0).round(9))  # (1 - 1/2) / (1 - 1/4)
+    0.666666667
+    """
     return _Known(stats.truncpareto(float(alpha), float(high_s / low_s), scale=float(low_s)))
 
 
@@ -179,7 +205,11 @@ class _Nodes(Law):
 
 
 def constant(time_s: Seconds) -> Law:
-    """Always the same."""
+    """Always the same.
+
+    >>> float(constant(0.3).quantile(0.5))
+    0.3
+    """
     return _Nodes(np.array([float(time_s)]), np.ones(1))
 
 
@@ -229,7 +259,11 @@ class _Mixed(Law):
 
 
 def mixture(probabilities: Sequence[float], parts: Sequence[Law]) -> Law:
-    """One of *parts*: hit or miss, one branch or another."""
+    """One of *parts*: hit or miss, one branch or another.
+
+    >>> round(mixture([0.9, 0.1], [constant(1.0), constant(11.0)]).mean, 9)
+    2.0
+    """
     p = np.asarray(probabilities, dtype=float)
     return _Mixed(p / p.sum(), parts)
 
@@ -313,12 +347,20 @@ def k_of(needed: int, *parts: Law) -> Law:
 
 
 def parallel(*parts: Law) -> Law:
-    """All of them, started together: a fork-join of independent branches."""
+    """All of them, started together: a fork-join of independent branches.
+
+    >>> round(parallel(exponential(1.0), exponential(1.0)).mean, 6)  # 1 + 1/2
+    1.5
+    """
     return k_of(len(parts), *parts)
 
 
 def race(*parts: Law) -> Law:
-    """The first of them: a hedged request."""
+    """The first of them: a hedged request.
+
+    >>> round(race(exponential(1.0), exponential(0.5)).mean, 6)  # 1 / (1 + 2)
+    0.333333
+    """
     return k_of(1, *parts)
 
 
@@ -350,7 +392,11 @@ class _Moved(Law):
 
 
 def scaled(law: Law, factor: Ratio, shift_s: Seconds = 0.0) -> Law:
-    """*factor* times as long, and *shift_s* later."""
+    """*factor* times as long, and *shift_s* later.
+
+    >>> scaled(exponential(1.0), 2.0, 0.5).mean
+    2.5
+    """
     return _Moved(law, float(factor), float(shift_s))
 
 

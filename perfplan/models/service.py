@@ -6,13 +6,16 @@ Hoorn and Federgruen: first the least of c residual services, then a geometric n
     E exp(iuW | W > 0) = (1 - rho) R_c(u) / (1 - rho B_e(u / c)),
 
 B_e the residual service, R_c the least of c of them; P(W > 0) is Erlang's C, made less for services that vary less than
-exponential ones so that the mean wait of constant services is Cosmetatos'. Exact for M/G/1 and for M/M/c. Against long
-simulations and real servers: see `benchmarks/accuracy.py` and `benchmarks/servers.py`.
+exponential ones so that the mean wait of constant services is Cosmetatos'. Exact for M/G/1 and for M/M/c. Behind several servers and
+services that vary more, this overestimates heavy tails by a quarter: there the wait is a gamma law with the first two moments of
+M/H2/c, whose service has the same three moments and which is solved exactly. Against simulations and real servers: `benchmarks/laws.py`
+and `benchmarks/servers.py`.
 
 References
 ----------
-Cosmetatos: Approximate explicit formulae for the average queueing time in M/D/r and D/M/r, INFOR 13 (1975); Tijms: A First Course in Stochastic Models, 2003, section 9.6.2; Tijms, van Hoorn, Federgruen: Approximations for the steady-state
-probabilities in the M/G/c queue, Adv. Appl. Prob. 13 (1981).
+Cosmetatos: Approximate explicit formulae for the average queueing time in M/D/r and D/M/r, INFOR 13 (1975). Tijms: A First Course
+in Stochastic Models, 2003, section 9.6.2. Tijms, van Hoorn, Federgruen: Approximations for the steady-state probabilities in the
+M/G/c queue, Adv. Appl. Prob. 13 (1981).
 """
 
 from __future__ import annotations
@@ -21,22 +24,21 @@ import functools
 from typing import Any, cast
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import gammaincinv, ndtr
 
-from perfplan.models.distributions import Complex, Frequencies
+from perfplan.models.distributions import Complex, Exponential, Frequencies, Series, Wait
+from perfplan.models.latency import exceeds, percentiles_s
 from perfplan.models.matching import match
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, erlang_c
 from perfplan.quantity import FloatArray, Fraction, Ratio, Seconds, Value
-from perfplan.record import field, record
+from perfplan.record import field, hidden, record
 
 MOST_NODES = 1500  # more samples are put together, the largest hundredth last
 SMEAR = 0.01  # each sample stands for times within about 1 % of it: a clock has noise, and a series has no steps
 FEWEST = 100  # samples of which a law is recognized
 GRID = np.linspace(np.log(1e-8), np.log(3e3), 2001)  # log of frequency x mean
 TIMES = 3000  # at which a residual is cut into pieces
-
-
 NORMAL = np.linspace(-8, 8, 1201)
 NORMAL_WEIGHTS = np.exp(-(NORMAL**2) / 2) / np.exp(-(NORMAL**2) / 2).sum()
 
@@ -228,7 +230,12 @@ def _against_two_phases(shape: Shape, servers: int) -> tuple[FloatArray, FloatAr
 
 @record
 class QueueWait:
-    """The wait at an M/G/c station: see the module."""
+    """The wait at an M/G/c station: see the module.
+
+    >>> station = MMc(arrival_rps=0.8, service_s=1.0, servers=1.0)
+    >>> float(QueueWait.of(station, Shape.of_samples(np.array([1.0]))).mean_s.round(9))  # M/D/1: rho / (2 (1 - rho))
+    2.0
+    """
 
     probability: Fraction = field("probability of a wait")
     utilization: Ratio = field("utilization")
@@ -247,6 +254,16 @@ class QueueWait:
         return cls(
             probability=station.prob_wait * factor, utilization=rho, mean_service_s=station.service_s, servers=servers, shape=shape
         )  # fmt: skip
+
+    def quantile_s(self, p: Fraction) -> FloatArray:
+        """The time within which a share *p* has stopped waiting: those who wait taken for a gamma law with their two moments."""
+        expected, variance = (np.asarray(x, dtype=float) for x in self._waiting)
+        endless = ~np.isfinite(expected)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rest = np.clip(1 - (1 - np.asarray(p)) / np.asarray(self.probability, dtype=float), 0.0, 1.0)
+            shape = np.where(endless, 1.0, expected**2 / variance)
+            found = gammaincinv(shape, rest) * np.where(endless, 1.0, variance / expected)
+        return np.where(endless, np.inf, np.nan_to_num(found, nan=0.0))
 
     @functools.cached_property
     def _waiting(self) -> tuple[Value, Value]:
@@ -306,3 +323,58 @@ class QueueWait:
         least, gap = _between(self.shape.least(self.servers), v), _between(self.shape.gap, v / per_server)
         phi: Complex = (1 - waits) + waits * (rest * least / (rest + rho.astype(u.dtype) * gap))
         return phi
+
+
+@record
+class Station(MMc):
+    """A station whose services have a *shape*, or of which only the spread is known (*scv*); exponential where neither is given.
+
+    What it answers of waits is what the path of a request is made of.
+
+    >>> float(Station(arrival_rps=0.5, service_s=1.0, servers=1, scv=0.0).mean_wait_s.round(9))  # constant: half of M/M/1's
+    0.5
+    """
+
+    shape: Any = hidden(default=None)
+    scv: Ratio = hidden(default=1.0)
+
+    @functools.cached_property
+    def wait(self) -> Wait | QueueWait:
+        """The wait as a distribution: M/G/c for a shape, else exponential for those who wait, stretched by the spread."""
+        plain = MMc(arrival_rps=self.arrival_rps, service_s=self.service_s, servers=self.servers)
+        return Wait.of(plain, self.scv) if self.shape is None else QueueWait.of(plain, self.shape)
+
+    @property
+    def work(self) -> Exponential | Served:
+        """The service as a distribution."""
+        return Exponential(mean_s=self.service_s) if self.shape is None else Served(mean_s=self.service_s, shape=self.shape)
+
+    @property
+    def _exponential(self) -> bool:
+        return self.shape is None and np.ndim(self.scv) == 0 and bool(self.scv == 1.0)
+
+    @property
+    def prob_wait(self) -> FloatArray:
+        """Probability that an arrival must wait."""
+        return np.asarray(self.wait.probability)
+
+    @property
+    def mean_wait_s(self) -> Seconds:
+        """Mean time in queue over all arrivals, inf where saturated."""
+        return self.wait.mean_s
+
+    def wait_quantile_s(self, p: Fraction) -> Seconds:
+        """The time within which a share *p* of all arrivals starts service; 0 for those who need not wait."""
+        return self.wait.quantile_s(p)
+
+    def response_exceeds(self, t_s: Seconds) -> FloatArray:
+        """P(response > *t_s*)."""
+        if self._exponential:
+            return super().response_exceeds(t_s)
+        return exceeds(Series(parts=(self.wait, self.work)), t_s, np.shape(self.utilization))
+
+    def response_quantile_s(self, p: Fraction) -> Seconds:
+        """The time within which a share *p* of all arrivals is served."""
+        if self._exponential:
+            return super().response_quantile_s(p)
+        return percentiles_s(Series(parts=(self.wait, self.work)), (float(p),), np.shape(self.utilization))[0]

@@ -1,13 +1,13 @@
 """Discrete-event simulation: requests run through programs of steps over pools of servers.
 
 What has no formula is asked here, and what has one is checked. A journey is a tuple of steps: `Seize` a server of a pool (and
-queue for it), `Spend` a time, `Free` it, `Share` the servers of a pool with all who are there, do something `Maybe`, `Fork` into branches and wait for some or all of them. A thread that
-is held while a query waits for a connection is a `Seize` inside a `Seize`. Arrivals are Poisson, with a rate that may change,
-or a renewal process.
+queue for it), `Spend` a time, `Free` it, `Share` the servers of a pool with all who are there, do something `Maybe`, `Fork` into
+branches and wait for some or all of them. A thread that is held while a query waits for a connection is a `Seize` inside a `Seize`.
+Arrivals are Poisson, with a rate that may change, or a renewal process, or customers who come again.
 
 Replications: each has streams of random numbers of its own; the same seed gives the same numbers to every system that is
-compared. The start is cut where the mean of the rest is best known (MSER, over all replications together). The loop is compiled by numba at the first
-call, and kept.
+compared. The start is cut where the mean of the rest is best known (MSER, over all replications together). The loop is compiled by
+numba at the first call, and kept.
 
 References
 ----------
@@ -99,7 +99,7 @@ class Spend:
 
 @dataclass(frozen=True)
 class Share:
-    """Work on a pool that all who are there share equally, none faster than one server: processor sharing."""
+    """Work on a pool that all who are there share equally, none faster than one server: processor sharing. Copies at random."""
 
     pool: str
     law: Law
@@ -280,7 +280,7 @@ def _events(  # one loop, as calls would be in its innermost part
         idle[first_queue[p] : first_queue[p + 1]] = servers[p]
     ranks = 1
     for at in range(what.size):
-        if what[at] == 1:
+        if what[at] == SEIZE:
             ranks = max(ranks, int(chance[at]) + 1)
     waiting, head, tail = np.zeros(queues, np.int64), np.full((queues, ranks), -1), np.full((queues, ranks), -1)
     pool_of = np.zeros(queues, np.int64)
@@ -311,11 +311,11 @@ def _events(  # one loop, as calls would be in its innermost part
         while draw_gap:  # the next arrival; a changing rate by thinning
             if between >= 0:
                 kind, a, b = law_kind[between], law_first[between], law_second[between]
-                if kind == 1:
+                if kind == EXPONENTIAL:
                     next_arrival += a * gaps.standard_exponential()
-                elif kind == 0:
+                elif kind == CONSTANT:
                     next_arrival += a
-                elif kind == 2:
+                elif kind == LOGNORMAL:
                     next_arrival += np.exp(a + b * gaps.standard_normal())
                 else:
                     low, high = table_start[between], table_start[between + 1]
@@ -384,21 +384,21 @@ def _events(  # one loop, as calls would be in its innermost part
                     p = 0
                     while p < pools and held[slot, p] < 0:
                         p += 1
-                    op = 2 if p < pools else 5
+                    op = FREE if p < pools else END
                 place[slot] = at + 1
-                if op == 0 or op == 6:  # SPEND, SHARE
-                    law = int(chance[at]) if op == 6 else p
+                if op in (SPEND, SHARE):
+                    law = int(chance[at]) if op == SHARE else p
                     kind = law_kind[law]
-                    if kind == 1:
+                    if kind == EXPONENTIAL:
                         spent = law_first[law] * draws.standard_exponential()
-                    elif kind == 0:
+                    elif kind == CONSTANT:
                         spent = law_first[law]
-                    elif kind == 2:
+                    elif kind == LOGNORMAL:
                         spent = np.exp(law_first[law] + law_second[law] * draws.standard_normal())
                     else:
                         low, high = table_start[law], table_start[law + 1]
                         spent = table[low + int(draws.random() * (high - low))]
-                    if op == 6:
+                    if op == SHARE:
                         q = first_queue[p]
                         copies = first_queue[p + 1] - q
                         if copies > 1:
@@ -428,10 +428,10 @@ def _events(  # one loop, as calls would be in its innermost part
                         i = (i - 1) // 2
                     key[i], owner[i] = k, slot
                     break
-                if op == 7:  # MARK
+                if op == MARK:
                     start[slot], waited[slot] = now, 0.0
                     continue
-                if op == 1:  # SEIZE
+                if op == SEIZE:
                     visits[p] += 1
                     low, copies = first_queue[p], first_queue[p + 1] - first_queue[p]
                     q = low
@@ -474,7 +474,7 @@ def _events(  # one loop, as calls would be in its innermost part
                         head[q, rank] = slot
                     tail[q, rank] = slot
                     break
-                if op == 2:  # FREE
+                if op == FREE:
                     q = held[slot, p]
                     held[slot, p] = -1
                     if waiting[q] > 0:
@@ -496,11 +496,11 @@ def _events(  # one loop, as calls would be in its innermost part
                         since[p] = now
                         in_use[p] -= 1
                     continue
-                if op == 3:  # SKIP
+                if op == SKIP:
                     if chance[at] >= 1.0 or draws.random() < chance[at]:
                         place[slot] = p
                     continue
-                if op == 4:  # FORK
+                if op == FORK:
                     count = which[p]
                     left[slot], children[slot] = int(chance[at]), count
                     if frees < count:
@@ -520,9 +520,18 @@ def _events(  # one loop, as calls would be in its innermost part
                         out_response[done] = np.nan if refused[slot] else now - start[slot]
                         out_wait[done], out_journey[done], out_start[done] = waited[slot], journey[slot], start[slot]
                         done += 1
-                    if customers > 0:
+                    if customers > 0 and children[slot] == 0:
                         place[slot], refused[slot] = entry[0], False
                         continue
+                    if customers > 0:  # branches that nobody waits for still hold the slot: go on in another one
+                        if frees == 0:
+                            return done, events, now, True
+                        frees -= 1
+                        other = free[frees]
+                        place[other], journey[other], parent[other] = entry[0], journey[slot], -1
+                        children[other], ended[other], refused[other], waited[other] = 0, False, False, 0.0
+                        ready[readies] = other
+                        readies += 1
                     ended[slot] = True
                     if children[slot] == 0:
                         free[frees] = slot
@@ -566,7 +575,7 @@ def percentiles(
     pools: Mapping[str, Pool], journeys: Mapping[str, tuple[float, tuple[Step, ...]]], arrivals: Arrivals, ps: Sequence[float], *,
     precision: float = 0.02, requests: int = 200_000, most: int = 40, seed: int = 0,
 ) -> dict[str, list[Estimate]]:  # fmt: skip
-    """Percentiles *ps* of each journey's response, the mean last; with intervals over replications.
+    """Percentiles *ps* of each journey's response, the mean last; with intervals over replications; seconds.
 
     Replications of *requests* are added, from eight to *most*, until the half width of the highest percentile of every journey is
     within *precision* of it. Without a steady state every value is inf.

@@ -14,9 +14,8 @@ import numpy as np
 
 from perfplan.models.arrays import remembered
 from perfplan.models.caching import items_in_memory, lru_hit_ratio, miss_rate
-from perfplan.models.distributions import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits, Wait
-from perfplan.models.queueing import MMc
-from perfplan.models.service import QueueWait, Served, Shape
+from perfplan.models.distributions import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits
+from perfplan.models.service import Served, Shape, Station
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Cache, Database, Journey, Partner, Queue, Scenario, Service
 from perfplan.scenario.rules import call_order, entry_of
@@ -43,11 +42,6 @@ def own_work(tier: Service | Database | Queue) -> Distribution:
     return Exponential(mean_s=tier.service_time_s) if shape is None else Served(mean_s=tier.service_time_s, shape=shape)
 
 
-def wait_of(station: MMc, shape: Shape | None, scv: Value = 1.0) -> Distribution:
-    """The wait at *station*: exact for exponential services, M/G/c for a *shape*, stretched by *scv* where only that is known."""
-    return Wait.of(station, scv) if shape is None else QueueWait.of(station, shape)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Carried:
     """What a load does to every tier: rates, stations and response times; arrays of the load's shape."""
@@ -56,7 +50,7 @@ class Carried:
     journey_rps: Mapping[str, Value]  # requests of each journey, edge hits included
     edge: Mapping[str, Value]  # share of a journey's requests that the edge answers
     calls_rps: Mapping[str, Value]
-    stations: Mapping[tuple[str, str], MMc]  # (tier, field that is bought): the station it sizes
+    stations: Mapping[tuple[str, str], Station]  # (tier, field that is bought): the station it sizes
     responses: Mapping[str, Distribution]  # of one call to a tier, what it waits for included
     journeys: Mapping[str, Distribution]
     hit_ratio: Mapping[str, Value]
@@ -83,7 +77,7 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
     total = sum(j.share for j in scenario.journeys.values())
     journey_rps = {name: rps * (journey.share / total) for name, journey in scenario.journeys.items()}
     calls = _calls(scenario, journey_rps, edge, hits)
-    stations: dict[tuple[str, str], MMc] = {}
+    stations: dict[tuple[str, str], Station] = {}
     responses: dict[str, Distribution] = {}
     for name in reversed(call_order(scenario)):
         responses[name] = _response(scenario, name, calls, hits, stations, responses, journey_rps, edge)
@@ -116,17 +110,19 @@ def _calls(scenario: Scenario, journey_rps: Mapping[str, Value], edge: Mapping[s
 
 
 def _response(
-    scenario: Scenario, name: str, calls: Mapping[str, Value], hits: Mapping[str, Value], stations: dict[tuple[str, str], MMc],
+    scenario: Scenario, name: str, calls: Mapping[str, Value], hits: Mapping[str, Value], stations: dict[tuple[str, str], Station],
     responses: Mapping[str, Distribution], journey_rps: Mapping[str, Value], edge: Mapping[str, Value],
 ) -> Distribution:  # fmt: skip
     tier = scenario.tiers[name]
     if isinstance(tier, Partner):
         return Lognormal.through(tier.p50_s, tier.p99_s)
     if isinstance(tier, Queue):
-        stations[name, "workers"] = MMc(arrival_rps=calls[name], service_s=tier.service_time_s, servers=tier.workers)
+        stations[name, "workers"] = Station(
+            arrival_rps=calls[name], service_s=tier.service_time_s, servers=tier.workers, shape=shape_of(tier)
+        )
         return Exponential(mean_s=tier.publish_time_s)
     if isinstance(tier, Cache):
-        node = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=tier.service_time_s, servers=1.0)
+        node = stations[name, "instances"] = Station(arrival_rps=calls[name] / tier.instances, service_s=tier.service_time_s, servers=1.0)
         return Series(
             parts=(*_visit(node).parts, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin])))
         )
@@ -134,9 +130,11 @@ def _response(
         return _database(tier, name, calls[name], stations)
     alone = tier.io != "blocking" or waits_for_nobody(scenario, name)
     held, scv = (tier.service_time_s, 1.0) if alone else _held(scenario, name, calls, responses, journey_rps, edge)
-    one = stations[name, "instances"] = MMc(arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads)
+    one = stations[name, "instances"] = Station(
+        arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads, shape=shape_of(tier) if alone else None, scv=scv
+    )
     own = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
-    return Series(parts=(wait_of(one, shape_of(tier) if alone else None, scv), own_work(tier), *own))
+    return Series(parts=(one.wait, own_work(tier), *own))
 
 
 def waits_for_nobody(scenario: Scenario, name: str) -> bool:
@@ -146,23 +144,22 @@ def waits_for_nobody(scenario: Scenario, name: str) -> bool:
     return isinstance(tier, Service) and not tier.calls and not others
 
 
-def _visit(station: MMc, shape: Shape | None = None) -> Series:
-    work = Exponential(mean_s=station.service_s) if shape is None else Served(mean_s=station.service_s, shape=shape)
-    return Series(parts=(wait_of(station, shape), work))
+def _visit(station: Station) -> Series:
+    return Series(parts=(station.wait, station.work))
 
 
-def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], MMc]) -> Distribution:
+def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], Station]) -> Distribution:
     """Pool, then the primary or one of the replicas; replicas take all reads where there are any."""
     away, shape = tier.read_share if tier.replicas else 0.0, shape_of(tier)
-    primary = stations[name, "cores"] = MMc(arrival_rps=miss_rate(rps, away), service_s=tier.service_time_s, servers=tier.cores)
-    query: Distribution = _visit(primary, shape)
+    node = functools.partial(Station, service_s=tier.service_time_s, servers=tier.cores, shape=shape)
+    primary = stations[name, "cores"] = node(arrival_rps=miss_rate(rps, away))
+    query: Distribution = _visit(primary)
     if tier.replicas:
-        replica = stations[name, "replicas"] = MMc(
-            arrival_rps=rps * away / tier.replicas, service_s=tier.service_time_s, servers=tier.cores
-        )
-        query = Mixture(weights=(away, 1 - away), parts=(_visit(replica, shape), query))
-    pool = stations[name, "connections"] = MMc(arrival_rps=rps, service_s=query.mean_s + tier.hold_time_s, servers=tier.connections)
-    return Series(parts=(wait_of(pool, shape), query, Constant(mean_s=tier.hold_time_s)))
+        replica = stations[name, "replicas"] = node(arrival_rps=rps * away / tier.replicas)
+        query = Mixture(weights=(away, 1 - away), parts=(_visit(replica), query))
+    held = query.mean_s + tier.hold_time_s
+    pool = stations[name, "connections"] = Station(arrival_rps=rps, service_s=held, servers=tier.connections, shape=shape)
+    return Series(parts=(pool.wait, query, Constant(mean_s=tier.hold_time_s)))
 
 
 def _held(

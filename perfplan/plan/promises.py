@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfplan.models.availability import in_series, k_of_n
-from perfplan.models.distributions import Series
 from perfplan.models.growth import load_levels, usual_week
 from perfplan.models.latency import exceeds
-from perfplan.models.service import Served
 from perfplan.models.slo import binding_error_limit
-from perfplan.plan.paths import Carried, carry, shape_of, traffic_bytes, wait_of
+from perfplan.plan.paths import Carried, carry, traffic_bytes
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import (
     Availability,
@@ -89,12 +87,7 @@ def _judge(loads: Loads, carried: Carried, objective: Objective, both: bool) -> 
         return _users(loads, carried, objective)
     assert isinstance(objective, Completion)
     station = carried.stations[objective.queue, "workers"]
-    tier = scenario.tiers[objective.queue]
-    shape = shape_of(tier)
-    if shape is None:
-        return _bad_share(objective, station.response_exceeds(objective.below_s), 1 - objective.percentile)
-    job = Series(parts=(wait_of(station, shape), Served(mean_s=station.service_s, shape=shape)))
-    return _bad_share(objective, exceeds(job, objective.below_s, carried.rps.shape), 1 - objective.percentile)
+    return _bad_share(objective, station.response_exceeds(objective.below_s), 1 - objective.percentile)
 
 
 def _bad_share(objective: Objective, bad: Value, bound: Value) -> Judged:

@@ -257,8 +257,8 @@ class _Reader:
 
     def _beside(self, path: str, name: str, reader: Callable[[Path, str], T]) -> T | None:
         """What *reader* finds in the file *name*, which must lie below the scenario's folder."""
-        file = (self.path.parent / name).resolve()
         try:
+            file = (self.path.parent / name).resolve()
             if not file.is_relative_to(self.path.parent.resolve()):
                 raise Misread(f"must lie below the scenario's folder; got {shorten(name)}")
             return reader(file, name)

@@ -189,7 +189,7 @@ def stations(study: Study) -> Table:
         rows.append({"station": f"{tier} {'threads of one instance' if bought_field == 'instances' else bought_field}", **first})
     rows.sort(key=lambda r: -float(r["utilization"]))
     return Table(
-        name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="M/M/c per node at its share of the load, today's peak, at the median. Exact for random balancing and exponential service.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
+        name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="Each node at its share of the load (exact for random balancing), today's peak, at the median; which model stands where is in the chapter on trust.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
         columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), of_field(MMc, "servers", count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
     )  # fmt: skip
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.plan.paths import shape_of, waits_for_nobody
+from perfplan.models.service import Station
+from perfplan.plan.paths import waits_for_nobody
 from perfplan.scenario import Scenario, Service
 from perfplan.tables.common import frame_of
 from perfplan.uncertainty import Study
 from perfplan.verify import ERROR, Compared
 from perfplan.verify import measured as compare
-from perfplan.words import count, duration, percent, rate
+from perfplan.words import NBSP, count, duration, percent, rate
 
 
 def accuracy(_: Study) -> Table:
@@ -44,8 +45,8 @@ def models(study: Study) -> Table:
     """Which model answers for each station, why, and how good it is."""
     rows = [
         {"station": f"{tier} {'threads' if bought == 'instances' and isinstance(study.scenario.tiers[tier], Service) else bought}", "model": model, "because": why, "error": error}
-        for (tier, bought) in study.middle.carried.stations
-        for model, why, error in [model_of(study.scenario, tier, bought)]
+        for (tier, bought), station in study.middle.carried.stations.items()
+        for model, why, error in [model_of(study.scenario, tier, station)]
     ]  # fmt: skip
     return Table(
         name="models", title="Which model stands behind each station", subtitle="Errors of p95 and p99 of the response against long simulations.",
@@ -54,18 +55,25 @@ def models(study: Study) -> Table:
     )  # fmt: skip
 
 
-def model_of(scenario: Scenario, name: str, bought: str) -> tuple[str, str, str]:
-    """Name of a station's model, why it is used, and its error."""
+def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str, str]:
+    """Name of a station's model, why it is used, and its error: the worst of `benchmarks/laws.py`."""
     tier = scenario.tiers[name]
-    shape = shape_of(tier)
+    shape = station.shape
     if isinstance(tier, Service) and tier.io == "blocking" and not waits_for_nobody(scenario, name):
-        return "M/G/c by two moments (Allen, Cunneen)", "threads are held while other tiers answer", "within about 8 %"
+        return (
+            "M/G/c by two moments (Allen, Cunneen)",
+            "threads are held while other tiers answer",
+            f"within 6{NBSP}% (a shop simulated whole)",
+        )
     if shape is None:
         return "M/M/c", "no spread of its service times is stated: exponential", "exact"
     scv = f"service times vary {np.sqrt(shape.scv):.2g} times their mean"
-    if bought in ("instances", "connections", "cores", "replicas", "workers") and shape.scv > 1:
-        return "M/G/c by an exact two-phase queue with the same three moments", scv, "within about 2 %"
-    return "M/G/c by residual services (Tijms, Cosmetatos)", scv, "within about 2 %"
+    if float(np.median(station.servers)) == 1:
+        return "M/G/1 (Pollaczek, Khinchine)", scv, "exact"
+    if shape.scv > 1:
+        model = "M/G/c by an exact two-phase queue with the same three moments"
+        return model, scv, f"within 4{NBSP}%" if shape.scv <= 4 else f"within 13{NBSP}% to a variation of 3; beyond that, simulate"
+    return "M/G/c by residual services (Tijms, Cosmetatos)", scv, f"within 3{NBSP}%"
 
 
 def measured(study: Study) -> Table | None:
