@@ -105,6 +105,7 @@ def test_the_caller_waits_as_long_as_it_keeps_a_connection(small):
 def test_threads_that_wait_for_uneven_things_wait_longer_than_exponential_ones(small):
     import numpy as np
 
+    from perfplan.models.queueing import MMc
     from perfplan.plan.paths import carry
 
     text = SMALL.replace("tiers:\n", "tiers:\n  pay: {kind: partner, p50: 100ms, p99: 900ms}\n").replace(
@@ -114,7 +115,9 @@ def test_threads_that_wait_for_uneven_things_wait_longer_than_exponential_ones(s
     state = carry(read(small).at(), np.array([[250.0]]))
     wait = state.responses["app"].parts[0]
     station = state.stations["app", "instances"]
-    assert float(np.ravel(wait.mean_s)[0]) > 1.5 * float(np.ravel(station.mean_wait_s)[0])
+    exponential = MMc(arrival_rps=station.arrival_rps, service_s=station.service_s, servers=station.servers)
+    assert float(np.ravel(wait.mean_s)[0]) > 1.5 * float(np.ravel(exponential.mean_wait_s)[0])
+    assert float(np.ravel(station.mean_wait_s)[0]) == float(np.ravel(wait.mean_s)[0])  # the station says what the path says
 
 
 def test_what_cannot_be_delivered_in_time_is_not_there_in_time(small):
