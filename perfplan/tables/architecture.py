@@ -145,7 +145,7 @@ def pools(study: Study) -> Table:
                 if i < len(swept["connections"]):
                     rows.append({"database": name, **{k: float(v[i]) for k, v in swept.items()}})
     return Table(
-        name="pools", title=_pool_title(study, rows), subtitle=f"Wait for a connection (M/M/c) at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
+        name="pools", title=_pool_title(study, rows), subtitle=f"Wait for a connection at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
         frame=frame_of(rows or [{"database": "none"} | dict.fromkeys(("connections", "today_mean_s", "today_p99_s", "later_mean_s", "later_p99_s"), float("nan"))]),
         columns=(Column(key="database", header="Database"), of_field(Database, "connections", count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
     )  # fmt: skip
@@ -227,7 +227,7 @@ def jobs(study: Study) -> Table:
                 }
                 rows.append({"queue": tier, "month": m, **at})
     return Table(
-        name="jobs", title=_lag_title(study, rows), subtitle="Workers as M/M/c at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
+        name="jobs", title=_lag_title(study, rows), subtitle="Workers at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
         frame=frame_of(rows or [{"queue": "none"} | dict.fromkeys(("month", "jobs_rps", "workers", "utilization", "lag_s", "p99_s"), float("nan"))]),
         columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), of_field(Queue, "workers", count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
     )  # fmt: skip

@@ -66,7 +66,7 @@ def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str,
             f"within 6{NBSP}% (a shop simulated whole)",
         )
     if shape is None:
-        return "M/M/c", "no spread of its service times is stated: exponential", "exact"
+        return "M/M/c", "no spread of its service times is stated", "exact where they are exponential"
     scv = f"service times vary {np.sqrt(shape.scv):.2g} times their mean"
     if float(np.median(station.servers)) == 1:
         return "M/G/1 (Pollaczek, Khinchine)", scv, "exact"
