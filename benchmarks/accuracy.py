@@ -24,16 +24,22 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from perfplan.models import laws
+from perfplan.models.balancing import mean_field_response_s
 from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
 from perfplan.models.caching import lru_hit_ratio
 from perfplan.models.distributions import Exponential, Lognormal, Mixture
-from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s, shared_response_quantile_s
+from perfplan.models.forkjoin import ForkJoin
+from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s
 from perfplan.models.latency import percentiles_s
 from perfplan.models.matching import GIGc, match
 from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
+from perfplan.models.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
+from perfplan.models.room import MGcK
 from perfplan.models.scalability import fit_usl
+from perfplan.models.sharing import Sharing, shared_response_quantile_s
 from perfplan.models.simulate import Arrivals, Fork, Free, Law, Maybe, Pool, Seize, Share, Spend, Step, simulate, warm_up
 from perfplan.models.transient import over_time
 
@@ -165,6 +171,15 @@ def _gi_g_c(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     return float(found[metric["name"]]()), "models.matching.GIGc"
 
 
+def _heterogeneous(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    if params["method"] != "mean_rate":
+        return None
+    rates = params["service_rates"]
+    station = MMc(arrival_rps=params["arrivals"]["rate"], service_s=len(rates) / sum(rates), servers=params["servers"])
+    number = float(station.arrival_rps) * float(station.mean_response_s)
+    return {"utilization": float(station.utilization), "mean_number": number}[metric["name"]], "models.queueing.MMc (mean rate)"
+
+
 def _birth_death(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     rate, mean, servers = params["arrivals"]["rate"], params["service"]["mean"], params["servers"]
     queue = (
@@ -206,9 +221,7 @@ def _transform(law: dict[str, Any]) -> Any:
 
 
 def _mg1(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
-    service, transform = params["service"], _transform(params["service"])
-    if transform is None and metric["name"] != "mean_wait":
-        return None
+    service, transform = params["service"], _transform(params["service"]) or _law_of(params).transform
     queue = MG1(arrival_rps=params["arrivals"]["rate"], service=transform, service_s=service["mean"], scv=service["scv"])
     found = {
         "mean_wait": lambda: queue.mean_wait_s,
@@ -250,11 +263,87 @@ def _batch(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     return (number if metric["name"] == "mean_number" else number / arrivals["rate"]), "models.general.batch_mean_number"
 
 
-def _priority(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
-    if metric["name"] != "mean_wait" or params["service"]["law"] != "exponential" or params["preemption"] != "none":
+@functools.lru_cache(maxsize=64)
+def _of_times(text: str) -> laws.Law:
+    """A law of the tables as a value."""
+    law = json.loads(text)
+    made: dict[str, Callable[[], laws.Law]] = {
+        "deterministic": lambda: laws.constant(law["mean"]),
+        "exponential": lambda: laws.exponential(law["mean"]),
+        "erlang": lambda: laws.erlang(law["mean"], law["k"]),
+        "gamma": lambda: laws.gamma(law["mean"], law["scv"]),
+        "lognormal": lambda: laws.lognormal(law["mean"], law["scv"]),
+        "hyperexp2": lambda: laws.hyperexponential(law["probabilities"], [1 / r for r in law["rates"]]),
+        "uniform": lambda: laws.known(stats.uniform(law["low"], law["high"] - law["low"])),
+        "weibull": lambda: laws.weibull(law["shape"], law["scale"]),
+        "bounded_pareto": lambda: laws.bounded_pareto(law["alpha"], law["low"], law["high"]),
+    }
+    return made[law["law"]]()
+
+
+def _law_of(params: dict[str, Any]) -> laws.Law:
+    return _of_times(json.dumps(params["service"]))
+
+
+def _asked(name: str, found: dict[str, Callable[[], float]], method: str) -> Answer:
+    return (float(found[name]()), method) if name in found else None
+
+
+def _preempted(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    rates, name = [c["arrivals"]["rate"] for c in params["classes"]], metric["name"]
+    k = [c["name"] for c in params["classes"]].index(metric["class"])
+    if params["service"]["law"] != "exponential" or name not in ("mean_wait", "mean_response", "response_quantile"):
         return None
-    waits = priority_waits_s([c["arrivals"]["rate"] for c in params["classes"]], params["service"]["mean"], params["servers"])
-    return waits[[c["name"] for c in params["classes"]].index(metric["class"])], "models.general.priority_waits_s"
+    rest = (sum(rates[:k]), rates[k], params["service"]["mean"], params["servers"])
+    if name == "response_quantile":
+        return preempted_response_quantile_s(metric["p"], *rest), "models.priority.preempted_response_quantile_s"
+    mean = preempted_mean_response_s(*rest) - (params["service"]["mean"] if name == "mean_wait" else 0.0)
+    return mean, "models.priority.preempted_mean_response_s"
+
+
+def _priority(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    if params["preemption"] != "none":
+        return _preempted(params, metric)
+    rates, k = [c["arrivals"]["rate"] for c in params["classes"]], [c["name"] for c in params["classes"]].index(metric["class"])
+    if metric["name"] == "mean_wait" and params["service"]["law"] == "exponential":
+        return priority_waits_s(rates, params["service"]["mean"], params["servers"])[k], "models.general.priority_waits_s"
+    station = Priority(arrivals_rps=rates, service=_law_of(params), servers=params["servers"])
+    found = {
+        "mean_wait": lambda: station.mean_wait_s(k),
+        "mean_response": lambda: station.mean_response_s(k),
+        "wait_quantile": lambda: station.wait_quantile_s(k, metric["p"]),
+        "response_quantile": lambda: station.response_quantile_s(k, metric["p"]),
+    }
+    return _asked(metric["name"], found, "models.priority.Priority")
+
+
+def _room(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    station = MGcK(arrival_rps=params["arrivals"]["rate"], service=_law_of(params), servers=params["servers"], capacity=params["capacity"])
+    found = {
+        "prob_block": lambda: station.prob_block,
+        "mean_response": lambda: station.mean_response_s,
+        "mean_wait": lambda: station.mean_wait_s,
+        "throughput": lambda: station.throughput_rps,
+        "response_quantile": lambda: station.response_quantile_s(metric["p"]),
+    }
+    return _asked(metric["name"], found, "models.room.MGcK")
+
+
+def _fork_join(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    if params["servers_per_branch"] != 1 or params["arrivals"]["process"] != "poisson":
+        return None
+    station = ForkJoin(
+        arrival_rps=params["arrivals"]["rate"], service=_law_of(params), branches=params["branches"], needed=params["needed"]
+    )
+    found = {"mean_response": lambda: station.mean_response_s, "response_quantile": lambda: station.response_quantile_s(metric["p"])}
+    return _asked(metric["name"], found, "models.forkjoin.ForkJoin")
+
+
+def _mean_field(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    if params["policy"]["name"] != "power_of_d" or params["service"]["law"] != "exponential":
+        return None
+    answer = mean_field_response_s(params["policy"]["d"], params["utilization"], params["service"]["mean"])
+    return answer, "models.balancing.mean_field_response_s"
 
 
 def _sharing(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
@@ -268,8 +357,9 @@ def _sharing(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
             "mean"
         ], "models.queueing.MMc (insensitivity)"
     if service["law"] != "exponential":
-        return None
-    return shared_response_quantile_s(metric["p"], rate, service["mean"], servers), "models.general.shared_response_quantile_s"
+        station = Sharing(arrival_rps=rate, service=_law_of(params), servers=servers)
+        return station.response_quantile_s(metric["p"]), "models.sharing.Sharing"
+    return shared_response_quantile_s(metric["p"], rate, service["mean"], servers), "models.sharing.shared_response_quantile_s"
 
 
 def _order(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
@@ -475,15 +565,11 @@ def _runs(text: str) -> tuple[list[str], list[Any]] | None:
     return list(system[1]), [simulate(*system, requests, seed=seed) for seed in range(REPLICATIONS)]
 
 
-def _simulated(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
-    """The mean over replications of what the simulator saw."""
-    found = _runs(json.dumps(params)) if REPLICATIONS else None
-    if found is None:
-        return None
-    names, runs = found
+def observed(names: list[str], runs: list[Any], metric: dict[str, Any]) -> list[float]:
+    """What each replication showed, its warm-up left out; *names*: of the journeys."""
     where = metric.get("resource") or (str(metric["station"] - 1) if "station" in metric else None)
     if where:
-        return float(np.mean([run.mean_wait_s[where] for run in runs])), "models.simulate"
+        return [run.mean_wait_s[where] for run in runs]
     which = names.index(metric["class"]) if "class" in metric else None
     cut = warm_up([run.response_s for run in runs])
     values = []
@@ -496,7 +582,13 @@ def _simulated(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
             "throughput": lambda r=run: r.response_s.size / r.end_s,
             "response_quantile": lambda r=response: np.quantile(r, metric["p"]), "wait_quantile": lambda w=wait: np.quantile(w, metric["p"]),
         }[metric["name"]]())  # fmt: skip
-    return float(np.mean(values)), "models.simulate"
+    return values
+
+
+def _simulated(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
+    """The mean over replications of what the simulator saw."""
+    found = _runs(json.dumps(params)) if REPLICATIONS else None
+    return (float(np.mean(observed(*found, metric))), "models.simulate") if found else None
 
 
 def _first(*families: Callable[[dict[str, Any], dict[str, Any]], Answer]) -> Callable[[dict[str, Any], dict[str, Any]], Answer]:
@@ -513,17 +605,18 @@ FAMILIES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Answer]] = {
     "mmc": _mmc,
     "mg1": _mg1,
     "gi_g_c": _first(_gi_g_c, _simulated),
-    "fork_join": _simulated,
-    "mgck": _simulated,
+    "fork_join": _first(_fork_join, _simulated),
+    "mgck": _room,
     "tandem_miss": _simulated,
     "layered_pools": _simulated,
     "load_balancing": _simulated,
+    "load_balancing_mean_field": _mean_field,
     "mdc": _mdc,
     "dmc": _dmc,
     "batch_m_1": _batch,
     "priority": _first(_priority, _simulated),
     "mmc_ps": _sharing,
-    "mgc_ps": _first(_sharing, _simulated),
+    "mgc_ps": _sharing,
     "order_statistics": _order,
     "mt_mc_transient": _transient,
     "mva_closed": _closed,
@@ -534,6 +627,7 @@ FAMILIES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Answer]] = {
     "ph_ph_c": _phases,
     "mmpp2_m_c": _phases,
     "mmck": _birth_death,
+    "mmc_heterogeneous": _heterogeneous,
     "erlang_a": _birth_death,
     "erlang_b_inverse": _blocking,
     "backlog_drain": _drain,

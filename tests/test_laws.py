@@ -1,8 +1,5 @@
 """The algebra of times: closed forms, scipy's own sums, laws of operations, sampling, reference fork-joins."""
 
-import csv
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from perfplan.models import laws
-from tests.conftest import ROOT
 
 PS = np.array([0.01, 0.5, 0.9, 0.99, 0.999])
 ALL = {
@@ -72,20 +68,6 @@ def test_hedging_helps_and_waiting_for_both_costs(a, b, p):
     assert first <= min(float(one.quantile(p)), float(other.quantile(p))) * (1 + 1e-9)
     assert max(float(one.quantile(p)), float(other.quantile(p))) <= both * (1 + 1e-9)
     assert both <= after * (1 + 1e-6)
-
-
-def test_fork_joins_of_queues_that_wait_together_are_met():
-    with (ROOT / "tests" / "data" / "queueing_cases.csv").open(newline="", encoding="utf-8") as file:
-        rows = [r for r in csv.DictReader(file) if '"fork_join"' in r["params_json"] and '"mean_response"' in r["metric_json"]]
-    checked = 0
-    for row in rows:
-        case = json.loads(row["params_json"])
-        if case["service"]["law"] == "exponential" and case["needed"] == case["branches"] <= 32:
-            found = float(laws.fork_join_mean_s(case["branches"], case["utilization"], case["service"]["mean"]))
-            assert found == pytest.approx(float(row["value"]), rel=0.05)
-            checked += 1
-    assert checked >= 4
-    assert np.isinf(laws.fork_join_mean_s(3, 1.0, 1.0))
 
 
 def test_what_is_no_question_is_refused():

@@ -214,30 +214,3 @@ def priority_waits_s(arrivals_rps: Sequence[float], service_s: float, servers: i
     used = np.concatenate([[0.0], np.cumsum(arrivals_rps)]) * service_s / servers
     alone = float(erlang_c(used[-1] * servers, servers)) * service_s / servers
     return [float(alone / ((1 - before) * (1 - with_it))) for before, with_it in itertools.pairwise(used)]
-
-
-def shared_response_quantile_s(p: Fraction, arrival_rps: float, service_s: float, servers: int) -> float:
-    """Percentile of the response of M/M/c processor sharing: each of n customers is served at the rate min(1, c / n).
-
-    The time to absorption of whoever arrives: others come, are served or not, and so is the one looked at.
-    """
-    from scipy.optimize import brentq
-    from scipy.sparse import diags_array
-    from scipy.sparse.linalg import expm_multiply
-
-    load, c = arrival_rps * service_s, servers
-    rho = load / c
-    if rho >= 1:
-        raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
-    most = c + int(40 / -math.log(rho)) + 20
-    n = np.arange(most + 1)  # others
-    share = np.minimum(1.0, c / (n + 1)) / service_s
-    up = np.append(np.full(most, arrival_rps), 0.0)
-    a: Any = diags_array([-(up + n * share + share), up[:-1], (n * share)[1:]], offsets=[0, -1, 1], format="csc")
-    log = np.concatenate([[0.0], np.cumsum(np.log(arrival_rps * service_s) - np.log(np.minimum(n[1:], c)))])
-    x = np.exp(log - log.max())
-    x /= x.sum()
-    t, step = 0.0, 4 * service_s / (1 - rho)
-    while (ahead := expm_multiply(a * step, x)).sum() > 1 - float(p):
-        t, x = t + step, ahead
-    return t + float(brentq(lambda s: float(expm_multiply(a * s, x).sum()) - (1 - float(p)), 0.0, step, xtol=1e-13 * step, rtol=1e-14))

@@ -1,13 +1,12 @@
 """Times as values: laws, and what becomes of them in series, in parallel, in races, in mixtures and under time-outs.
 
 Each has `within` (its cdf), `quantile`, `mean`, `variance`, `transform` (E exp(-sX)) and `sample`. Parts are independent: siblings of a
-fork-join that queue behind the same arrivals are not, see `fork_join_mean_s`. Quantiles are exact to 1e-9 where the cdf is closed; sums come
+fork-join that queue behind the same arrivals are not, see `forkjoin`. Quantiles are exact to 1e-9 where the cdf is closed; sums come
 from the product of transforms, inverted by Euler's method (about 1e-8 where the sum has a density).
 
 References
 ----------
-Abate, Whitt: Numerical inversion of Laplace transforms of probability distributions, ORSA J. Computing 7 (1995). Nelson, Tantawi:
-Approximate analysis of fork/join synchronization in parallel queues, IEEE Trans. Computers 37 (1988).
+Abate, Whitt: Numerical inversion of Laplace transforms of probability distributions, ORSA J. Computing 7 (1995).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from perfplan.models.general import tail_of
-from perfplan.quantity import Count, FloatArray, Fraction, Ratio, Seconds, Value
+from perfplan.quantity import FloatArray, Ratio, Seconds, Value
 
 HALVINGS = 60  # below the first guess; shorter times are taken for none
 NODES = np.polynomial.legendre.leggauss(4000)  # of integrals over probability, in the normal variable from -9 to 9
@@ -106,6 +105,15 @@ class _Known(Law):
 
     def sample(self, rng: np.random.Generator, count: int) -> FloatArray:
         return np.asarray(self._frozen.rvs(size=count, random_state=rng))
+
+
+def known(frozen: Any) -> Law:
+    """A frozen law of `scipy.stats`.
+
+    >>> float(known(stats.uniform(0.0, 2.0)).quantile(0.75))
+    1.5
+    """
+    return _Known(frozen)
 
 
 def exponential(mean_s: Seconds) -> Law:
@@ -407,22 +415,3 @@ def timeout(law: Law, limit_s: Seconds) -> Law:
     0.6321
     """
     return race(law, constant(limit_s))
-
-
-def fork_join_mean_s(branches: Count, load: Fraction, service_s: Seconds) -> FloatArray:
-    """Mean response of a fork-join of *branches* M/M/1 queues behind the same Poisson arrivals, each at utilization *load*.
-
-    Nelson and Tantawi: exact for two; within 5 % of simulations to 32 branches. Siblings wait together: independent ones would be
-    further apart and take longer.
-
-    >>> float(fork_join_mean_s(2, 0.8, 1.0).round(9))  # (12 - rho) / 8 x 1 / (1 - rho)
-    7.0
-    """
-    n, rho = np.asarray(branches, dtype=float), np.asarray(load, dtype=float)
-    harmonic = np.vectorize(lambda k: float(np.sum(1 / np.arange(1, round(k) + 1))), otypes=[float])(n)
-    ratio = harmonic / 1.5
-    with np.errstate(divide="ignore"):
-        two = (12 - rho) / 8 * np.asarray(service_s) / (1 - rho)
-    many = (ratio + 4 / 11 * (1 - ratio) * rho) * two
-    alone = np.where(n == 1, np.asarray(service_s) / (1 - np.minimum(rho, 1 - 1e-16)), many)
-    return np.asarray(np.where(rho < 1, alone, np.inf))

@@ -98,7 +98,7 @@ class MarkovianArrivals:
     @functools.cached_property
     def phases(self) -> Matrix:
         """Stationary probabilities of the phases."""
-        return _stationary(self.quiet + self.arriving)
+        return stationary(self.quiet + self.arriving)
 
     @property
     def rate_rps(self) -> Rps:
@@ -106,7 +106,8 @@ class MarkovianArrivals:
         return float(self.phases @ self.arriving.sum(axis=1))
 
 
-def _stationary(generator: Matrix) -> Matrix:
+def stationary(generator: Matrix) -> Matrix:
+    """Stationary probabilities of a Markov chain, shape (states,)."""
     size = generator.shape[0]
     system = np.vstack([generator.T[:-1], np.ones(size)])
     return np.asarray(np.linalg.solve(system, np.append(np.zeros(size - 1), 1.0)))
@@ -243,19 +244,16 @@ class _Solved:
 
 def _solve(arrivals: MarkovianArrivals, service: PhaseType, servers: int) -> _Solved:
     d0, d1 = arrivals.quiet, arrivals.arriving
-    states = [_states(service.start.size, n) for n in range(servers + 1)]
-    inner = [_inner(service, states[n]) for n in range(servers + 1)]
-    leaving = [_leaving(service, states[n], states[n - 1]) for n in range(1, servers + 1)]  # n -> n - 1
-    entering = [_entering(service, states[n], states[n + 1]) for n in range(servers)]
+    inner, leaving, entering = busy_servers(service, servers)
     eye = np.eye(d0.shape[0])
     silent = inner[-1]
     completing = leaving[-1] @ entering[-1]  # the next one starts at once
-    up, here, down = (np.kron(d1, np.eye(len(states[-1]))), np.kron(d0, np.eye(len(states[-1]))) + np.kron(eye, silent), np.kron(eye, completing))  # fmt: skip
-    r = _rate_matrix(up, here, down)
+    up, here, down = (np.kron(d1, np.eye(silent.shape[0])), np.kron(d0, np.eye(silent.shape[0])) + np.kron(eye, silent), np.kron(eye, completing))  # fmt: skip
+    r = rate_matrix(up, here, down)
     below = r  # pi_(n+1) = pi_n R_n, from level c - 1 down
     rates: list[Matrix] = []
     for n in range(servers - 1, -1, -1):
-        at = np.kron(d0, np.eye(len(states[n + 1]))) + np.kron(eye, inner[n + 1])
+        at = np.kron(d0, np.eye(inner[n + 1].shape[0])) + np.kron(eye, inner[n + 1])
         back = down if n == servers - 1 else np.kron(eye, leaving[n + 1])
         below = np.linalg.solve(-(at + below @ back).T, np.kron(d1, entering[n]).T).T
         rates.append(below)
@@ -267,13 +265,22 @@ def _solve(arrivals: MarkovianArrivals, service: PhaseType, servers: int) -> _So
         mass += level.sum() if rate is not rates[0] else 0.0
     waiting = np.linalg.solve(np.eye(r.shape[0]) - r, np.ones(r.shape[0]))
     level = level / (mass + level @ waiting)
-    seen = np.kron(d1.sum(axis=1, keepdims=True), np.eye(len(states[-1]))) / float(arrivals.rate_rps)
+    seen = np.kron(d1.sum(axis=1, keepdims=True), np.eye(silent.shape[0])) / float(arrivals.rate_rps)
     return _Solved(level=level, r=r, start=np.linalg.solve(np.eye(r.shape[0]) - r, seen), silent=silent, completing=completing)
+
+
+def busy_servers(service: PhaseType, servers: int) -> tuple[list[Matrix], list[Matrix], list[Matrix]]:
+    """How many of n busy servers are in each phase, as changes within n = 0 .. c, from n to n - 1, and from n to n + 1."""
+    states = [_states(service.start.size, n) for n in range(servers + 1)]
+    inner = [_inner(service, states[n]) for n in range(servers + 1)]
+    leaving = [_leaving(service, states[n], states[n - 1]) for n in range(1, servers + 1)]
+    entering = [_entering(service, states[n], states[n + 1]) for n in range(servers)]
+    return inner, leaving, entering
 
 
 def _null(generator: Matrix) -> Matrix:
     """A positive row vector x with x A = 0."""
-    return _stationary(generator) if generator.shape[0] > 1 else np.ones(1)
+    return stationary(generator) if generator.shape[0] > 1 else np.ones(1)
 
 
 def _states(phases: int, busy: int) -> list[tuple[int, ...]]:
@@ -318,7 +325,7 @@ def _entering(service: PhaseType, states: list[tuple[int, ...]], more: list[tupl
     return found
 
 
-def _rate_matrix(up: Matrix, here: Matrix, down: Matrix) -> Matrix:
+def rate_matrix(up: Matrix, here: Matrix, down: Matrix) -> Matrix:
     """R of the QBD by logarithmic reduction (Latouche, Ramaswami 1999, ch. 8): G first, then R = A0 (-(A1 + A0 G))^-1."""
     size = here.shape[0]
     inverse = np.linalg.inv(-here)

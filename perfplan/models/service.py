@@ -124,7 +124,7 @@ class Shape:
         return np.asarray(np.where(v < 1e-6, near, far))
 
     @functools.cached_property
-    def _survival(self) -> tuple[FloatArray, FloatArray]:
+    def residual(self) -> tuple[FloatArray, FloatArray]:
         """Times, and P(X_e > t) at them: exact, as the law has nodes."""
         order = np.argsort(self.nodes)
         x, w = self.nodes[order], self.weights[order]
@@ -139,7 +139,7 @@ class Shape:
     def least(self, servers: int) -> Complex:
         """E exp(i v R) on GRID, R the least of the residuals of *servers* services under way."""
         if servers not in self._least:
-            t, survives = self._survival
+            t, survives = self.residual
             p = -np.diff(survives**servers)
             used = p > 1e-13
             middle, half, v = ((t[1:] + t[:-1]) / 2)[used], (np.diff(t) / 2)[used], np.exp(GRID)
@@ -149,7 +149,7 @@ class Shape:
 
     def least_moment(self, servers: int, k: int) -> float:
         """E R^k."""
-        t, survives = self._survival
+        t, survives = self.residual
         p = -np.diff(survives**servers)
         power = (t[1:] ** (k + 1) - t[:-1] ** (k + 1)) / ((k + 1) * np.maximum(np.diff(t), 1e-300))
         return float(p @ power)
