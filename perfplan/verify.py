@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.latency import percentiles_s
-from perfplan.models.simulate import Arrivals, Free, Law, Maybe, Pool, Seize, Spend, Step, percentiles
+from perfplan.models.simulate import Arrivals, Free, Law, Maybe, Pool, Seize, Share, Spend, Step, percentiles
 from perfplan.plan import with_counts
-from perfplan.plan.paths import carry, edge_share, hit_ratios, shape_of
+from perfplan.plan.paths import carry, edge_share, hit_ratios, shape_of, shares
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
 from perfplan.scenario.rules import entry_of
@@ -166,9 +166,9 @@ def _call(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Ste
     if isinstance(tier, Cache):
         look = _at(f"{name} nodes", Law.exponential(_mid(tier.service_time_s)))
         return (*look, Maybe(1 - _mid(hits[name]), _calls(scenario, tier.origin, 1.0, hits)))
-    query = _at(f"{name} cores", _work(tier))
+    query = _on(tier, f"{name} cores")
     if tier.replicas:
-        query = (Maybe(_mid(tier.read_share), _at(f"{name} replicas", _work(tier)), query),)
+        query = (Maybe(_mid(tier.read_share), _on(tier, f"{name} replicas"), query),)
     pool = f"{name} connections"
     return (Seize(pool), *query, Spend(Law.constant(_mid(tier.hold_time_s))), Free(pool))
 
@@ -181,7 +181,12 @@ def _service(scenario: Scenario, name: str, hits: Mapping[str, Value], others: t
     own = tuple(s for called, visits in tier.calls.items() for s in _calls(scenario, called, _mid(visits), hits))
     if tier.io == "blocking":
         return (Seize(pool), Spend(_work(tier)), *own, *others, Free(pool))
-    return (*_at(pool, _work(tier)), *own, *others)
+    return (*_on(tier, pool), *own, *others)
+
+
+def _on(tier: Service | Database, pool: str) -> tuple[Step, ...]:
+    """Its work, by its discipline."""
+    return (Share(pool, _work(tier)),) if shares(tier) else _at(pool, _work(tier))
 
 
 def _at(pool: str, law: Law) -> tuple[Step, ...]:

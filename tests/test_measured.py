@@ -9,9 +9,11 @@ from perfplan.cli import main
 from perfplan.findings import findings
 from perfplan.models.general import MG1
 from perfplan.models.latency import percentiles_s
+from perfplan.models.sharing import shared_response_quantile_s
 from perfplan.plan.paths import carry
 from perfplan.reading import BadScenario, read
 from perfplan.tables import measured as measured_table
+from perfplan.tables import models
 from perfplan.uncertainty import study
 from perfplan.verify import measured, simulated
 from tests.conftest import ROOT
@@ -107,6 +109,17 @@ def test_a_law_that_is_none_is_refused_with_file_field_and_way_out(scenario, law
 def test_a_name_that_no_file_has_is_a_problem_of_its_field(scenario, name):
     with pytest.raises(BadScenario, match=r"app.service.samples|special characters|surrogate|invalid Unicode"):
         read(scenario(f'service: {{samples: "{name}"}}'))
+
+
+def test_cores_that_are_shared_answer_as_the_exact_model_of_sharing(scenario):
+    exact = shared_response_quantile_s(0.95, 40.0, 0.010, 1)
+    shared = read(scenario("service_time: 10ms, io: async, discipline: ps"))
+    assert response(shared, 0.95) == pytest.approx(exact, rel=0.02)
+    queued = read(scenario("service_time: 10ms, io: async"))
+    assert response(queued, 0.95) == pytest.approx(-np.log(0.05) * 0.010 / (1 - 0.4), rel=0.01)
+    made = study(shared, worlds=20)
+    assert [r.error for r in simulated(made)] == pytest.approx([0.0] * len(simulated(made)), abs=0.03)
+    assert "processor sharing" in str(models(made).frame["model"].iloc[0])
 
 
 def test_measured_points_beside_the_prediction(scenario):

@@ -78,6 +78,7 @@ def test_worlds_are_the_same_for_the_same_seed_and_field(statement):
         ("calls: {app: 1, store: 2}", "calls: {}", "must name at least one"),
         ("journey: read", "journey: reed", "must name one of the journeys; got reed (read?)"),
         ("threads: 8,", "threads: 8, calls: {app: 1},", "calls run in a circle: app -> app"),
+        ("threads: 8,", "threads: 8, discipline: ps,", "tiers.app.discipline: must be fcfs where io is blocking"),
         ("connections: 20", "connections: 5000", "must be at most max_connections of all nodes, 400; got 5000"),
         ("growth: 1%/month to 3%/month", "peak_second: 1.2", "traffic.growth: must be stated where there is no history file"),
         ("peak_users: 900 to 1100, ", "", "peak_users with requests_per_user"),

@@ -16,7 +16,9 @@ from perfplan.models.priority import Priority, preempted_mean_response_s, preemp
 from perfplan.models.queueing import MMc, erlang_b
 from perfplan.models.residual import match_residual
 from perfplan.models.room import MGcK
-from perfplan.models.sharing import Sharing, shared_response_quantile_s, slowdown
+from perfplan.models.service import Station
+from perfplan.models.sharing import Sharing, shared_response_quantile_s
+from perfplan.models.slowdown import slowdown
 
 LAWS = {
     "constant": laws.constant(2.0), "erlang": laws.erlang(0.5, 4), "exponential": laws.exponential(1.0), "lognormal": laws.lognormal(1.0, 2.0),
@@ -32,7 +34,7 @@ def test_who_shares_with_nobody_is_served_at_full_speed(law, servers):
 
 
 @settings(deadline=None, max_examples=20)
-@given(rho=st.floats(0.05, 0.97), servers=st.integers(1, 20), p=st.floats(0.3, 0.99))
+@given(rho=st.floats(0.05, 0.97), servers=st.integers(1, 20), p=st.floats(0.5, 0.99))
 def test_sharing_exponential_jobs_is_near_the_exact_answer(rho, servers, p):
     exact = shared_response_quantile_s(p, rho * servers, 1.0, servers)
     found = Sharing(arrival_rps=rho * servers, service=laws.exponential(1.0), servers=servers)
@@ -40,6 +42,21 @@ def test_sharing_exponential_jobs_is_near_the_exact_answer(rho, servers, p):
     mean, variance = slowdown(rho * servers, servers, np.array([0.5, 1.0, 2.0]))
     assert mean == pytest.approx(float(MMc(arrival_rps=rho * servers, service_s=1.0, servers=servers).mean_response_s), rel=1e-8)
     assert np.all(np.diff(variance) > 0)
+
+
+@pytest.mark.parametrize("servers", [1, 6])
+def test_a_plans_sharing_station_is_the_exact_one_at_every_load(servers):
+    rates = servers * np.array([0.05, 0.4, 0.65, 0.9, 0.975])
+    station = Station(arrival_rps=rates, service_s=np.full(5, 1.0), servers=float(servers), sharing=True)
+    for p in (0.5, 0.95, 0.99):
+        exact = [shared_response_quantile_s(p, float(rate), 1.0, servers) for rate in rates]
+        assert station.response_quantile_s(p) == pytest.approx(exact, rel=0.02)
+    plain = MMc(arrival_rps=rates, service_s=1.0, servers=servers)  # Cohen: means do not tell sharing from queueing
+    assert station.mean_wait_s == pytest.approx(plain.mean_wait_s)
+    assert station.response.mean_s == pytest.approx(plain.mean_response_s)
+    over = Station(arrival_rps=np.array([servers * 1.0, servers * 1.1]), service_s=1.0, servers=float(servers), sharing=True)
+    assert np.isinf(over.response_quantile_s(0.95)).all()
+    assert (over.response_exceeds(5.0) == 1).all()
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)

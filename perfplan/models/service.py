@@ -26,11 +26,12 @@ from typing import Any, cast
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
-from perfplan.models.distributions import Complex, Exponential, Frequencies, Series, Wait
+from perfplan.models.distributions import Complex, Distribution, Exponential, Frequencies, Series, Wait
 from perfplan.models.latency import exceeds, percentiles_s
 from perfplan.models.matching import match
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, erlang_c
+from perfplan.models.slowdown import Stretched
 from perfplan.quantity import FloatArray, Fraction, Ratio, Seconds, Value
 from perfplan.record import field, hidden, record
 
@@ -337,6 +338,17 @@ class Station(MMc):
 
     shape: Any = hidden(default=None)
     scv: Ratio = hidden(default=1.0)
+    sharing: bool = hidden(
+        default=False
+    )  # all who are there share the servers, instead of waiting for one: mean waits are then what it takes longer
+
+    @functools.cached_property
+    def response(self) -> Distribution:
+        """Wait and service as a distribution: of those who share, the stretched service."""
+        if not self.sharing:
+            return Series(parts=(self.wait, self.work))
+        middle = max(round(float(np.median(self.servers))), 1)
+        return Stretched(mean_s=super().mean_response_s, utilization=np.minimum(self.utilization, 1.0), servers=middle, shape=self.shape)
 
     @functools.cached_property
     def wait(self) -> Wait | QueueWait:
@@ -351,17 +363,17 @@ class Station(MMc):
 
     @property
     def _exponential(self) -> bool:
-        return self.shape is None and np.ndim(self.scv) == 0 and bool(self.scv == 1.0)
+        return self.shape is None and not self.sharing and np.ndim(self.scv) == 0 and bool(self.scv == 1.0)
 
     @property
     def prob_wait(self) -> FloatArray:
         """Probability that an arrival must wait."""
-        return np.asarray(self.wait.probability)
+        return super().prob_wait if self.sharing else np.asarray(self.wait.probability)
 
     @property
     def mean_wait_s(self) -> Seconds:
         """Mean time in queue over all arrivals, inf where saturated."""
-        return self.wait.mean_s
+        return super().mean_wait_s if self.sharing else self.wait.mean_s
 
     def wait_quantile_s(self, p: Fraction) -> Seconds:
         """The time within which a share *p* of all arrivals starts service; 0 for those who need not wait."""
@@ -371,10 +383,10 @@ class Station(MMc):
         """P(response > *t_s*)."""
         if self._exponential:
             return super().response_exceeds(t_s)
-        return exceeds(Series(parts=(self.wait, self.work)), t_s, np.shape(self.utilization))
+        return exceeds(self.response, t_s, np.shape(self.utilization))
 
     def response_quantile_s(self, p: Fraction) -> Seconds:
         """The time within which a share *p* of all arrivals is served."""
         if self._exponential:
             return super().response_quantile_s(p)
-        return percentiles_s(Series(parts=(self.wait, self.work)), (float(p),), np.shape(self.utilization))[0]
+        return percentiles_s(self.response, (float(p),), np.shape(self.utilization))[0]

@@ -124,17 +124,18 @@ def _response(
     if isinstance(tier, Cache):
         node = stations[name, "instances"] = Station(arrival_rps=calls[name] / tier.instances, service_s=tier.service_time_s, servers=1.0)
         return Series(
-            parts=(*_visit(node).parts, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin])))
+            parts=(node.response, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin])))
         )
     if isinstance(tier, Database):
         return _database(tier, name, calls[name], stations)
     alone = tier.io != "blocking" or waits_for_nobody(scenario, name)
     held, scv = (tier.service_time_s, 1.0) if alone else _held(scenario, name, calls, responses, journey_rps, edge)
     one = stations[name, "instances"] = Station(
-        arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads, shape=shape_of(tier) if alone else None, scv=scv
-    )
+        arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads, shape=shape_of(tier) if alone else None, scv=scv,
+        sharing=shares(tier),
+    )  # fmt: skip
     own = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
-    return Series(parts=(one.wait, own_work(tier), *own))
+    return Series(parts=(*((one.response,) if one.sharing else (one.wait, own_work(tier))), *own))
 
 
 def waits_for_nobody(scenario: Scenario, name: str) -> bool:
@@ -144,19 +145,20 @@ def waits_for_nobody(scenario: Scenario, name: str) -> bool:
     return isinstance(tier, Service) and not tier.calls and not others
 
 
-def _visit(station: Station) -> Series:
-    return Series(parts=(station.wait, station.work))
+def shares(tier: Service | Database) -> bool:
+    """Whether all requests at *tier* share its threads or cores at once."""
+    return tier.discipline == "ps"
 
 
 def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], Station]) -> Distribution:
     """Pool, then the primary or one of the replicas; replicas take all reads where there are any."""
     away, shape = tier.read_share if tier.replicas else 0.0, shape_of(tier)
-    node = functools.partial(Station, service_s=tier.service_time_s, servers=tier.cores, shape=shape)
+    node = functools.partial(Station, service_s=tier.service_time_s, servers=tier.cores, shape=shape, sharing=shares(tier))
     primary = stations[name, "cores"] = node(arrival_rps=miss_rate(rps, away))
-    query: Distribution = _visit(primary)
+    query = primary.response
     if tier.replicas:
         replica = stations[name, "replicas"] = node(arrival_rps=rps * away / tier.replicas)
-        query = Mixture(weights=(away, 1 - away), parts=(_visit(replica), query))
+        query = Mixture(weights=(away, 1 - away), parts=(replica.response, query))
     held = query.mean_s + tier.hold_time_s
     pool = stations[name, "connections"] = Station(arrival_rps=rps, service_s=held, servers=tier.connections, shape=shape)
     return Series(parts=(pool.wait, query, Constant(mean_s=tier.hold_time_s)))

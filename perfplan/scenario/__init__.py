@@ -137,6 +137,11 @@ class Service:
     instances: Whole = field("instances today")
     threads: Whole = field("requests that one instance works on at a time", "16", reason="a common default of application servers")
     service_time_s: Seconds = field("own work on one call, without waiting for other tiers; `service` may give it")
+    discipline: Annotated[str, Choice(words=("fcfs", "ps"))] = field(
+        "how requests get its threads: each has one to itself, first come first served (fcfs), or all who are there share them, as processes share cores (ps; threads are then cores, and io is async)",
+        "fcfs",
+        reason="a worker takes the next request when it has finished one",
+    )
     service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     io: Annotated[str, Choice(words=("blocking", "async"))] = field(
         "whether a thread waits for the tiers it calls (blocking) or does other work (async)",
@@ -190,6 +195,11 @@ class Database:
     connections: Whole = field("size of the connection pool over all nodes", "100", reason="a common default")
     max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer")
     service_time_s: Seconds = field("work of a core on one query; `service` may give it")
+    discipline: Annotated[str, Choice(words=("fcfs", "ps"))] = field(
+        "how queries get its cores: all who run share them (ps), or each has one to itself, first come first served (fcfs)",
+        "ps",
+        reason="the operating system gives every query a turn",
+    )
     service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     hold_time_s: Seconds = field(
         "time the caller keeps the connection per query beyond the query itself, and waits for",

@@ -28,6 +28,11 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
             yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
     yield from _dates(scenario)
     for name, tier in scenario.tiers.items():
+        if isinstance(tier, Service) and tier.discipline == "ps" and tier.io == "blocking":
+            yield (
+                f"tiers.{name}.discipline",
+                "must be fcfs where io is blocking: a thread that waits for others is not shared; or state io: async, and as threads the cores",
+            )
         if isinstance(tier, Cache) and isinstance(scenario.tiers.get(tier.origin), (Queue, Partner)):
             yield f"tiers.{name}.origin", f"must be a tier that answers reads; {tier.origin} is a {scenario.tiers[tier.origin].kind}"
         if isinstance(tier, Database) and tier.connections > tier.max_connections * (1 + tier.replicas):

@@ -59,6 +59,11 @@ def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str,
     """Name of a station's model, why it is used, and its error: the worst of `benchmarks/laws.py`."""
     tier = scenario.tiers[name]
     shape = station.shape
+    if station.sharing:
+        why = "all who are there share its cores" + (
+            "" if shape is None else f"; service times vary {np.sqrt(shape.scv):.2g} times their mean"
+        )
+        return f"M/{'M' if shape is None else 'G'}/c processor sharing", why, f"within 2{NBSP}%"
     if isinstance(tier, Service) and tier.io == "blocking" and not waits_for_nobody(scenario, name):
         return (
             "M/G/c by two moments (Allen, Cunneen)",
