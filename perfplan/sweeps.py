@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.caching import items_in_memory, lru_hit_ratio
+from perfplan.models.contributions import contributions_s
 from perfplan.models.latency import percentiles_s
 from perfplan.models.service import Station
 from perfplan.plan import Plan, plan, today_rps
@@ -20,6 +21,7 @@ from perfplan.quantity import FloatArray
 from perfplan.record import but
 from perfplan.scenario import Cache, Database, Latency, Scenario, Throughput
 from perfplan.uncertainty import Study
+from perfplan.words import duration
 
 SPAN = np.geomspace(0.1, 8.0, 180)  # loads that are tried, over today's peak
 
@@ -159,6 +161,31 @@ def shares_of_latency(study: Study, month: int = 0) -> dict[str, dict[str, tuple
             rows[called] = (wait, mean - wait)
         found[name] = rows
     return found
+
+
+TAIL = (0.5, 0.95, 0.99)
+
+
+@functools.lru_cache(maxsize=4)
+def parts_of_the_tail(study: Study, month: int = 0) -> dict[str, dict[str, FloatArray]]:
+    """Mean time in each tier of those requests of a journey that take as long as its p50, p95 and p99, at the median; they add up.
+
+    By journey, then tier (round trip and edge beside them); shape (3,). inf where the journey is saturated.
+    """
+    state = carry(study.scenario, study.middle.rps[:1, month : month + 1])
+    found = {name: contributions_s(whole, state.own, TAIL) for name, whole in state.journeys.items()}
+    return {name: {part: values for part, values in parts.items() if np.any(values > 0)} for name, parts in found.items()}
+
+
+def slowest_part(rows: Mapping[str, Mapping[str, FloatArray]], k: int = 1) -> str:
+    """What `parts_of_the_tail` says of the slowest journey's percentile *k* of TAIL, as a sentence."""
+    totals = {j: float(sum(parts.values(), np.zeros(3))[k]) for j, parts in rows.items()}
+    settled = {j: t for j, t in totals.items() if np.isfinite(t) and t > 0}
+    if not settled:
+        return "Every journey is saturated"
+    slow = max(settled, key=lambda j: settled[j])
+    part = max(rows[slow], key=lambda t: float(rows[slow][t][k]))
+    return f"At p{TAIL[k] * 100:g} a {slow} request of {duration(settled[slow])} spends {duration(float(rows[slow][part][k]))} in {part}"
 
 
 def _round_trip(study: Study) -> FloatArray:

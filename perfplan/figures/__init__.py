@@ -1,6 +1,6 @@
 """The figures of the plan: each takes a study and returns a `go.Figure` whose title is its finding; none is shown here."""
 
-from perfplan.figures.architecture import hit_ratio, latency_by_load, saturation, waterfall
+from perfplan.figures.architecture import hit_ratio, latency_by_load, saturation, tail, waterfall
 from perfplan.figures.operation import budget_left, burn, frontier, tornado
 from perfplan.figures.overview import cost_by_tier, demand, promise_by_month, utilization
 from perfplan.figures.requirements import growth, regions, week
@@ -24,6 +24,7 @@ __all__ = [
     "regions",
     "saturation",
     "stages",
+    "tail",
     "threads",
     "tornado",
     "utilization",

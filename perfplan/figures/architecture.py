@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from perfplan.figures.common import figure, short
 from perfplan.models.caching import items_in_memory
 from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Latency
-from perfplan.sweeps import cache_by_memory, latency_band, shares_of_latency, targets, todays_knee
+from perfplan.sweeps import TAIL, cache_by_memory, latency_band, parts_of_the_tail, shares_of_latency, slowest_part, targets, todays_knee
 from perfplan.sweeps import latency_by_load as sweep
 from perfplan.uncertainty import Study
 from perfplan.words import duration, number, rate, share
+
+MOST_JOURNEYS = 4  # whose bars one figure holds
 
 
 def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
@@ -102,26 +105,50 @@ def waterfall(study: Study) -> go.Figure:
         height=70 * len(journeys) + 60,
         margin=dict(r=80),
     )
-    longest = max(totals.values())
+    _stack(fig, {short(j): {t: sum(v) for t, v in rows[j].items()} for j in journeys}, tiers)
+    return fig
+
+
+def tail(study: Study) -> go.Figure:
+    """What requests are made of that take as long as p50, p95 and p99 of their journey."""
+    rows = {j: parts for j, parts in parts_of_the_tail(study).items() if np.isfinite(sum(parts.values(), np.zeros(3))).all()}
+    bars = {
+        f"{short(j, 14)} p{p * 100:g}": {t: float(v[k]) for t, v in parts.items()}
+        for j, parts in list(rows.items())[:MOST_JOURNEYS]
+        for k, p in enumerate(TAIL)
+    }
+    fig = figure(
+        slowest_part(rows),
+        "Mean time in each tier, ms, of the requests that take as long as the percentile: these parts add up, percentiles of parts do not; today’s peak, at the median",
+        height=34 * max(len(bars), 1) + 70,
+        margin=dict(r=80),
+    )
+    _stack(fig, bars, list(dict.fromkeys(t for parts in rows.values() for t in parts)))
+    return fig
+
+
+def _stack(fig: go.Figure, bars: Mapping[str, Mapping[str, float]], tiers: Sequence[str]) -> None:
+    """A bar for each key of *bars*, in seconds, of a piece for each tier."""
+    totals = {bar: sum(parts.values()) for bar, parts in bars.items()}
+    longest = max(totals.values(), default=1.0)
     for i, tier in enumerate(tiers):
-        values = [1e3 * sum(rows[j].get(tier, (0.0, 0.0))) for j in journeys]
         fig.add_bar(
-            y=[short(j) for j in journeys],
-            x=values,
+            y=list(bars),
+            x=[1e3 * parts.get(tier, 0.0) for parts in bars.values()],
             orientation="h",
             name=short(tier),
             marker=dict(color=look.colour(look.SERIES[i % 6]), pattern=dict(shape=("", "/", "x", ".", "-", "|")[i % 6])),
             hovertemplate="%{x:,.3r} ms",
         )
-    for j in journeys:
+    for bar, parts in bars.items():
         start = 0.0
         for tier in tiers:
-            width = sum(rows[j].get(tier, (0.0, 0.0)))
+            width = parts.get(tier, 0.0)
             if width > 0.12 * longest:
                 look.label(
                     fig,
                     1e3 * (start + width / 2),
-                    short(j),
+                    bar,
                     f"<b>{short(tier, 14)}</b>",
                     "wide",
                     xanchor="center",
@@ -129,14 +156,13 @@ def waterfall(study: Study) -> go.Figure:
                     borderpad=2,
                 )
             start += width
-        look.label(fig, 1e3 * totals[j], short(j), duration(totals[j]), xshift=6)
+        look.label(fig, 1e3 * totals[bar], bar, duration(totals[bar]), xshift=6)
     fig.update_layout(
         barmode="stack",
         xaxis=dict(ticksuffix=" ms", range=[0, 1.12e3 * longest], nticks=6),
         yaxis=dict(showgrid=False, autorange="reversed"),
         hovermode="closest",
     )
-    return fig
 
 
 def _name(path: str) -> str:

@@ -417,6 +417,33 @@ class Visits:
         return power * (1 - _last(rest, at.u) + _last(rest, at.u) * phi) if np.any(rest > 0) else power
 
 
+@record
+class Scaled:
+    """A part that takes *factor* times as long."""
+
+    part: Any = field("distribution")
+    factor: Ratio = field("factor")
+
+    @functools.cached_property
+    def mean_s(self) -> Value:
+        return np.asarray(self.factor * self.part.mean_s)
+
+    @functools.cached_property
+    def variance(self) -> Value:
+        return np.asarray(self.factor**2 * self.part.variance)
+
+    @functools.cached_property
+    def slowest(self) -> tuple[Value, Value]:
+        return self.factor * self.part.slowest[0], self.factor**2 * self.part.slowest[1]
+
+    @functools.cached_property
+    def reach_s(self) -> Value:
+        return np.asarray(self.factor * self.part.reach_s)
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        return cast(Complex, self.part.characteristic(Frequencies(at.u * _last(self.factor, at.u), self.part)))
+
+
 def _power(phi: Complex, times: int) -> Complex:
     """phi ** times by squaring; numpy's complex power is a hundred times slower."""
     if times == 0:

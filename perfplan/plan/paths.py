@@ -54,8 +54,10 @@ class Carried:
     responses: Mapping[str, Distribution]  # of one call to a tier, what it waits for included
     journeys: Mapping[str, Distribution]
     hit_ratio: Mapping[str, Value]
+    own: Mapping[str, tuple[Distribution, ...]]  # leaves of `journeys` that are a tier's own, the round trip or the edge: waits and work
 
 
+ROUND_TRIP, EDGE = "round trip", "edge"  # what a user waits for beside the tiers
 _lru = remembered(lru_hit_ratio)  # most of the plans of a study have the same caches
 
 
@@ -79,12 +81,16 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
     calls = _calls(scenario, journey_rps, edge, hits)
     stations: dict[tuple[str, str], Station] = {}
     responses: dict[str, Distribution] = {}
+    own: dict[str, tuple[Distribution, ...]] = {}
     for name in reversed(call_order(scenario)):
-        responses[name] = _response(scenario, name, calls, hits, stations, responses, journey_rps, edge)
-    journeys = {name: _journey(scenario, name, edge[name], responses) for name in scenario.journeys}
+        responses[name], own[name] = _response(scenario, name, calls, hits, stations, responses, journey_rps, edge)
+    travel = round_trip(scenario)
+    near = (round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)) if scenario.cdn else ()
+    own |= {ROUND_TRIP: (travel,)} | ({EDGE: near} if near else {})
+    journeys = {name: _journey(scenario, name, edge[name], responses, travel, near) for name in scenario.journeys}
     return Carried(
         rps=rps, journey_rps=journey_rps, edge=edge, calls_rps=calls, stations=stations, responses=responses,
-        journeys=journeys, hit_ratio=hits,
+        journeys=journeys, hit_ratio=hits, own=own,
     )  # fmt: skip
 
 
@@ -112,20 +118,22 @@ def _calls(scenario: Scenario, journey_rps: Mapping[str, Value], edge: Mapping[s
 def _response(
     scenario: Scenario, name: str, calls: Mapping[str, Value], hits: Mapping[str, Value], stations: dict[tuple[str, str], Station],
     responses: Mapping[str, Distribution], journey_rps: Mapping[str, Value], edge: Mapping[str, Value],
-) -> Distribution:  # fmt: skip
+) -> tuple[Distribution, tuple[Distribution, ...]]:  # fmt: skip
+    """The response to one call to a tier, and those parts of it that are the tier's own."""
     tier = scenario.tiers[name]
     if isinstance(tier, Partner):
-        return Lognormal.through(tier.p50_s, tier.p99_s)
+        answer = Lognormal.through(tier.p50_s, tier.p99_s)
+        return answer, (answer,)
     if isinstance(tier, Queue):
         stations[name, "workers"] = Station(
             arrival_rps=calls[name], service_s=tier.service_time_s, servers=tier.workers, shape=shape_of(tier)
         )
-        return Exponential(mean_s=tier.publish_time_s)
+        publish = Exponential(mean_s=tier.publish_time_s)
+        return publish, (publish,)
     if isinstance(tier, Cache):
         node = stations[name, "instances"] = Station(arrival_rps=calls[name] / tier.instances, service_s=tier.service_time_s, servers=1.0)
-        return Series(
-            parts=(node.response, Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin])))
-        )
+        miss = Mixture(weights=(hits[name], 1 - hits[name]), parts=(Constant(mean_s=0.0), responses[tier.origin]))
+        return Series(parts=(node.response, miss)), (node.response,)
     if isinstance(tier, Database):
         return _database(tier, name, calls[name], stations)
     alone = tier.io != "blocking" or waits_for_nobody(scenario, name)
@@ -134,8 +142,9 @@ def _response(
         arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads, shape=shape_of(tier) if alone else None, scv=scv,
         sharing=shares(tier),
     )  # fmt: skip
-    own = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
-    return Series(parts=(*((one.response,) if one.sharing else (one.wait, own_work(tier))), *own))
+    others = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
+    own: tuple[Distribution, ...] = (one.response,) if one.sharing else (one.wait, own_work(tier))
+    return Series(parts=(*own, *others)), own
 
 
 def waits_for_nobody(scenario: Scenario, name: str) -> bool:
@@ -150,7 +159,9 @@ def shares(tier: Service | Database) -> bool:
     return tier.discipline == "ps"
 
 
-def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], Station]) -> Distribution:
+def _database(
+    tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], Station]
+) -> tuple[Distribution, tuple[Distribution, ...]]:  # fmt: skip
     """Pool, then the primary or one of the replicas; replicas take all reads where there are any."""
     away, shape = tier.read_share if tier.replicas else 0.0, shape_of(tier)
     node = functools.partial(Station, service_s=tier.service_time_s, servers=tier.cores, shape=shape, sharing=shares(tier))
@@ -161,7 +172,9 @@ def _database(tier: Database, name: str, rps: Value, stations: dict[tuple[str, s
         query = Mixture(weights=(away, 1 - away), parts=(replica.response, query))
     held = query.mean_s + tier.hold_time_s
     pool = stations[name, "connections"] = Station(arrival_rps=rps, service_s=held, servers=tier.connections, shape=shape)
-    return Series(parts=(pool.wait, query, Constant(mean_s=tier.hold_time_s)))
+    held_on = Constant(mean_s=tier.hold_time_s)
+    whole = Series(parts=(pool.wait, query, held_on))
+    return whole, (pool.wait, query, held_on)
 
 
 def _held(
@@ -192,15 +205,16 @@ def _held(
         return first, np.where(np.isfinite(np.asarray(second, dtype=float)), second / np.asarray(first) ** 2 - 1, 1.0)
 
 
-def _journey(scenario: Scenario, name: str, edge: Value, responses: Mapping[str, Distribution]) -> Distribution:
+def _journey(
+    scenario: Scenario, name: str, edge: Value, responses: Mapping[str, Distribution], travel: Distribution, near: tuple[Distribution, ...]
+) -> Distribution:  # fmt: skip
     """End to end, as the user sees it: round trip, then edge or all calls one after the other."""
     journey = scenario.journeys[name]
     inside = tuple(Visits(part=responses[called], times=visits) for called, visits in journey.calls.items())
-    full = Series(parts=(round_trip(scenario), *inside))
-    if scenario.cdn is None or not np.any(edge):
+    full = Series(parts=(travel, *inside))
+    if not near or not np.any(edge):
         return full
-    hit = Series(parts=(round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)))
-    return Mixture(weights=(edge, 1 - edge), parts=(hit, full))
+    return Mixture(weights=(edge, 1 - edge), parts=(Series(parts=near), full))
 
 
 def round_trip(scenario: Scenario, share: Value = 1.0) -> Mixture:

@@ -1,6 +1,6 @@
 """The tables of the plan: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a `Table`."""
 
-from perfplan.tables.architecture import availabilities, bottlenecks, breakpoints, caches, jobs, latencies, pools, stations, timeouts
+from perfplan.tables.architecture import availabilities, bottlenecks, breakpoints, caches, jobs, latencies, pools, stations, tail, timeouts
 from perfplan.tables.assurance import assumptions, items
 from perfplan.tables.operation import burn_rates, options, predictions, sensitivities, stages, watch
 from perfplan.tables.overview import changes, costs, needed, orders, run_outs
@@ -37,6 +37,7 @@ __all__ = [
     "sensitivities",
     "stages",
     "stations",
+    "tail",
     "tiers_of_ambition",
     "timeouts",
     "verified",

@@ -11,8 +11,9 @@ from perfplan.ladder import ladder
 from perfplan.models.queueing import MMc
 from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
+from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Database, Queue
-from perfplan.sweeps import cache_by_memory, shares_of_latency, todays_knee, wait_by_pool
+from perfplan.sweeps import TAIL, cache_by_memory, parts_of_the_tail, shares_of_latency, slowest_part, todays_knee, wait_by_pool
 from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study
 from perfplan.words import (
@@ -75,6 +76,26 @@ def bottlenecks(study: Study) -> Table:
         name="bottlenecks", title=f"The largest part of a {top['journey']} request is {top['tier']}: {share(float(top['share']), 2)} of its mean time" if top["share"] == top["share"] else "Every journey is saturated today", subtitle="Mean time of one request in each tier at today's peak, at the median. Means add; percentiles do not.", frame=frame_of(rows),
         columns=(Column(key="journey", header="Journey"), Column(key="tier", header="Tier", write=str), Column(key="wait_s", header="Waiting", write=duration), Column(key="service_s", header="Being served", write=duration), Column(key="share", header="Share of the mean", write=share, bar=True)), stack=2,
     )  # fmt: skip
+
+
+def tail(study: Study) -> Table:
+    """What requests are made of that take as long as p50, p95 and p99 of their journey."""
+    rows: list[dict[str, Any]] = []
+    found = parts_of_the_tail(study)
+    for journey, parts in found.items():
+        total = sum(parts.values(), np.zeros(3))
+        named = sorted(parts.items(), key=lambda part: -float(part[1][1]))
+        rows += [{"journey": journey, "part": part} | _of_tail(values, total) for part, values in named if np.any(values > 0.001 * total)]
+        rows.append({"journey": journey, "part": "together"} | _of_tail(total, total))
+    return Table(
+        name="tail", title=slowest_part(found, 2), subtitle="Mean time in each tier of those requests that take just as long as the percentile, today’s peak, at the median. These parts add up; percentiles of parts do not.",
+        frame=frame_of(rows), columns=(Column(key="journey", header="Journey"), Column(key="part", header="Spent in", write=str), *(Column(key=f"p{p * 100:g}_s", header=f"At p{p * 100:g}", write=duration) for p in TAIL), Column(key="share", header="Share of p95", write=share, bar=True)), stack=2,
+    )  # fmt: skip
+
+
+def _of_tail(values: FloatArray, total: FloatArray) -> dict[str, float]:
+    row = {f"p{p * 100:g}_s": float(v) for p, v in zip(TAIL, values, strict=True)}
+    return row | {"share": float(values[1] / total[1]) if np.isfinite(total[1]) and total[1] > 0 else float("nan")}
 
 
 def breakpoints(study: Study) -> Table:

@@ -1,0 +1,67 @@
+"""What slow requests are made of: integrals that were not made by the code, and laws."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import expon, gamma
+
+from perfplan.models.contributions import contributions_s
+from perfplan.models.distributions import Constant, Exponential, Mixture, Scaled, Series, Visits, Wait
+from perfplan.models.latency import percentiles_s
+from perfplan.sweeps import TAIL, parts_of_the_tail
+
+
+@pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
+def test_two_exponential_parts_share_a_percentile_as_their_densities_say(p):
+    one, other = Exponential(mean_s=1.0), Exponential(mean_s=3.0)
+    whole = Series(parts=(one, other))
+    found = contributions_s(whole, {"one": [one], "other": [other]}, [p])
+    q = float(percentiles_s(whole, (p,))[0])
+    at = quad(lambda x: expon.pdf(x) * expon.pdf(q - x, scale=3.0), 0, q)[0]
+    expected = quad(lambda x: x * expon.pdf(x) * expon.pdf(q - x, scale=3.0), 0, q)[0] / at
+    assert found["one"][0] == pytest.approx(expected, rel=0.01)
+    assert found["one"][0] + found["other"][0] == pytest.approx(q, rel=1e-9)
+
+
+def test_a_miss_that_is_rare_is_all_of_the_tail_and_nothing_of_the_middle():
+    fast, slow = Exponential(mean_s=0.001), Exponential(mean_s=1.0)
+    whole = Mixture(weights=(0.9, 0.1), parts=(fast, slow))
+    found = contributions_s(whole, {"hit": [fast], "miss": [slow], "elsewhere": [Exponential(mean_s=5.0)]}, [0.5, 0.99])
+    assert found["elsewhere"].tolist() == [0.0, 0.0]
+    assert found["miss"][1] == pytest.approx(np.log(10), rel=0.01)  # p99 of all is p90 of the misses
+    assert found["hit"][1] < 1e-6
+    assert found["hit"][0] > 0.9 * float(percentiles_s(whole, (0.5,))[0])
+
+
+def test_a_part_that_is_passed_twice_counts_twice():
+    part, rest = Exponential(mean_s=1.0), Exponential(mean_s=1.0)
+    found = contributions_s(Series(parts=(Visits(part=part, times=2.0), rest)), {"part": [part], "rest": [rest]}, [0.9])
+    q = float(gamma(3).ppf(0.9))
+    assert [found["part"][0], found["rest"][0]] == pytest.approx([2 * q / 3, q / 3], rel=0.01)
+
+
+def test_a_saturated_path_is_endless_in_all_parts():
+    wait, work = Wait(probability=1.0, rate_rps=0.0), Exponential(mean_s=1.0)
+    assert np.isinf(contributions_s(Series(parts=(wait, work)), {"work": [work]}, [0.5])["work"]).all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(factor=st.floats(0.1, 10), p=st.floats(0.1, 0.99), times=st.sampled_from([1.0, 1.5, 3.0]))
+def test_a_scaled_time_has_scaled_percentiles(factor, p, times):
+    one = Visits(part=Series(parts=(Exponential(mean_s=0.2), Constant(mean_s=0.1))), times=times)
+    plain = float(percentiles_s(one, (p,))[0])
+    assert float(percentiles_s(Scaled(part=one, factor=factor), (p,))[0]) == pytest.approx(factor * plain, rel=2e-3)
+
+
+def test_parts_of_the_storefronts_tail_add_up_to_its_percentiles(storefront):
+    found = parts_of_the_tail(storefront)
+    assert set(found) == set(storefront.scenario.journeys)
+    for name, parts in found.items():
+        together = sum(parts.values())
+        asked = [float(np.ravel(storefront.middle.percentile_s[name][p])[0]) for p in TAIL]
+        assert together == pytest.approx(asked, rel=2e-3)
+        assert (np.array(list(parts.values())) >= 0).all()
+    checkout = found["checkout"]
+    assert max(checkout, key=lambda part: checkout[part][1]) == "payments"  # a partner of half a second at p99
