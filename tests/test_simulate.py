@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from perfplan.models.general import batch_mean_number
 from perfplan.models.network import Visited, closed
 from perfplan.models.queueing import MMc, erlang_b
 from perfplan.models.simulate import (
@@ -96,6 +97,13 @@ def test_the_urgent_wait_as_cobham_says():
     run = simulate({"desk": Pool(servers=1)}, journeys, Arrivals(rates=[0.8]), MANY, seed=7)
     for number, wait in enumerate((0.8 / (1 - 0.4), 0.8 / (1 - 0.4) / (1 - 0.8))):
         assert run.wait_s[run.journey == number].mean() == pytest.approx(wait, rel=0.05)
+
+
+def test_batches_are_the_exact_batch_queue():
+    steps = (Seize("a"), Spend(Law.exponential(1.0)), Free("a"))
+    runs = [simulate({"a": Pool(servers=1)}, {"x": (1.0, steps)}, Arrivals(rates=[0.14], batch=5), 300_000, seed=s) for s in range(6)]
+    expected = batch_mean_number(0.14, 5, 1.0) / 0.7  # Little's law
+    assert np.mean([run.response_s[30_000:].mean() for run in runs]) == pytest.approx(expected, rel=0.04)
 
 
 def test_balancers_keep_their_order_and_shares_their_weights():

@@ -49,6 +49,18 @@ class BirthDeath:
         return cls((sources - n + 1) / float(think_s), np.minimum(n, servers) / float(service_s), servers, math.nan)
 
     @classmethod
+    def at_speed(cls, arrival_rps: Rps, throughput_rps: FloatArray, room: int) -> BirthDeath:
+        """Servers that slow each other down: *throughput_rps*[n - 1] is served per second with n at work, as a `Usl` says; *room* in all.
+
+        >>> alone = BirthDeath.at_speed(50.0, np.array([10.0, 20.0, 30.0, 40.0]), 6)  # four that do not hinder each other: M/M/4/6
+        >>> round(alone.prob_block - BirthDeath.with_room(50.0, 0.1, 4, 6).prob_block, 12)
+        0.0
+        """
+        speed = np.asarray(throughput_rps, dtype=float)
+        down = speed[np.minimum(np.arange(room), speed.size - 1)]
+        return cls(np.full(room, float(arrival_rps)), down, speed.size, float(arrival_rps))
+
+    @classmethod
     def impatient(cls, arrival_rps: Rps, service_s: Seconds, servers: int, patience_s: Seconds) -> BirthDeath:
         """Erlang A (M/M/c+M): who waits leaves after an exponential *patience_s*. Never saturates."""
         load = float(arrival_rps) * float(service_s)

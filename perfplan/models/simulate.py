@@ -3,7 +3,8 @@
 What has no formula is asked here, and what has one is checked. A journey is a tuple of steps: `Seize` a server of a pool (and
 queue for it), `Spend` a time, `Free` it, `Share` the servers of a pool with all who are there, do something `Maybe`, `Fork` into
 branches and wait for some or all of them. A thread that is held while a query waits for a connection is a `Seize` inside a `Seize`.
-Arrivals are Poisson, with a rate that may change, or a renewal process, or customers who come again.
+Arrivals are Poisson, with a rate that may change, or a renewal process, or customers who come again. A breakdown is a journey of the
+first rank that seizes a server for as long as the repair takes.
 
 Replications: each has streams of random numbers of its own; the same seed gives the same numbers to every system that is
 compared. The start is cut where the mean of the rest is best known (MSER, over all replications together). The loop is compiled by
@@ -128,7 +129,7 @@ Step = Seize | Free | Spend | Share | Maybe | Fork
 @dataclass(frozen=True, kw_only=True)
 class Arrivals:
     """Requests from outside: Poisson with *rates* in turn, each for *step_s*; or a renewal process with gaps of *between*; or
-    *customers* who come again after *think*, of the first journey.
+    *customers* who come again after *think*, of the first journey. *batch* requests come at a time.
     """
 
     rates: Sequence[float] = ()
@@ -136,6 +137,7 @@ class Arrivals:
     between: Law | None = None
     customers: int = 0
     think: Law | None = None
+    batch: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +187,7 @@ def simulate(
     busy, queued, visits = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))
     done, events, end_s, overflow = _compiled()(
         np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]),
-        np.asarray(arrivals.rates or [1.0], dtype=float), float(arrivals.step_s), between, arrivals.customers, np.cumsum(weights) / weights.sum(), np.array(entry),
+        np.asarray(arrivals.rates or [1.0], dtype=float), float(arrivals.step_s), between, arrivals.customers, arrivals.batch, np.cumsum(weights) / weights.sum(), np.array(entry),
         np.array(code.what), np.array(code.which), np.array(code.chance, dtype=float),
         np.array([law.kind for law in laws]), np.array([law.first for law in laws], dtype=float), np.array([law.second for law in laws], dtype=float),
         np.concatenate(tables), starts,
@@ -269,7 +271,7 @@ def _compiled() -> Callable[..., tuple[int, int, float, bool]]:
 
 
 def _events(  # one loop, as calls would be in its innermost part
-    gaps: Any, draws: Any, rates: Any, step_s: Any, between: Any, customers: Any, shares: Any, entry: Any, what: Any, which: Any, chance: Any,
+    gaps: Any, draws: Any, rates: Any, step_s: Any, between: Any, customers: Any, batch: Any, shares: Any, entry: Any, what: Any, which: Any, chance: Any,
     law_kind: Any, law_first: Any, law_second: Any, table: Any, table_start: Any,
     first_queue: Any, servers: Any, room: Any, policy: Any, out_response: Any, out_wait: Any, out_journey: Any, out_start: Any, busy: Any, queueing: Any, visits: Any, most: Any,
 ) -> tuple[int, int, float, bool]:  # fmt: skip
@@ -335,15 +337,19 @@ def _events(  # one loop, as calls would be in its innermost part
             slot = ready[readies]
         elif next_arrival <= soonest:
             now, draw_gap = next_arrival, True
-            if frees == 0:
-                return done, events, now, True
-            frees -= 1
-            slot = free[frees]
-            j, u = 0, gaps.random() if shares.size > 1 else 0.0
-            while shares[j] < u:
-                j += 1
-            journey[slot], place[slot], start[slot], parent[slot] = j, entry[j], now, -1
-            children[slot], ended[slot], refused[slot], waited[slot] = 0, False, False, 0.0
+            for m in range(batch):
+                if frees == 0:
+                    return done, events, now, True
+                if m > 0:
+                    ready[readies] = slot
+                    readies += 1
+                frees -= 1
+                slot = free[frees]
+                j, u = 0, gaps.random() if shares.size > 1 else 0.0
+                while shares[j] < u:
+                    j += 1
+                journey[slot], place[slot], start[slot], parent[slot] = j, entry[j], now, -1
+                children[slot], ended[slot], refused[slot], waited[slot] = 0, False, False, 0.0
         elif shared >= 0:  # the least work of a shared pool is done
             now, p = soonest, pool_of[shared]
             slot = head[shared, 0]
