@@ -16,7 +16,7 @@ from perfplan.models.priority import Priority, preempted_mean_response_s, preemp
 from perfplan.models.queueing import MMc, erlang_b
 from perfplan.models.residual import match_residual
 from perfplan.models.room import MGcK
-from perfplan.models.service import Station
+from perfplan.models.service import Shape, Station
 from perfplan.models.sharing import Sharing, shared_response_quantile_s
 from perfplan.models.slowdown import slowdown
 
@@ -173,3 +173,17 @@ def test_there_is_no_steady_state_at_full_utilization(made):
 def test_more_tasks_than_there_are_cannot_be_waited_for():
     with pytest.raises(ValueError, match="of 2 branches 1 to 2 can be waited for; got 3"):
         ForkJoin(arrival_rps=0.1, service=LAWS["exponential"], branches=2, needed=3)
+
+
+def test_sharing_stations_of_any_size_and_spread_are_answered():
+    """From an empty station to an endless wait, from constant services to a variation of ten times the mean, up to 100,000 cores."""
+    load = np.array([0.0, 1e-9, 0.5, 0.9, 0.98, 1 - 1e-12, 1.0, 1 + 1e-12, 2.0])
+    for shape, alone in ((None, np.log(20)), (Shape.of_samples(np.array([1.0])), 1.0), (Shape.lognormal(np.sqrt(np.log(101))), 3.398)):
+        for servers in (1, 300, 100_000):
+            station = Station(arrival_rps=servers * load, service_s=np.ones(9), servers=float(servers), shape=shape, sharing=True)
+            found = station.response_quantile_s(0.95)
+            assert found[0] == pytest.approx(alone, rel=0.03)
+            assert np.isfinite(found[:6]).all()
+            assert np.isinf(found[6:]).all()
+            assert np.all(np.diff(found[:6]) >= -1e-6)
+            assert found[5] > 1e5

@@ -32,9 +32,10 @@ NEGLIGIBLE = 30.0  # log of one over the share of jobs that meet more others tha
 ALONE = 1e-7  # mean slowdown less one below which nobody is slowed down
 BUSIEST = 0.98  # a busier station keeps the shape of the response it has at this utilization; its mean is exact
 GRID = np.linspace(np.log(1e-6), np.log(3e3), 600)  # log of frequency x mean
-FREE = np.geomspace(1 - BUSIEST, 0.97, 12)  # 1 - utilization, of the tables
+FREE = np.append(np.geomspace(1 - BUSIEST, 0.97, 12), 0.9999)  # 1 - utilization, of the tables
+MOST_SOLVED = 400  # cores; a larger station keeps the shape of one with so many at the same (1 - rho) sqrt(c), its mean is exact
 MOST_SIZES = 200  # of jobs that are told apart
-SMEAR = 0.02  # each size stands for those within about 2 % of it
+SMEAR = 0.005, 0.02  # least and most that a size is smeared, relative: it stands for those up to halfway to the next
 
 
 def others_met(load: float, servers: int) -> tuple[FloatArray, FloatArray]:
@@ -73,13 +74,15 @@ def slowdown(load: float, servers: int, sizes: FloatArray) -> tuple[float, Float
 
 def excess(times_s: FloatArray, load: float, servers: int, service_s: Seconds) -> tuple[FloatArray, FloatArray]:
     """Shape and scale (s) of the gamma law of what jobs of *times_s* of service take longer, at *load* erlang."""
-    mean, variance = slowdown(min(load, BUSIEST * servers), servers, times_s / service_s)
-    if mean - 1 < ALONE:
+    exact = float(MMc(arrival_rps=load, service_s=1.0, servers=servers).mean_response_s) - 1
+    used, solved = min(load / servers, BUSIEST), min(servers, MOST_SOLVED)
+    used = max(1 - (1 - used) * np.sqrt(servers / solved), 0.1)
+    mean, variance = slowdown(used * solved, solved, times_s / service_s)
+    if exact < ALONE or mean - 1 < ALONE:
         return np.ones(times_s.shape), np.full(times_s.shape, 1e-300)
     longer = times_s * (mean - 1)
     spread = np.maximum(variance * float(service_s) ** 2, 1e-300)
-    busier = (float(MMc(arrival_rps=load, service_s=1.0, servers=servers).mean_response_s) - 1) / (mean - 1)
-    return np.maximum(longer**2 / spread, 1e-12), spread / longer * (busier if load > BUSIEST * servers else 1.0)
+    return np.maximum(longer**2 / spread, 1e-12), spread / longer * (exact / (mean - 1))
 
 
 def _sizes(shape: Any) -> tuple[FloatArray, FloatArray]:
@@ -103,6 +106,7 @@ def _tables(shape: Any, servers: int) -> tuple[FloatArray, FloatArray, FloatArra
     """At utilizations 1 - FREE, ascending in FREE: log of FREE, scv and reach of the response over its mean, and E exp(i v T / E T) on GRID."""
     sizes, weights = _sizes(shape)
     v = np.exp(GRID)
+    smear = np.clip(0.29 * np.gradient(sizes) / sizes, *SMEAR) if sizes.size > 1 else SMEAR[0]
     scv, reach, phi = np.empty(FREE.size), np.empty(FREE.size), np.empty((FREE.size, GRID.size), dtype=complex)
     far = int(np.searchsorted(np.cumsum(weights), 0.9995).clip(max=sizes.size - 1))
     for i, free in enumerate(FREE):
@@ -112,7 +116,7 @@ def _tables(shape: Any, servers: int) -> tuple[FloatArray, FloatArray, FloatArra
         scv[i] = float(weights @ ((sizes + longer) ** 2 + form * scale**2)) / mean**2 - 1
         reach[i] = max(float((sizes[far] + longer[far]) / 8), float(np.sqrt(form[far]) * scale[far])) / mean
         u = v[:, None] / mean
-        phi[i] = (np.exp(1j * u * sizes - (SMEAR * u * sizes) ** 2 / 2) * (1 - 1j * u * scale) ** -form) @ weights
+        phi[i] = (np.exp(1j * u * sizes - (smear * u * sizes) ** 2 / 2) * (1 - 1j * u * scale) ** -form) @ weights
     return np.log(FREE), scv, reach, phi
 
 
