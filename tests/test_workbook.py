@@ -412,7 +412,9 @@ def test_figures_are_drawn_when_they_are_scrolled_to(folder, tmp_path):
     try:
         with page_of(profile) as ask:
             drawn = "plots.filter(el => el.querySelector('.main-svg')).length"
-            until(lambda: ask("document.readyState === 'complete' && typeof plots !== 'undefined'") and ask(drawn) > 0)  # first a blank page
+            until(
+                lambda: ask("document.readyState === 'complete' && typeof plots !== 'undefined'") and ask(drawn) > 0
+            )  # first a blank page
             figures, near = ask("plots.length"), ask(drawn)
             for number in range(figures):
                 ask(f"plots[{number}].scrollIntoView({{ behavior: 'instant' }})")

@@ -105,40 +105,42 @@ def waterfall(study: Study) -> go.Figure:
         height=70 * len(journeys) + 60,
         margin=dict(r=80),
     )
-    _stack(fig, {short(j): {t: sum(v) for t, v in rows[j].items()} for j in journeys}, tiers)
+    bars = {short(j): {t: 1e3 * sum(v) for t, v in rows[j].items()} for j in journeys}
+    _stack(fig, bars, tiers, {short(j): duration(totals[j]) for j in journeys}, "ms")
     return fig
 
 
 def tail(study: Study) -> go.Figure:
     """What requests are made of that take as long as p50, p95 and p99 of their journey."""
     rows = {j: parts for j, parts in parts_of_the_tail(study).items() if np.isfinite(sum(parts.values(), np.zeros(3))).all()}
-    bars = {
+    spent = {
         f"{short(j, 14)} p{p * 100:g}": {t: float(v[k]) for t, v in parts.items()}
         for j, parts in list(rows.items())[:MOST_JOURNEYS]
         for k, p in enumerate(TAIL)
     }
+    totals = {bar: sum(parts.values()) for bar, parts in spent.items()}
     fig = figure(
         slowest_part(rows),
-        "Mean time in each tier, ms, of the requests that take as long as the percentile: these parts add up, percentiles of parts do not; today’s peak, at the median",
-        height=34 * max(len(bars), 1) + 70,
+        "Share of each tier in the time of the requests that take as long as the percentile: parts of one bar add up, percentiles of parts do not; today’s peak, at the median",
+        height=34 * max(len(spent), 1) + 70,
         margin=dict(r=80),
     )
-    _stack(fig, bars, list(dict.fromkeys(t for parts in rows.values() for t in parts)))
+    shares = {bar: {t: 100 * v / totals[bar] for t, v in parts.items()} for bar, parts in spent.items()}
+    _stack(fig, shares, list(dict.fromkeys(t for parts in rows.values() for t in parts)), {b: duration(t) for b, t in totals.items()}, "%")
     return fig
 
 
-def _stack(fig: go.Figure, bars: Mapping[str, Mapping[str, float]], tiers: Sequence[str]) -> None:
-    """A bar for each key of *bars*, in seconds, of a piece for each tier."""
-    totals = {bar: sum(parts.values()) for bar, parts in bars.items()}
-    longest = max(totals.values(), default=1.0)
+def _stack(fig: go.Figure, bars: Mapping[str, Mapping[str, float]], tiers: Sequence[str], ends: Mapping[str, str], unit: str) -> None:
+    """A bar for each key of *bars*, of a piece for each tier in *unit*; *ends* stand behind them."""
+    longest = max((sum(parts.values()) for parts in bars.values()), default=1.0)
     for i, tier in enumerate(tiers):
         fig.add_bar(
             y=list(bars),
-            x=[1e3 * parts.get(tier, 0.0) for parts in bars.values()],
+            x=[parts.get(tier, 0.0) for parts in bars.values()],
             orientation="h",
             name=short(tier),
             marker=dict(color=look.colour(look.SERIES[i % 6]), pattern=dict(shape=("", "/", "x", ".", "-", "|")[i % 6])),
-            hovertemplate="%{x:,.3r} ms",
+            hovertemplate=f"%{{x:,.3r}} {unit}",
         )
     for bar, parts in bars.items():
         start = 0.0
@@ -147,19 +149,19 @@ def _stack(fig: go.Figure, bars: Mapping[str, Mapping[str, float]], tiers: Seque
             if width > 0.12 * longest:
                 look.label(
                     fig,
-                    1e3 * (start + width / 2),
+                    start + width / 2,
                     bar,
                     f"<b>{short(tier, 14)}</b>",
-                    "wide",
+                    "wide" if width < 0.4 * longest else None,
                     xanchor="center",
                     bgcolor=look.colour("paper"),
                     borderpad=2,
                 )
             start += width
-        look.label(fig, 1e3 * totals[bar], bar, duration(totals[bar]), xshift=6)
+        look.label(fig, start, bar, ends[bar], xshift=6)
     fig.update_layout(
         barmode="stack",
-        xaxis=dict(ticksuffix=" ms", range=[0, 1.12e3 * longest], nticks=6),
+        xaxis=dict(ticksuffix=f" {unit}", range=[0, 1.12 * longest], nticks=6),
         yaxis=dict(showgrid=False, autorange="reversed"),
         hovermode="closest",
     )
