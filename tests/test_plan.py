@@ -5,10 +5,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perfplan.models.growth import usual_week
 from perfplan.models.queueing import MMc
 from perfplan.plan import MONTHS, burst, concurrency, demand_rps, month_index, plan, with_counts
 from perfplan.plan.paths import carry
-from perfplan.plan.promises import path_availability, visits_of
+from perfplan.plan.promises import path_availability, tier_availability, visits_of
 from perfplan.reading import read
 from perfplan.record import but
 from perfplan.scenario import Journey, Latency, Region, Scenario, Service, Traffic
@@ -195,3 +196,16 @@ def test_storage_grows_with_traffic_and_costs(small):
 def test_an_error_rate_is_judged_by_the_stricter_availability():
     made = plan(MIDDLE, months=1, percentiles=())
     assert made.judged["checkout errors"].bound == pytest.approx(0.001)  # stated 1 %, but 99.9 % binds
+
+
+def test_a_partner_refuses_what_is_beyond_its_limit_hour_by_hour(statement):
+    scenario = statement.at()
+    week = usual_week() if scenario.week is None else scenario.week
+    for limit in (1e6, 40.0, 25.0):
+        limited = but(scenario, tiers={**scenario.tiers, "payments": but(scenario.tiers["payments"], limit_rps=limit)})
+        made = plan(limited)
+        calls = float(made.carried.calls_rps["payments"][0, 0]) * week / week.max()
+        refused = np.maximum(calls - limit, 0).sum() / calls.sum()
+        up = float(tier_availability(limited, made.carried, "payments")[0, 0])
+        assert up == pytest.approx(float(np.median(scenario.tiers["payments"].availability)) * (1 - refused), abs=0.004)
+        assert (refused > 0.02) == (limit < 45)

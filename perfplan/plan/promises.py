@@ -106,7 +106,7 @@ def _binding(scenario: Scenario, objective: Errors) -> Value:
 def _latency(loads: Loads, carried: Carried, objective: Latency, both: bool) -> Judged:
     scenario = loads.scenario
     week = both or objective.over == "28 days"
-    level, time = load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
+    level, time = _levels(scenario)
     ways = {}
     slow = _slow_by_load(loads, carried, objective, float(level.min()) if week else 1.0) if week or carried.rps.shape[1] > GRID else None
     if slow is not None and week:
@@ -121,7 +121,7 @@ def _latency(loads: Loads, carried: Carried, objective: Latency, both: bool) -> 
 
 def share_slow(scenario: Scenario, carried: Carried, objective: Latency) -> FloatArray:
     """Share of the requests of four weeks that are slower than the target: over load levels of the week, weighted by time and rate."""
-    level, time = load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
+    level, time = _levels(scenario)
     slow = _slow_by_load(Loads(scenario, carried.hit_ratio), carried, objective, float(level.min()))
     return np.asarray((slow(carried.rps[..., None] * level) * level * time).sum(axis=-1) / (level * time).sum())
 
@@ -197,7 +197,23 @@ def tier_availability(scenario: Scenario, carried: Carried, name: str) -> FloatA
     if isinstance(tier, Cache):  # a lost node is a miss, not an error: its keys are read from the origin
         return np.asarray(1.0)
     assert isinstance(tier, (Database, Queue, Partner))
+    if isinstance(tier, Partner) and tier.limit_rps is not None:
+        return np.asarray(tier.availability * (1 - _refused(scenario, carried.calls_rps[name], tier.limit_rps)))
     return np.asarray(tier.availability)
+
+
+def _levels(scenario: Scenario) -> tuple[FloatArray, FloatArray]:
+    """Loads of the week over its peak hour's, and the time at each."""
+    return load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
+
+
+def _refused(scenario: Scenario, calls_rps: Value, limit_rps: Value) -> FloatArray:
+    """Share of all calls of a week beyond a rate limit, *calls_rps* at its peak hour."""
+    level, time = _levels(scenario)
+    calls = np.asarray(calls_rps, dtype=float)[..., None] * level
+    over = np.maximum(calls - np.asarray(limit_rps, dtype=float)[..., None], 0.0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num((over * time).sum(axis=-1) / (calls * time).sum(axis=-1), nan=0.0))
 
 
 def path_availability(scenario: Scenario, carried: Carried, journey: str) -> FloatArray:

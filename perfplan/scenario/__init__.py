@@ -254,7 +254,7 @@ class Partner:
     kind: Literal["partner"]
     p50_s: Seconds = field("half of its answers are faster")
     p99_s: Seconds = field("99 of 100 answers are faster")
-    limit_rps: Rps | None = field("rate it accepts", optional=True)
+    limit_rps: Rps | None = field("rate it accepts; calls beyond it fail", optional=True)
     availability: Fraction = field("availability it states", "99.9%", reason="common in contracts")
     call_usd: Usd = field("price of one call", "$0", reason="not priced unless stated")
     timeout_s: Seconds | None = field(
