@@ -187,3 +187,24 @@ def test_sharing_stations_of_any_size_and_spread_are_answered():
             assert np.isinf(found[6:]).all()
             assert np.all(np.diff(found[:6]) >= -1e-6)
             assert found[5] > 1e5
+
+
+def test_nobody_comes():
+    for law in LAWS.values():
+        room = MGcK(arrival_rps=0.0, service=law, servers=2, capacity=5)
+        assert (room.prob_block, room.mean_response_s, room.mean_wait_s) == (0.0, law.mean, 0.0)
+        assert room.response_quantile_s(0.5) == pytest.approx(float(law.quantile(0.5)), rel=5e-3)
+        classes = Priority(arrivals_rps=[0.0, 0.0], service=law, servers=2)
+        assert (classes.mean_wait_s(1), classes.wait_quantile_s(1, 0.99)) == (0.0, 0.0)
+        shared = Sharing(arrival_rps=0.0, service=law, servers=2)
+        assert shared.response_quantile_s(0.5) == pytest.approx(float(law.quantile(0.5)), rel=5e-3)
+    assert ForkJoin(arrival_rps=0.0, service=LAWS["exponential"], branches=1, needed=1).response_quantile_s(0.5) == pytest.approx(
+        np.log(2), rel=1e-3
+    )
+
+
+def test_samples_of_nothing_are_served_at_once():
+    shape = Shape.of_samples(np.array([0.0, 0.0, 1.0]))
+    station = Station(arrival_rps=np.array([0.1, 0.9]), service_s=np.array([1.0, 1.0]), servers=1.0, shape=shape, sharing=True)
+    assert station.response_quantile_s(0.5)[0] < 0.1
+    assert station.response_quantile_s(0.95)[1] > 3.0

@@ -67,7 +67,7 @@ class Priority:
 
     def mean_wait_s(self, of_class: int) -> Seconds:
         """Mean wait of all customers of a class."""
-        return self.prob_wait * self._delays[of_class].mean_s / (1 - self._used(of_class))
+        return self.prob_wait * self._delays[of_class].mean_s / (1 - self._used(of_class)) if self.prob_wait else 0.0
 
     def mean_response_s(self, of_class: int) -> Seconds:
         """Mean wait and service of a class."""
@@ -87,6 +87,8 @@ class Priority:
         return float(sum(self.arrivals_rps[:classes])) * self.service.mean / self.servers
 
     def _wait(self, of_class: int) -> Transform:
+        if not self.prob_wait:
+            return np.ones_like
         delay, above = self._delays[of_class].transform, float(sum(self.arrivals_rps[:of_class]))
 
         def transform(s: Any) -> Any:

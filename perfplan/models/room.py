@@ -58,7 +58,8 @@ class MGcK:
     @property
     def mean_response_s(self) -> Seconds:
         """Mean time in the system of those who enter (Little's law)."""
-        return float(self._number @ np.arange(self.capacity + 1)) / self.throughput_rps
+        inside = float(self._number @ np.arange(self.capacity + 1))
+        return inside / self.throughput_rps if inside else self.service.mean
 
     @property
     def mean_wait_s(self) -> Seconds:
@@ -74,13 +75,15 @@ class MGcK:
     def _phases(self) -> _Phases | None:
         """The station by the phases of its services, where they vary more than exponential ones and are few enough."""
         states = (self.servers + 1) * (self.servers + 2) // 2
-        if self.service.variance <= self.service.mean**2 * (1 + 1e-6) or states * self.capacity > MOST_SOLVED:
+        if not self.arrival_rps or self.service.variance <= self.service.mean**2 * (1 + 1e-6) or states * self.capacity > MOST_SOLVED:
             return None
         return _solve(float(self.arrival_rps), match_residual(self.service, self.servers), self.servers, self.capacity)
 
     @functools.cached_property
     def _number(self) -> FloatArray:
         """Probabilities of 0 .. K customers."""
+        if not self.arrival_rps:
+            return np.append(1.0, np.zeros(self.capacity))
         return self._by_residuals if self._phases is None else np.array([level.sum() for level in self._phases.levels])
 
     @functools.cached_property

@@ -34,6 +34,7 @@ BUSIEST = 0.98  # a busier station keeps the shape of the response it has at thi
 GRID = np.linspace(np.log(1e-6), np.log(3e3), 600)  # log of frequency x mean
 FREE = np.append(np.geomspace(1 - BUSIEST, 0.97, 12), 0.9999)  # 1 - utilization, of the tables
 MOST_SOLVED = 400  # cores; a larger station keeps the shape of one with so many at the same (1 - rho) sqrt(c), its mean is exact
+SHORTEST = 1e-9  # size of a job, in means, that samples of nothing are taken for
 MOST_SIZES = 200  # of jobs that are told apart
 SMEAR = 0.005, 0.02  # least and most that a size is smeared, relative: it stands for those up to halfway to the next
 
@@ -76,7 +77,8 @@ def excess(times_s: FloatArray, load: float, servers: int, service_s: Seconds) -
     """Shape and scale (s) of the gamma law of what jobs of *times_s* of service take longer, at *load* erlang."""
     exact = float(MMc(arrival_rps=load, service_s=1.0, servers=servers).mean_response_s) - 1
     used, solved = min(load / servers, BUSIEST), min(servers, MOST_SOLVED)
-    used = max(1 - (1 - used) * np.sqrt(servers / solved), 0.1)
+    if servers > solved:
+        used = max(1 - (1 - used) * np.sqrt(servers / solved), 0.1)
     mean, variance = slowdown(used * solved, solved, times_s / service_s)
     if exact < ALONE or mean - 1 < ALONE:
         return np.ones(times_s.shape), np.full(times_s.shape, 1e-300)
@@ -92,7 +94,7 @@ def _sizes(shape: Any) -> tuple[FloatArray, FloatArray]:
         sizes, weights = -np.log(ndtr(-z)), np.exp(-(z**2) / 2)
         return sizes / (sizes @ weights) * weights.sum(), weights / weights.sum()
     order = np.argsort(shape.nodes)
-    sizes, weights = shape.nodes[order], shape.weights[order]
+    sizes, weights = np.maximum(shape.nodes[order], SHORTEST), shape.weights[order]
     group = (
         np.minimum(np.arange(sizes.size) * MOST_SIZES // sizes.size, MOST_SIZES - 1) if sizes.size > MOST_SIZES else np.arange(sizes.size)
     )
