@@ -85,7 +85,7 @@ class Distribution(Protocol):
         """E exp(i u X)."""
 
 
-def _last(value: Value, u: FloatArray) -> FloatArray:
+def last(value: Value, u: FloatArray) -> FloatArray:
     """A parameter ready to meet frequencies *u*, in their precision."""
     return np.asarray(value, dtype=u.dtype)[..., None]
 
@@ -96,7 +96,7 @@ def _weighted(weight: Value, value: Value) -> Value:
         return np.where(np.asarray(weight) > 0, weight * np.asarray(value), 0.0)
 
 
-def _pole(y: FloatArray, weight: Any = 1.0, rest: Any = 0.0) -> Complex:
+def pole(y: FloatArray, weight: Any = 1.0, rest: Any = 0.0) -> Complex:
     """rest + weight / (1 - i y) in real arithmetic, several times faster than a complex division."""
     out = np.empty(y.shape, dtype=np.result_type(y.dtype, np.complex64))
     real = y * y
@@ -151,7 +151,7 @@ class Exponential:
         return self.mean_s
 
     def characteristic(self, at: Frequencies) -> Complex:
-        return _pole(at.u * _last(self.mean_s, at.u))
+        return pole(at.u * last(self.mean_s, at.u))
 
 
 @record
@@ -175,7 +175,7 @@ class Constant:
     def characteristic(self, at: Frequencies) -> Complex:
         if np.ndim(self.mean_s) == 0 and self.mean_s == 0:
             return _certain(at.u)
-        return powers(turn(at.u[..., :1] * _last(self.mean_s, at.u)), at.u.shape[-1])
+        return powers(turn(at.u[..., :1] * last(self.mean_s, at.u)), at.u.shape[-1])
 
 
 @record
@@ -224,8 +224,8 @@ class Wait:
         return np.where(np.asarray(self.probability) > RARE, self.scale_s, 0.0)
 
     def characteristic(self, at: Frequencies) -> Complex:
-        waits = _last(self.probability, at.u)
-        return _pole(at.u * _last(self.scale_s, at.u), waits, 1 - waits)
+        waits = last(self.probability, at.u)
+        return pole(at.u * last(self.scale_s, at.u), waits, 1 - waits)
 
 
 @record
@@ -262,7 +262,7 @@ class Lognormal:
 
     def characteristic(self, at: Frequencies) -> Complex:
         sigma = np.asarray(self.sigma, dtype=float)
-        spot = (np.log(np.maximum(at.u * _last(self.median_s, at.u), 1e-30)) - _V[0]) / (_V[1] - _V[0])
+        spot = (np.log(np.maximum(at.u * last(self.median_s, at.u), 1e-30)) - _V[0]) / (_V[1] - _V[0])
         spot = np.clip(spot, 0, _V.size - 1.01)
         i = spot.astype(np.intp)
         fine = spot - i
@@ -374,7 +374,7 @@ class Mixture:
     def characteristic(self, at: Frequencies) -> Complex:
         phi = np.zeros(at.u.shape, dtype=np.result_type(at.u.dtype, np.complex64))
         for weight, part in zip(self.weights, self.parts, strict=True):
-            phi += _last(weight, at.u) * at.of(part)
+            phi += last(weight, at.u) * at.of(part)
         return phi
 
 
@@ -413,8 +413,8 @@ class Visits:
     def characteristic(self, at: Frequencies) -> Complex:
         phi = at.of(self.part)
         whole, rest = self._whole, self._rest
-        power = _power(phi, int(whole.flat[0])) if np.all(whole == whole.flat[0]) else phi ** _last(whole, at.u)
-        return power * (1 - _last(rest, at.u) + _last(rest, at.u) * phi) if np.any(rest > 0) else power
+        power = _power(phi, int(whole.flat[0])) if np.all(whole == whole.flat[0]) else phi ** last(whole, at.u)
+        return power * (1 - last(rest, at.u) + last(rest, at.u) * phi) if np.any(rest > 0) else power
 
 
 @record
@@ -441,7 +441,7 @@ class Scaled:
         return np.asarray(self.factor * self.part.reach_s)
 
     def characteristic(self, at: Frequencies) -> Complex:
-        return cast(Complex, self.part.characteristic(Frequencies(at.u * _last(self.factor, at.u), self.part)))
+        return cast(Complex, self.part.characteristic(Frequencies(at.u * last(self.factor, at.u), self.part)))
 
 
 def _power(phi: Complex, times: int) -> Complex:
