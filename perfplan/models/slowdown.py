@@ -29,6 +29,7 @@ from perfplan.quantity import FloatArray, Ratio, Seconds, Value
 from perfplan.record import field, record
 
 NEGLIGIBLE = 30.0  # log of one over the share of jobs that meet more others than are kept track of
+RARELY = 17.0  # the same where a response is fitted
 ALONE = 1e-7  # mean slowdown less one below which nobody is slowed down
 BUSIEST = 0.98  # a busier station keeps the shape of the response it has at this utilization; its mean is exact
 GRID = np.linspace(np.log(1e-6), np.log(3e3), 600)  # log of frequency x mean
@@ -40,12 +41,12 @@ MOST_SIZES = 200  # of jobs that are told apart
 SMEAR = 0.005, 0.02  # least and most that a size is smeared, relative: it stands for those up to halfway to the next
 
 
-def others_met(load: float, servers: int) -> tuple[FloatArray, FloatArray]:
+def others_met(load: float, servers: int, negligible: float = NEGLIGIBLE) -> tuple[FloatArray, FloatArray]:
     """How many others a job meets when it comes, and the speed of each job with it among them."""
     rho = load / servers
     if not rho < 1:
         raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
-    most = servers + int(NEGLIGIBLE / -np.log(max(rho, 1e-13))) + int(6 * np.sqrt(servers)) + 8
+    most = servers + int(negligible / -np.log(max(rho, 1e-13))) + int(6 * np.sqrt(servers)) + 8
     met = BirthDeath.with_room(max(load, 1e-300), 1.0, servers, most).probabilities
     return met, np.asarray(np.minimum(1.0, servers / (np.arange(most + 1) + 1)), dtype=float)
 
@@ -118,14 +119,14 @@ def _fitted(load: float, servers: int, start: FloatArray) -> tuple[FloatArray, F
     from scipy.linalg import eigh_tridiagonal
     from scipy.optimize import least_squares
 
-    met, share = others_met(load, servers)
+    met, share = others_met(load, servers, RARELY)
     up, down = np.append(np.full(met.size - 1, load), 0.0), np.arange(met.size) * share
     log = np.concatenate([[0.0], np.cumsum(np.log(load) - np.log(down[1:]))])
     half = np.exp((log - log.max()) / 2)  # square root of the reversible measure
     rates, vectors = eigh_tridiagonal(-(up + down + share), np.sqrt(up[:-1] * down[1:]))
     part = (np.where(half > 1e-150, met / np.maximum(half, 1e-150), 0.0) @ vectors) * (half @ vectors)
     mean = float((part / -rates).sum())
-    times = np.geomspace(1e-2, 60, 400)
+    times = np.geomspace(1e-2, 60, 160)
     over = np.exp(np.outer(times * mean, rates)) @ part
     times, over = times[(over < 0.97) & (over > 3e-4)], over[(over < 0.97) & (over > 3e-4)]
 
@@ -137,7 +138,7 @@ def _fitted(load: float, servers: int, start: FloatArray) -> tuple[FloatArray, F
         weights, means = parts(z)
         return np.append(np.log(np.maximum(np.exp(-times[:, None] / means) @ weights, 1e-300) / over), 30 * np.log(weights @ means))
 
-    found = np.asarray(least_squares(apart, start, method="lm", max_nfev=300).x)
+    found = np.asarray(least_squares(apart, start, method="lm", ftol=1e-7, xtol=1e-7, max_nfev=100).x)
     weights, means = parts(found)
     return found, weights, means / (weights @ means)
 
