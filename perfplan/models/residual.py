@@ -33,7 +33,7 @@ def match_residual(law: Law, servers: int) -> PhaseType:
     def apart(z: FloatArray) -> FloatArray:
         means, weights = parts(z)
         found = np.maximum(np.exp(-times[:, None] / means) @ weights, 1e-300)
-        moments = 30 * np.log([(weights / means).sum(), weights @ means / half])
+        moments = 30 * np.log(np.array([float((weights / means).sum()), float(weights @ means) / half]))
         return np.concatenate([found**servers - survive**servers, found - survive, 0.1 * np.log(found / survive), moments])
 
     starts = [np.append(np.log(half * np.geomspace(1 / spread, spread, 3)), [0.0, 0.0]) for spread in (3, 8)]

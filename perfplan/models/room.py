@@ -113,7 +113,7 @@ class MGcK:
         p[:c] = np.exp(below * np.log(load) - gammaln(below + 1) - max(c - 1, 0) * np.log(max(load, 1.0)) + gammaln(c))
         for j in range(c, most):
             p[j] = (first[j - c] * p[c - 1] + next_[1 : j - c + 1][::-1] @ p[c:j]) / (1 - next_[0])
-        p[most] = max((load * p[:most].sum() - below @ p[:c] - c * p[c:most].sum()) / c, 0.0)
+        p[most] = max(float(load * p[:most].sum() - below @ p[:c] - c * p[c:most].sum()) / c, 0.0)
         return np.asarray(p / p.sum())
 
     @functools.cached_property

@@ -18,6 +18,7 @@ in analysis, Queueing Systems 2 (1987).
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -37,6 +38,7 @@ FREE = np.append(np.geomspace(1 - BUSIEST, 0.97, 12), 0.9999)  # 1 - utilization
 MOST_SOLVED = 400  # cores; a larger station keeps the shape of one with so many at the same (1 - rho) sqrt(c), its mean is exact
 SHORTEST = 1e-9  # size of a job, in means, that samples of nothing are taken for
 PHASES = 4  # exponentials that a response is made of: p95 and p99 within 2 % of the exact ones
+MOST_STEPS, STEADY = 60, 3e-3  # of a fit; what holds it to the one before where many are as good
 MOST_SIZES = 200  # of jobs that are told apart
 SMEAR = 0.005, 0.02  # least and most that a size is smeared, relative: it stands for those up to halfway to the next
 
@@ -117,7 +119,6 @@ def _longer(utilization: float, servers: int) -> float:
 def _fitted(load: float, servers: int, start: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Where the fit ended, weights and means."""
     from scipy.linalg import eigh_tridiagonal
-    from scipy.optimize import least_squares
 
     met, share = others_met(load, servers, RARELY)
     up, down = np.append(np.full(met.size - 1, load), 0.0), np.arange(met.size) * share
@@ -136,11 +137,30 @@ def _fitted(load: float, servers: int, start: FloatArray) -> tuple[FloatArray, F
 
     def apart(z: FloatArray) -> FloatArray:
         weights, means = parts(z)
-        return np.append(np.log(np.maximum(np.exp(-times[:, None] / means) @ weights, 1e-300) / over), 30 * np.log(weights @ means))
+        error = np.log(np.maximum(np.exp(-times[:, None] / means) @ weights, 1e-300) / over)
+        return np.concatenate([error, 30 * np.log([weights @ means]), STEADY * (z - start)])
 
-    found = np.asarray(least_squares(apart, start, method="lm", ftol=1e-7, xtol=1e-7, max_nfev=100).x)
+    found = _least(apart, start)
     weights, means = parts(found)
     return found, weights, means / (weights @ means)
+
+
+def _least(apart: Callable[[FloatArray], FloatArray], z: FloatArray) -> FloatArray:
+    """Least squares by Levenberg and Marquardt; `scipy.optimize` takes as long to import as all fits of a plan together."""
+    damping, now = 1e-3, apart(z)
+    for _ in range(MOST_STEPS):
+        slopes = np.stack([(apart(z + h) - now) / 1e-6 for h in 1e-6 * np.eye(z.size)], axis=1)
+        square = slopes.T @ slopes
+        step = np.linalg.solve(square + damping * np.diag(np.diag(square) + 1e-9), -slopes.T @ now)
+        then = apart(z + step)
+        gain = float(now @ now - then @ then)
+        if gain > 0:
+            z, now, damping = z + step, then, damping / 5
+        else:
+            damping *= 5
+        if 0 < gain < 1e-7 * float(now @ now) or damping > 1e9:
+            break
+    return z
 
 
 def _sizes(shape: Any) -> tuple[FloatArray, FloatArray]:
