@@ -7,10 +7,16 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import expon, gamma
 
+from perfplan.figures import tail, waterfall
+from perfplan.figures.architecture import MOST_JOURNEYS
 from perfplan.models.contributions import contributions_s
 from perfplan.models.distributions import Constant, Exponential, Mixture, Scaled, Series, Visits, Wait
 from perfplan.models.latency import percentiles_s
+from perfplan.reading import read
 from perfplan.sweeps import TAIL, parts_of_the_tail
+from perfplan.tables import tail as tail_table
+from perfplan.uncertainty import study
+from tests.conftest import SMALL
 
 
 @pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
@@ -65,3 +71,36 @@ def test_parts_of_the_storefronts_tail_add_up_to_its_percentiles(storefront):
         assert (np.array(list(parts.values())) >= 0).all()
     checkout = found["checkout"]
     assert max(checkout, key=lambda part: checkout[part][1]) == "payments"  # a partner of half a second at p99
+
+
+def test_journeys_that_look_alike_keep_their_bars_and_the_slowest_is_among_them(tmp_path):
+    names = [f"checkout with a gift card number {i} of many" for i in range(6)]
+    journeys = "".join(
+        f"  {n}: {{share: {share}%, calls: {{app: 1, edge: {i + 1}}}}}\n"
+        for i, (n, share) in enumerate(zip(names, (15, 15, 15, 15, 20, 20), strict=True))
+    )
+    text = (
+        SMALL.replace("  read:\n    share: 100%\n    calls: {app: 1, store: 2}\n", journeys)
+        .replace("store:", "edge:")
+        .replace("journey: read", f"journey: {names[0]}")
+    )
+    path = tmp_path / "scenario.yaml"
+    path.write_text(text, encoding="utf-8")
+    made = study(read(path), worlds=20)
+    fig = tail(made)
+    bars = {y for trace in fig.data for y in trace.y}
+    assert len(bars) == MOST_JOURNEYS * len(TAIL)
+    assert sum(sum(trace.x) for trace in fig.data) == pytest.approx(100 * len(bars))
+    assert names[5] in fig.layout.title.text  # the most calls
+    assert len({y for trace in waterfall(made).data for y in trace.y}) == 6
+    parts = parts_of_the_tail(made)[names[5]]
+    whole = [float(np.ravel(made.middle.percentile_s[names[5]][p])[0]) for p in TAIL]
+    assert sum(parts.values()) == pytest.approx(whole, rel=2e-3)  # a tier named edge is not lost
+
+
+def test_a_saturated_journey_has_no_bars_but_a_table(tmp_path):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(SMALL.replace("service_time: 10ms", "service_time: 2s"), encoding="utf-8")
+    made = study(read(path), worlds=20)
+    assert tail(made).layout.title.text == "Every journey is saturated"
+    assert "saturated" in str(tail_table(made).title)

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from perfplan import look
-from perfplan.figures.common import figure, short
+from perfplan.figures.common import figure, short, shorts
 from perfplan.models.caching import items_in_memory
 from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Latency
@@ -18,7 +18,7 @@ from perfplan.sweeps import latency_by_load as sweep
 from perfplan.uncertainty import Study
 from perfplan.words import duration, number, rate, share
 
-MOST_JOURNEYS = 4  # whose bars one figure holds
+MOST_JOURNEYS = 4  # the slowest, whose bars one figure holds
 
 
 def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
@@ -105,18 +105,19 @@ def waterfall(study: Study) -> go.Figure:
         height=70 * len(journeys) + 60,
         margin=dict(r=80),
     )
-    bars = {short(j): {t: 1e3 * sum(v) for t, v in rows[j].items()} for j in journeys}
-    _stack(fig, bars, tiers, {short(j): duration(totals[j]) for j in journeys}, "ms")
+    named = shorts(journeys)
+    bars = {named[j]: {t: 1e3 * sum(v) for t, v in rows[j].items()} for j in journeys}
+    _stack(fig, bars, tiers, {named[j]: duration(totals[j]) for j in journeys}, "ms")
     return fig
 
 
 def tail(study: Study) -> go.Figure:
     """What requests are made of that take as long as p50, p95 and p99 of their journey."""
     rows = {j: parts for j, parts in parts_of_the_tail(study).items() if np.isfinite(sum(parts.values(), np.zeros(3))).all()}
+    slowest = sorted(rows, key=lambda j: -float(sum(v[1] for v in rows[j].values())))[:MOST_JOURNEYS]
+    named = shorts([j for j in rows if j in slowest], 14)
     spent = {
-        f"{short(j, 14)} p{p * 100:g}": {t: float(v[k]) for t, v in parts.items()}
-        for j, parts in list(rows.items())[:MOST_JOURNEYS]
-        for k, p in enumerate(TAIL)
+        f"{label} p{p * 100:g}": {t: float(v[k]) for t, v in rows[j].items()} for j, label in named.items() for k, p in enumerate(TAIL)
     }
     totals = {bar: sum(parts.values()) for bar, parts in spent.items()}
     fig = figure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,18 @@ def months_of(study: Study) -> list[str]:
 def fan_of(values: FloatArray) -> dict[int, list[float]]:
     """Quantiles over worlds by month, for `look.fan`."""
     return {q: [float(v) for v in np.quantile(values, q / 100, axis=0, method="higher")] for q in QUANTILES}
+
+
+def shorts(names: Iterable[str], width: int = 22) -> dict[str, str]:
+    """Each of *names* as `short` writes it; those that would look alike are numbered, as a figure joins what has one name."""
+    found: dict[str, str] = {}
+    for name in names:
+        text, number = short(name, width), 1
+        while text in found.values():
+            number += 1
+            text = f"{short(name, width - 3)} {number}"
+        found[name] = text
+    return found
 
 
 def short(name: str, width: int = 22) -> str:

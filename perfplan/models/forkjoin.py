@@ -7,7 +7,7 @@ Their joint law is taken for a normal copula with the M/G/1 responses as margins
 
 1 for constant services (siblings never part), 1 / (1 + scv) in heavy traffic (where only the number of arrivals is shared), 0 where nobody waits;
 3 - 2 rho is fitted to simulations of 2 to 100 branches with exponential services. The mean of exponential branches that are all waited for is
-Nelson and Tantawi's, exact for two. Against simulations (benchmarks/accuracy.py, family fork_join; benchmarks/laws.py): within 5 %.
+Nelson and Tantawi's, exact for two. Against simulations (benchmarks/accuracy.py, family fork_join; benchmarks/families.py): within 5 %.
 
 References
 ----------

@@ -86,7 +86,8 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
         responses[name], own[name] = _response(scenario, name, calls, hits, stations, responses, journey_rps, edge)
     travel = round_trip(scenario)
     near = (round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)) if scenario.cdn else ()
-    own |= {ROUND_TRIP: (travel,)} | ({EDGE: near} if near else {})
+    for name, leaves in ((ROUND_TRIP, (travel,)), (EDGE, near)):  # a tier may have such a name: then they are counted together
+        own[name] = (*own.get(name, ()), *leaves)
     journeys = {name: _journey(scenario, name, edge[name], responses, travel, near) for name in scenario.journeys}
     return Carried(
         rps=rps, journey_rps=journey_rps, edge=edge, calls_rps=calls, stations=stations, responses=responses,
