@@ -63,7 +63,7 @@ def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str,
         why = "all who are there share its cores" + (
             "" if shape is None else f"; service times vary {np.sqrt(shape.scv):.2g} times their mean"
         )
-        return f"M/{'M' if shape is None else 'G'}/c processor sharing", why, f"within 2{NBSP}%"
+        return f"M/{'M' if shape is None else 'G'}/c processor sharing", why, f"within 3{NBSP}%"
     if isinstance(tier, Service) and tier.io == "blocking" and not waits_for_nobody(scenario, name):
         return (
             "M/G/c by two moments (Allen, Cunneen)",

@@ -223,7 +223,7 @@ def rests(made_of: Study) -> Block:
         ),
         (
             "Stations",
-            "M/M/c, or M/G/c where the spread of service times is known, per node at its share of the load; which model stands where, and its error, below.",
+            "M/M/c, or M/G/c where the spread of service times is known, or processor sharing where cores are shared; per node at its share of the load; which model stands where, and its error, below.",
         ),
         (
             "Percentiles",
