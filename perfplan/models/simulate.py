@@ -19,9 +19,9 @@ reduction in simulation output, Simulation 69 (1997).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,30 +176,131 @@ def simulate(
     code, laws, names = _Program(), list[Law](), list(pools)
     thinks = (Spend(arrivals.think),) if arrivals.think else ()
     entry = [code.add(steps, names, laws, thinks) for _, steps in journeys.values()]
-    weights = np.array([weight for weight, _ in journeys.values()], dtype=float)
     between = len(laws) if arrivals.between else -1
     laws += [arrivals.between] if arrivals.between else []
-    tables = [np.sort(law.table) if law.table is not None else np.zeros(0) for law in laws]
-    starts = np.cumsum([0, *(t.size for t in tables)])
-    first_queue = np.cumsum([0, *(p.copies for p in pools.values())])
-    response, wait, start = np.full(requests, np.nan), np.zeros(requests), np.zeros(requests)
-    journey = np.zeros(requests, dtype=np.int64)
-    busy, queued, visits = np.zeros(len(names)), np.zeros(len(names)), np.zeros(len(names))
+    out = _Out(np.zeros(requests), np.zeros(requests), np.zeros(requests), _whole(requests))
+    busy, queued, visits = np.zeros((3, len(names)))
+    weights = np.array([weight for weight, _ in journeys.values()], dtype=float)
     done, events, end_s, overflow = _compiled()(
-        np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]),
-        np.asarray(arrivals.rates or [1.0], dtype=float), float(arrivals.step_s), between, arrivals.customers, arrivals.batch, np.cumsum(weights) / weights.sum(), np.array(entry),
-        np.array(code.what), np.array(code.which), np.array(code.chance, dtype=float),
-        np.array([law.kind for law in laws]), np.array([law.first for law in laws], dtype=float), np.array([law.second for law in laws], dtype=float),
-        np.concatenate(tables), starts,
-        first_queue, np.array([p.servers for p in pools.values()]), np.array([p.room for p in pools.values()]),
-        np.array([POLICIES.index(p.policy) for p in pools.values()]),
-        response, wait, journey, start, busy, queued, visits, MOST_INSIDE,
+        np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]), code.columns(), _Times.of(laws),
+        _Coming(np.asarray(arrivals.rates or [1.0], dtype=float), float(max(arrivals.rates, default=1.0)), float(arrivals.step_s), between, arrivals.customers, arrivals.batch, np.cumsum(weights) / weights.sum(), np.array(entry)),
+        _Queues.of(pools.values(), code.ranks()), _Slots.of(MOST_INSIDE, len(names)), out, busy, queued, visits,
     )  # fmt: skip
     used = {n: float(busy[i] / max(end_s, 1e-300) / (p.servers * p.copies)) for i, (n, p) in enumerate(pools.items())}
     return Replication(
-        response_s=response[:done], wait_s=wait[:done], journey=journey[:done], start_s=start[:done], utilization=used,
+        response_s=out.response[:done], wait_s=out.wait[:done], journey=out.journey[:done], start_s=out.start[:done], utilization=used,
         mean_wait_s={n: float(queued[i] / max(visits[i], 1)) for i, n in enumerate(names)}, end_s=end_s, events=events, overflow=bool(overflow)
     )  # fmt: skip
+
+
+class _Code(NamedTuple):
+    """What to do, to which, and with which chance: a row a step."""
+
+    what: NDArray[np.int64]
+    which: NDArray[np.int64]
+    chance: FloatArray
+
+
+class _Times(NamedTuple):
+    """Laws as rows, the samples of all in one table."""
+
+    kind: NDArray[np.int64]
+    first: FloatArray
+    second: FloatArray
+    table: FloatArray
+    start: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, laws: Sequence[Law]) -> _Times:
+        tables = [np.sort(law.table) if law.table is not None else np.zeros(0) for law in laws]
+        first, second = np.array([[law.first, law.second] for law in laws], dtype=float).T.copy()
+        return cls(np.array([law.kind for law in laws]), first, second, np.concatenate(tables), np.cumsum([0, *(t.size for t in tables)]))
+
+
+class _Coming(NamedTuple):
+    """Arrivals, and the journeys they take."""
+
+    rates: FloatArray
+    top: float
+    step_s: float
+    between: int
+    customers: int
+    batch: int
+    shares: FloatArray
+    entry: NDArray[np.int64]
+
+
+class _Queues(NamedTuple):
+    """Pools, and their queues in a row; made here and not in the loop, as numba compiles each way to fill an array."""
+
+    first_queue: NDArray[np.int64]  # of each pool, up to in_use_since
+    servers: NDArray[np.int64]
+    room: NDArray[np.int64]
+    policy: NDArray[np.int64]
+    turn: NDArray[np.int64]
+    in_use: NDArray[np.int64]
+    since: FloatArray
+    pool: NDArray[np.int64]  # of each queue, from here
+    idle: NDArray[np.int64]
+    waiting: NDArray[np.int64]
+    head: NDArray[np.int64]  # (queues, ranks)
+    tail: NDArray[np.int64]
+    progress: FloatArray  # of sharing: the work done for each who is there
+    seen: FloatArray
+    inside: NDArray[np.int64]
+    finish: FloatArray
+
+    @classmethod
+    def of(cls, pools: Collection[Pool], ranks: int) -> _Queues:
+        copies, servers = np.array([p.copies for p in pools]), np.array([p.servers for p in pools])
+        queues, count = int(copies.sum()), len(pools)
+        return cls(
+            np.cumsum([0, *copies]), servers, np.array([p.room for p in pools]), np.array([POLICIES.index(p.policy) for p in pools]),
+            _whole(count), _whole(count), np.zeros(count), np.repeat(np.arange(count), copies), np.repeat(servers, copies), _whole(queues),
+            _whole(queues, ranks) - 1, _whole(queues, ranks) - 1, np.zeros(queues), np.zeros(queues), _whole(queues), np.full(queues, np.inf),
+        )  # fmt: skip
+
+
+class _Slots(NamedTuple):
+    """Requests and branches, a slot each; the heap of those who spend a time."""
+
+    place: NDArray[np.int64]
+    journey: NDArray[np.int64]
+    behind: NDArray[np.int64]
+    start: FloatArray
+    parent: NDArray[np.int64]
+    left: NDArray[np.int64]
+    waited: FloatArray
+    queued: FloatArray
+    children: NDArray[np.int64]
+    ended: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
+    target: FloatArray
+    held: NDArray[np.int64]  # (slots, pools): the queue whose server it holds
+    free: NDArray[np.int64]
+    key: FloatArray
+    owner: NDArray[np.int64]
+    ready: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, most: int, pools: int) -> _Slots:
+        return cls(
+            _whole(most), _whole(most), _whole(most) - 1, np.zeros(most), _whole(most) - 1, _whole(most), np.zeros(most), np.zeros(most), _whole(most), np.zeros(most, dtype=bool),
+            np.zeros(most, dtype=bool), np.zeros(most), _whole(most, pools) - 1, np.arange(most - 1, -1, -1), np.zeros(most + 1), _whole(most + 1), _whole(most),
+        )  # fmt: skip
+
+
+def _whole(*shape: int) -> NDArray[np.int64]:
+    return np.zeros(shape, dtype=np.int64)
+
+
+class _Out(NamedTuple):
+    """What is written, in the order in which requests end."""
+
+    response: FloatArray
+    wait: FloatArray
+    start: FloatArray
+    journey: NDArray[np.int64]
 
 
 class _Program:
@@ -215,6 +316,12 @@ class _Program:
         self.which.append(which)
         self.chance.append(chance)
         return len(self.what) - 1
+
+    def columns(self) -> _Code:
+        return _Code(np.array(self.what), np.array(self.which), np.array(self.chance, dtype=float))
+
+    def ranks(self) -> int:
+        return 1 + max((int(rank) for what, rank in zip(self.what, self.chance, strict=True) if what == SEIZE), default=0)
 
     def add(self, steps: Sequence[Step], names: list[str], laws: list[Law], before: Sequence[Step] = ()) -> int:
         """Append *steps* and an end; returns where they start. The response is counted from the end of *before*."""
@@ -271,36 +378,19 @@ def _compiled() -> Callable[..., tuple[int, int, float, bool]]:
 
 
 def _events(  # one loop, as calls would be in its innermost part
-    gaps: Any, draws: Any, rates: Any, step_s: Any, between: Any, customers: Any, batch: Any, shares: Any, entry: Any, what: Any, which: Any, chance: Any,
-    law_kind: Any, law_first: Any, law_second: Any, table: Any, table_start: Any,
-    first_queue: Any, servers: Any, room: Any, policy: Any, out_response: Any, out_wait: Any, out_journey: Any, out_start: Any, busy: Any, queueing: Any, visits: Any, most: Any,
-) -> tuple[int, int, float, bool]:  # fmt: skip
+    gaps: Any, draws: Any, code: Any, times: Any, coming: Any, desks: Any, slots: Any, out: Any, busy: Any, queueing: Any, visits: Any
+) -> tuple[int, int, float, bool]:
     """The event loop. A request is a slot; `place` is its next step; the heap holds those who spend a time."""
-    queues, pools = first_queue[-1], servers.size
-    idle = np.zeros(queues, np.int64)
-    for p in range(pools):
-        idle[first_queue[p] : first_queue[p + 1]] = servers[p]
-    ranks = 1
-    for at in range(what.size):
-        if what[at] == SEIZE:
-            ranks = max(ranks, int(chance[at]) + 1)
-    waiting, head, tail = np.zeros(queues, np.int64), np.full((queues, ranks), -1), np.full((queues, ranks), -1)
-    pool_of = np.zeros(queues, np.int64)
-    for p in range(pools):
-        pool_of[first_queue[p] : first_queue[p + 1]] = p
-    progress, seen, inside = np.zeros(queues), np.zeros(queues), np.zeros(queues, np.int64)  # of sharing: work done for each who is there
-    sharing, finish, target = -1, np.full(queues, np.inf), np.zeros(most)
-    turn, in_use, since = np.zeros(pools, np.int64), np.zeros(pools, np.int64), np.zeros(pools)
-    place, journey, behind = np.zeros(most, np.int64), np.zeros(most, np.int64), np.full(most, -1)
-    start, parent, left = np.zeros(most), np.full(most, -1), np.zeros(most, np.int64)
-    waited, queued = np.zeros(most), np.zeros(most)
-    children, ended, refused = np.zeros(most, np.int64), np.zeros(most, np.bool_), np.zeros(most, np.bool_)
-    held = np.full((most, pools), -1)
-    free, frees = np.arange(most - 1, -1, -1), most
-    key, owner, size = np.zeros(most + 1), np.zeros(most + 1, np.int64), 0
-    ready, readies = np.zeros(most, np.int64), 0
+    what, which, chance = code
+    law_kind, law_first, law_second, table, table_start = times
+    rates, top, step_s, between, customers, batch, shares, entry = coming
+    first_queue, servers, room, policy, turn, in_use, since, pool_of, idle, waiting, head, tail, progress, seen, inside, finish = desks
+    place, journey, behind, start, parent, left, waited, queued, children, ended, refused, target, held, free, key, owner, ready = slots
+    out_response, out_wait, out_start, out_journey = out
+    pools, most, frees = servers.size, free.size, free.size
+    size, readies, sharing = 0, 0, -1
     now, done, events, total = 0.0, 0, 0, out_response.size
-    top, next_arrival = rates.max(), 0.0
+    next_arrival = 0.0
     draw_gap = customers == 0
     for _ in range(customers):
         frees -= 1
