@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from perfplan.models.latency import percentiles_s
 from perfplan.models.service import Station
 from perfplan.plan import Plan, plan, today_rps
 from perfplan.plan.paths import carry
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Latency, Scenario, Throughput
+from perfplan.scenario import Cache, Database, Latency, Queue, Scenario, Service, Throughput, Tier
 from perfplan.uncertainty import Study
 from perfplan.words import duration
 
@@ -186,6 +187,81 @@ def slowest_part(rows: Mapping[str, Mapping[str, FloatArray]], k: int = 1) -> st
     slow = max(settled, key=lambda j: settled[j])
     part = max(rows[slow], key=lambda t: float(rows[slow][t][k]))
     return f"At p{TAIL[k] * 100:g} a {slow} request of {duration(settled[slow])} spends {duration(float(rows[slow][part][k]))} in {part}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """One thing halved or doubled: the journey whose p95 it moves most (the slowest, where none), at today's peak, at the median."""
+
+    tier: str
+    change: str
+    journey: str
+    before_s: float
+    after_s: float
+    carries: float  # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span
+    cost_change_usd: float  # per month
+
+
+NO_LOAD, ENDLESS_S = 1e-9, 1e9
+
+
+@functools.lru_cache(maxsize=4)
+def what_ifs(study: Study) -> list[WhatIf]:
+    """What twice as many of each thing, and half or twice the time in each tier, would do; what lowers a p95 most first.
+
+    The last is the bound: nobody waits for anything, as at no load. More of anything brings no p95 below that.
+    """
+    middle, now = study.scenario, study.middle.rps[:1, :1]
+    base, cost, broken = _p95s(middle, now), _cost(middle, now), todays_knee(study).always
+    rows = []
+    for name, tier in middle.tiers.items():
+        for change, fields in _changes(tier):
+            changed = but(middle, tiers=dict(middle.tiers) | {name: but(tier, **fields)})
+            kept = min((load for o, load in knee(changed).objectives.items() if o not in broken), default=np.inf)
+            extra = _cost(changed, now) - cost
+            most = _most_moved(base, _p95s(changed, now))
+            rows.append(WhatIf(tier=name, change=change, carries=kept / float(now[0, 0]), cost_change_usd=extra, **most))
+    rows.sort(key=lambda r: (round(min(r.after_s, ENDLESS_S) / max(min(r.before_s, ENDLESS_S), 1 / ENDLESS_S), 3), -r.carries))
+    empty = _most_moved(base, _p95s(middle, now * NO_LOAD))
+    return [*rows, WhatIf(tier="", change="no waits anywhere", carries=np.nan, cost_change_usd=np.nan, **empty)]
+
+
+def _most_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
+    moved = {j: abs(np.diff(np.log(np.clip([before[j], after[j]], 1 / ENDLESS_S, ENDLESS_S)))[0]) for j in before}
+    most = max(before, key=lambda j: (round(moved[j], 3), before[j]))
+    return {"journey": most, "before_s": before[most], "after_s": after[most]}
+
+
+def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
+    """What can be halved or doubled about *tier*: how it is called, and the fields that state it."""
+    counts: dict[str, str]
+    times: dict[str, tuple[str, ...]]
+    if isinstance(tier, Service):
+        counts, times = {"instances": "instances", "threads": "threads"}, {"work": ("service_time_s",)}
+    elif isinstance(tier, Cache):
+        counts, times = {"nodes": "instances"}, {"look-up time": ("service_time_s",)}
+    elif isinstance(tier, Database):
+        counts, times = {"cores": "cores", "connections": "connections"}, {"query work": ("service_time_s",), "hold time": ("hold_time_s",)}
+    elif isinstance(tier, Queue):
+        counts, times = {"workers": "workers"}, {"publishing time": ("publish_time_s",)}
+    else:
+        counts, times = {}, {"answer time": ("p50_s", "p99_s")}
+    return [
+        *((f"twice the {what}", {field: 2 * getattr(tier, field)}) for what, field in counts.items()),
+        *(
+            (f"{how} the {what}", {f: by * getattr(tier, f) for f in fields})
+            for how, by in (("half", 0.5), ("twice", 2.0))
+            for what, fields in times.items()
+        ),
+    ]
+
+
+def _p95s(scenario: Scenario, rps: FloatArray) -> dict[str, float]:
+    return {name: float(percentiles_s(path, (0.95,), rps.shape)[0][0, 0]) for name, path in carry(scenario, rps).journeys.items()}
+
+
+def _cost(scenario: Scenario, rps: FloatArray) -> float:
+    return float(plan(scenario, rps, percentiles=(), objectives=()).cost_month_usd[0, 0])
 
 
 def _round_trip(study: Study) -> FloatArray:

@@ -1,6 +1,18 @@
 """The tables of the plan: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a `Table`."""
 
-from perfplan.tables.architecture import availabilities, bottlenecks, breakpoints, caches, jobs, latencies, pools, stations, tail, timeouts
+from perfplan.tables.architecture import (
+    availabilities,
+    bottlenecks,
+    breakpoints,
+    caches,
+    jobs,
+    latencies,
+    pools,
+    stations,
+    tail,
+    timeouts,
+    what_ifs,
+)
 from perfplan.tables.assurance import assumptions, items
 from perfplan.tables.operation import burn_rates, options, predictions, sensitivities, stages, watch
 from perfplan.tables.overview import changes, costs, needed, orders, run_outs
@@ -42,4 +54,5 @@ __all__ = [
     "timeouts",
     "verified",
     "watch",
+    "what_ifs",
 ]

@@ -13,13 +13,16 @@ from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
 from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Database, Queue
-from perfplan.sweeps import TAIL, cache_by_memory, parts_of_the_tail, shares_of_latency, slowest_part, todays_knee, wait_by_pool
+from perfplan.sweeps import TAIL, WhatIf, cache_by_memory, parts_of_the_tail, shares_of_latency, slowest_part, todays_knee, wait_by_pool
+from perfplan.sweeps import what_ifs as tried
 from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study
 from perfplan.words import (
     band,
+    change,
     count,
     duration,
+    money,
     number,
     rate,
     share,
@@ -107,15 +110,59 @@ def breakpoints(study: Study) -> Table:
             "limit_rps": found.resources[path],
             "saturated_rps": load,
             "multiple": load / found.peak_rps,
+            "demand_s": _demand_s(study, path),
         }
         for path, load in found.saturated.items()
     ]
     first = found.first.removeprefix("tiers.").replace(".", " ")
     rows.sort(key=lambda r: (r["resource"] != first, float(r["saturated_rps"])))
     return Table(
-        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else "Nothing saturates within eight times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
-        columns=(Column(key="resource", header="Resource"), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else "beyond 8 times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
+        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else "Nothing saturates within eight times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median; demand is how long a request of the average kind keeps one of its servers. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
+        columns=(Column(key="resource", header="Resource"), Column(key="demand_s", header="Demand", write=lambda v: "–" if np.isnan(v) else duration(v)), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else "beyond 8 times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
     )  # fmt: skip
+
+
+def _demand_s(study: Study, path: str) -> float:
+    """Busy time of the servers of a resource for each request of the whole service: the utilization law; nan: it has no servers."""
+    one = study.middle.resources[path]
+    station = study.middle.carried.stations.get((one.tier, one.field))
+    if station is None:
+        return float("nan")
+    nodes = one.count if one.field in ("instances", "replicas") else 1.0
+    busy = station.utilization * station.servers * nodes / study.middle.rps
+    return float(np.ravel(busy)[0])
+
+
+def what_ifs(study: Study) -> Table:
+    """What half or twice of each thing would do to latency, to the load that is carried, and to the cost."""
+    found, knee = tried(study), todays_knee(study)
+    kept = knee.rps / knee.peak_rps
+    rows: list[dict[str, Any]] = [
+        {"change": f"{r.change} of {r.tier}" if r.tier else r.change, "journey": r.journey, "before_s": r.before_s, "after_s": r.after_s, "carries": r.carries, "cost_change_usd": r.cost_change_usd}
+        for r in found
+        if not r.tier or _moves(r.before_s, r.after_s) or _moves(min(kept, 9.0), min(r.carries, 9.0))
+    ]  # fmt: skip
+    return Table(
+        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}). What moves neither by 1 % is left out. The last row is the bound: no purchase brings a p95 below that of an empty service.",
+        frame=frame_of(rows),
+        columns=(Column(key="change", header="What if"), Column(key="journey", header="Journey", write=str), Column(key="before_s", header="p95 now", write=duration), Column(key="after_s", header="p95 then", write=duration), Column(key="carries", header="Carries, × today’s peak", write=_multiple), Column(key="cost_change_usd", header="$ per month", write=lambda v: change(round(v), money) if v == v else "–")), stack=2, first=True,
+    )  # fmt: skip
+
+
+def _moves(before: float, after: float) -> bool:
+    return before != after and not abs(after / before - 1) < 0.01
+
+
+def _multiple(value: float) -> str:
+    return "–" if np.isnan(value) else "beyond 8" if np.isinf(value) else number(value) if value > 0 else "none"
+
+
+def _what_if_title(found: list[WhatIf], kept: float) -> str:
+    fast, carrier = found[0], max(found[:-1], key=lambda r: r.carries)
+    latency = f"{fast.change} of {fast.tier} takes {fast.journey} from {duration(fast.before_s)} to {duration(fast.after_s)} at p95"
+    load = f"{'it' if carrier is fast else f'{carrier.change} of {carrier.tier}'} carries {_multiple(carrier.carries)} times today’s peak instead of {_multiple(kept)}"
+    told = [text for text, does in ((latency, not fast.after_s > 0.99 * fast.before_s), (load, carrier.carries > 1.01 * kept)) if does]
+    return f"{told[0][0].upper()}{'; '.join(told)[1:]}" if told else "Nothing that is halved or doubled lowers a p95 or carries more"
 
 
 def availabilities(study: Study) -> Table:

@@ -194,7 +194,7 @@ def all_tables(study: Study) -> list[Table]:
     t = tables
     plain = (
         t.orders, t.run_outs, t.needed, t.costs, t.demand, t.rates, t.objectives, t.indicators, t.budgets, t.headroom, t.tiers_of_ambition, t.latencies, t.bottlenecks,
-        t.breakpoints, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.timeouts, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions, t.models, t.accuracy,
+        t.breakpoints, t.what_ifs, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.timeouts, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions, t.models, t.accuracy,
     )  # fmt: skip
     return [make_table(study) for make_table in plain] + [t.items(states(study), str(phase)) for phase in range(1, 7)]
 

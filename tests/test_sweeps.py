@@ -1,0 +1,65 @@
+"""What would be if: a station whose every answer can be written down, and laws on the storefront."""
+
+import numpy as np
+import pytest
+
+from perfplan.reading import read
+from perfplan.sweeps import what_ifs
+from perfplan.tables import breakpoints
+from perfplan.tables import what_ifs as what_if_table
+from perfplan.uncertainty import study
+
+ONE = """\
+name: one
+as_of: 2026-11-24
+traffic: {peak_users: 500, requests_per_user: 6/min, growth: 0%/month}
+regions:
+  here: {share: 100%, round_trip: 20ms}
+journeys:
+  read: {share: 100%, calls: {app: 1}}
+tiers:
+  app: {kind: service, instances: 1, threads: 1, service_time: 10ms, price: $0.1/h}
+objectives:
+  read p95: {kind: latency, journey: read, percentile: p95, below: 200ms}
+"""
+
+
+@pytest.fixture
+def one(tmp_path):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(ONE, encoding="utf-8")
+    return study(read(path), worlds=20)
+
+
+def test_half_and_twice_of_a_single_server_are_what_is_known_of_it(one):
+    found = {r.change: r for r in what_ifs(one)}
+    away = np.log(20)  # p95 of M/M/1's response: log(20) / (mu - lambda), 50 requests a second
+    for change, mu, rate in (("half the work", 200, 50), ("twice the instances", 100, 25), ("no waits anywhere", 100, 0)):
+        row = found[change]
+        assert (row.journey, row.before_s) == ("read", pytest.approx(0.02 + away / 50, rel=1e-3))
+        assert row.after_s == pytest.approx(0.02 + away / (mu - rate), rel=1e-3)
+    assert np.isinf(found["twice the work"].after_s)  # 50 a second of 20 ms: all of its time
+    assert found["half the work"].carries == pytest.approx((200 - away / 0.18) / 50, rel=0.03)  # loads are tried in steps of 2.5 %
+    assert found["twice the work"].carries == pytest.approx((50 - away / 0.18) / 50, rel=0.03)
+    assert found["twice the instances"].cost_change_usd == pytest.approx(0.1 * 730)
+    title = what_if_table(one).title
+    assert title.startswith("Half the work of app takes read from 79.9\xa0ms to 40\xa0ms at p95; it carries 3.6")
+    assert breakpoints(one).frame.set_index("resource").demand_s["app instances"] == pytest.approx(0.01)
+
+
+def test_no_purchase_beats_an_empty_service(storefront):
+    *rows, empty = what_ifs(storefront)
+    bought = [r for r in rows if r.change.split()[-1] in ("instances", "threads", "cores", "connections", "workers")]
+    assert bought
+    for row in bought:
+        assert row.after_s <= row.before_s * (1 + 1e-3)
+        assert row.cost_change_usd >= 0
+        if row.journey == empty.journey:
+            assert row.after_s >= empty.after_s * (1 - 1e-3)
+
+
+def test_what_changes_nothing_is_not_named(storefront):
+    told = what_if_table(storefront).frame
+    assert "half the publishing time of reports" not in set(told.change)
+    assert told.change.iloc[-1] == "no waits anywhere"
+    assert len(told) < len(what_ifs(storefront))
