@@ -16,6 +16,7 @@ from perfplan.models.priority import Priority, preempted_mean_response_s, preemp
 from perfplan.models.queueing import MMc, erlang_b
 from perfplan.models.residual import match_residual
 from perfplan.models.room import MGcK
+from perfplan.models.scalability import Crew
 from perfplan.models.service import Shape, Station
 from perfplan.models.sharing import Sharing, shared_response_quantile_s
 from perfplan.models.slowdown import slowdown
@@ -39,7 +40,7 @@ def test_sharing_exponential_jobs_is_near_the_exact_answer(rho, servers, p):
     exact = shared_response_quantile_s(p, rho * servers, 1.0, servers)
     found = Sharing(arrival_rps=rho * servers, service=laws.exponential(1.0), servers=servers)
     assert found.response_quantile_s(p) == pytest.approx(exact, rel=0.03)
-    mean, variance = slowdown(rho * servers, servers, np.array([0.5, 1.0, 2.0]))
+    mean, variance = slowdown(rho * servers, Crew(servers), np.array([0.5, 1.0, 2.0]))
     assert mean == pytest.approx(float(MMc(arrival_rps=rho * servers, service_s=1.0, servers=servers).mean_response_s), rel=1e-8)
     assert np.all(np.diff(variance) > 0)
 

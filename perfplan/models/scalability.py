@@ -1,6 +1,7 @@
 """The universal scalability law: X(n) = gamma n / (1 + alpha (n - 1) + beta n (n - 1)), fitted to measured throughputs.
 
 alpha is contention (what is done one after the other), beta coherency (what each must tell every other). beta = 0: Amdahl's law.
+Cores that hinder each other so are a `Crew`: two hyper-threads of a core that do 1.3 times the work of one are a contention of 0.54.
 
 References
 ----------
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import Count, FloatArray, Fraction, Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,68 @@ class Usl:
     def limit(self) -> float:
         """What contention alone would allow: gamma / alpha."""
         return self.gamma / self.alpha if self.alpha > 0 else np.inf
+
+
+@dataclass(frozen=True)
+class Crew:
+    """*servers* that hinder each other when they work at once; without contention and coherency, servers as in any textbook.
+
+    >>> float(Crew(servers=8, contention=0.05, coherency=0.002).full.round(3))  # cores' worth of work when all are busy
+    5.479
+    """
+
+    servers: Count
+    contention: Fraction = 0.0
+    coherency: Fraction = 0.0
+
+    @property
+    def independent(self) -> bool:
+        """Whether they do not hinder each other."""
+        return not (np.any(self.contention) or np.any(self.coherency))
+
+    def speed(self, busy: Count) -> FloatArray:
+        """Work done with *busy* of them at work, in servers that work alone."""
+        n = np.asarray(busy, dtype=float)
+        return np.asarray(n / (1 + self.contention * (n - 1) + self.coherency * n * (n - 1)))
+
+    @property
+    def count(self) -> int:
+        """Whole servers, at the median."""
+        return max(round(float(np.median(self.servers))), 1)
+
+    @property
+    def middle(self) -> Crew:
+        """The same of whole servers, at the medians: one for all cells."""
+        return Crew(self.count, float(np.median(self.contention)), float(np.median(self.coherency)))
+
+    @property
+    def full(self) -> FloatArray:
+        """Work done with all of them at work."""
+        return self.speed(self.servers)
+
+    def settled(self, load: Value) -> tuple[FloatArray, FloatArray]:
+        """Probability that all are busy, and mean number there, at *load* erlang of Poisson arrivals: (1, inf) where saturated.
+
+        The birth and death process of `BirthDeath.at_speed` without a limit, by a recursion that runs over all cells at once: shares
+        and means of up to n customers. Exact for exponential services; for those who share the servers for any.
+
+        >>> all_busy, there = Crew(servers=2).settled(1.0)  # M/M/2: 1/3 and 4/3
+        >>> float(all_busy.round(9)), float(there.round(9))
+        (0.333333333, 1.333333333)
+        """
+        load = np.asarray(np.maximum(load, 1e-12), dtype=float)
+        servers = np.maximum(np.rint(np.asarray(self.servers, dtype=float)), 1)
+        last, mean = np.ones_like(load), np.zeros_like(load)  # share of n among 0 .. n, and their mean
+        for n in range(1, int(servers.max()) + 1):
+            step = load / self.speed(float(n)) * last
+            then = step / (1 + step)
+            last, mean = np.where(n <= servers, (then, mean + then * (n - mean)), (last, mean))
+        rho = load / self.speed(servers)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            busy = last / (1 - rho * (1 - last))
+            fewer = (mean - servers * last) / (1 - last)
+            there = (1 - busy) * fewer + busy * (servers + rho / (1 - rho))
+        return np.where(rho < 1, busy, 1.0), np.where(rho < 1, there, np.inf)
 
 
 def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:

@@ -31,6 +31,7 @@ from perfplan.models.latency import exceeds, percentiles_s
 from perfplan.models.matching import match
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, erlang_c
+from perfplan.models.scalability import Crew
 from perfplan.models.slowdown import Stretched
 from perfplan.quantity import FloatArray, Fraction, Ratio, Seconds, Value
 from perfplan.record import field, hidden, record
@@ -341,14 +342,29 @@ class Station(MMc):
     sharing: bool = hidden(
         default=False
     )  # all who are there share the servers, instead of waiting for one: mean waits are then what it takes longer
+    contention: Fraction = hidden(default=0.0)  # of servers that are shared: how they hinder each other, see `Crew`
+    coherency: Fraction = hidden(default=0.0)
+
+    @property
+    def _crew(self) -> Crew:
+        return Crew(self.servers, self.contention, self.coherency)
+
+    @property
+    def utilization(self) -> Ratio:
+        """Load over what all servers do together; at 1 or more the queue never settles."""
+        return self.load / (self.servers if self._crew.independent else self._crew.full)
+
+    @functools.cached_property
+    def _settled(self) -> tuple[FloatArray, FloatArray]:
+        return self._crew.settled(self.load)
 
     @functools.cached_property
     def response(self) -> Distribution:
         """Wait and service as a distribution: of those who share, the stretched service."""
         if not self.sharing:
             return Series(parts=(self.wait, self.work))
-        middle = max(round(float(np.median(self.servers))), 1)
-        return Stretched(mean_s=super().mean_response_s, utilization=np.minimum(self.utilization, 1.0), servers=middle, shape=self.shape)
+        mean_s = self.service_s + self.mean_wait_s
+        return Stretched(mean_s=mean_s, utilization=np.minimum(self.utilization, 1.0), crew=self._crew.middle, shape=self.shape)
 
     @functools.cached_property
     def wait(self) -> Wait | QueueWait:
@@ -368,11 +384,15 @@ class Station(MMc):
     @property
     def prob_wait(self) -> FloatArray:
         """Probability that an arrival must wait."""
+        if not self._crew.independent:
+            return self._settled[0]
         return super().prob_wait if self.sharing else np.asarray(self.wait.probability)
 
     @property
     def mean_wait_s(self) -> Seconds:
         """Mean time in queue over all arrivals, inf where saturated."""
+        if not self._crew.independent:
+            return np.asarray((self._settled[1] / np.maximum(self.load, 1e-12) - 1) * self.service_s)
         return super().mean_wait_s if self.sharing else self.wait.mean_s
 
     def wait_quantile_s(self, p: Fraction) -> Seconds:

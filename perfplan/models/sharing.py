@@ -15,14 +15,16 @@ import numpy as np
 from scipy.special import gammainc, ndtr
 
 from perfplan.models.laws import Law
-from perfplan.models.queueing import MMc
-from perfplan.models.slowdown import excess, others_met
+from perfplan.models.scalability import Crew
+from perfplan.models.slowdown import excess, mean_longer, others_met
 from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds
 
 SIZES = np.linspace(-7, 7, 2001)  # of jobs, as normal variables
 
 
-def shared_response_quantile_s(p: Fraction, arrival_rps: float, service_s: float, servers: int) -> float:
+def shared_response_quantile_s(
+    p: Fraction, arrival_rps: float, service_s: float, servers: int, contention: Fraction = 0.0, coherency: Fraction = 0.0
+) -> float:
     """Percentile of the response of M/M/c processor sharing, exactly: the time to absorption of whoever arrives.
 
     >>> round(shared_response_quantile_s(0.95, 1e-9, 1.0, 1), 6)  # alone: ln 20
@@ -32,13 +34,13 @@ def shared_response_quantile_s(p: Fraction, arrival_rps: float, service_s: float
     from scipy.sparse import diags_array
     from scipy.sparse.linalg import expm_multiply
 
-    x, _ = others_met(arrival_rps * service_s, servers)
+    crew = Crew(servers, contention, coherency)
+    x, speed = others_met(arrival_rps * service_s, crew)
     most = x.size - 1
-    n = np.arange(most + 1)
-    share = np.minimum(1.0, servers / (n + 1)) / service_s
+    n, share = np.arange(most + 1), speed / service_s
     up = np.append(np.full(most, arrival_rps), 0.0)
     a: Any = diags_array([-(up + n * share + share), up[:-1], (n * share)[1:]], offsets=[0, -1, 1], format="csc")
-    t, step = 0.0, 4 * service_s / (1 - arrival_rps * service_s / servers)
+    t, step = 0.0, 4 * service_s / (1 - arrival_rps * service_s / float(crew.full))
     while (ahead := expm_multiply(a * step, x)).sum() > 1 - float(p):
         t, x = t + step, ahead
     return t + float(brentq(lambda s: float(expm_multiply(a * s, x).sum()) - (1 - float(p)), 0.0, step, xtol=1e-13 * step, rtol=1e-14))
@@ -57,20 +59,22 @@ class Sharing:
     arrival_rps: Rps
     service: Law
     servers: int
+    contention: Fraction = 0.0
+    coherency: Fraction = 0.0
 
     def __post_init__(self) -> None:
-        if not (rho := float(self._plain.utilization)) < 1:
+        if not (rho := float(self._load / self._crew.full)) < 1:
             raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
 
     @property
     def mean_slowdown(self) -> Ratio:
-        """Mean response over service, the same for jobs of every size."""
-        return float(self._plain.mean_response_s) / self.service.mean
+        """Mean response over service, the same for jobs of every size and whatever the law of the service."""
+        return 1 + mean_longer(float(self._load / self._crew.full), self._crew)
 
     @property
     def mean_response_s(self) -> Seconds:
-        """Mean response: that of M/M/c, whatever the law of the service."""
-        return float(self._plain.mean_response_s)
+        """Mean response."""
+        return self.mean_slowdown * self.service.mean
 
     def response_within(self, t_s: Seconds) -> float:
         """P(response <= *t_s*)."""
@@ -87,12 +91,16 @@ class Sharing:
         return float(brentq(lambda t: self.response_within(t) - float(p), 0.0, high, xtol=1e-12 * high))
 
     @property
-    def _plain(self) -> MMc:
-        return MMc(arrival_rps=self.arrival_rps, service_s=self.service.mean, servers=self.servers)
+    def _load(self) -> float:
+        return float(self.arrival_rps) * self.service.mean
+
+    @property
+    def _crew(self) -> Crew:
+        return Crew(self.servers, float(self.contention), float(self.coherency))
 
     @functools.cached_property
     def _sizes(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Sizes of jobs, their weights, and the gamma law of the time that each takes longer: shape and scale."""
         times, weights = self.service.quantile(ndtr(SIZES)), np.exp(-(SIZES**2) / 2)
         mean = self.service.mean
-        return (times, weights / weights.sum(), *excess(times, float(self.arrival_rps) * mean, self.servers, mean))
+        return (times, weights / weights.sum(), *excess(times, float(self.arrival_rps) * mean, self._crew, mean))

@@ -74,6 +74,8 @@ class Pool:
     copies: int = 1
     policy: str = "random"
     room: int = MOST_INSIDE  # that may wait in each queue; who finds it full is refused
+    contention: float = 0.0  # of servers that are shared: how they hinder each other, see `scalability.Crew`
+    coherency: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,8 @@ class _Queues(NamedTuple):
     first_queue: NDArray[np.int64]  # of each pool, up to in_use_since
     servers: NDArray[np.int64]
     room: NDArray[np.int64]
+    contention: FloatArray
+    coherency: FloatArray
     policy: NDArray[np.int64]
     turn: NDArray[np.int64]
     in_use: NDArray[np.int64]
@@ -255,7 +259,7 @@ class _Queues(NamedTuple):
         copies, servers = np.array([p.copies for p in pools]), np.array([p.servers for p in pools])
         queues, count = int(copies.sum()), len(pools)
         return cls(
-            np.cumsum([0, *copies]), servers, np.array([p.room for p in pools]), np.array([POLICIES.index(p.policy) for p in pools]),
+            np.cumsum([0, *copies]), servers, np.array([p.room for p in pools]), np.array([p.contention for p in pools]), np.array([p.coherency for p in pools]), np.array([POLICIES.index(p.policy) for p in pools]),
             _whole(count), _whole(count), np.zeros(count), np.repeat(np.arange(count), copies), np.repeat(servers, copies), _whole(queues),
             _whole(queues, ranks) - 1, _whole(queues, ranks) - 1, np.zeros(queues), np.zeros(queues), _whole(queues), np.full(queues, np.inf),
         )  # fmt: skip
@@ -384,7 +388,26 @@ def _events(  # one loop, as calls would be in its innermost part
     what, which, chance = code
     law_kind, law_first, law_second, table, table_start = times
     rates, top, step_s, between, customers, batch, shares, entry = coming
-    first_queue, servers, room, policy, turn, in_use, since, pool_of, idle, waiting, head, tail, progress, seen, inside, finish = desks
+    (
+        first_queue,
+        servers,
+        room,
+        contention,
+        coherency,
+        policy,
+        turn,
+        in_use,
+        since,
+        pool_of,
+        idle,
+        waiting,
+        head,
+        tail,
+        progress,
+        seen,
+        inside,
+        finish,
+    ) = desks
     place, journey, behind, start, parent, left, waited, queued, children, ended, refused, target, held, free, key, owner, ready = slots
     out_response, out_wait, out_start, out_journey = out
     pools, most, frees = servers.size, free.size, free.size
@@ -450,7 +473,9 @@ def _events(  # one loop, as calls would be in its innermost part
             inside[shared] -= 1
             in_use[p] -= 1
             if inside[shared] > 0:
-                finish[shared] = now + (target[head[shared, 0]] - target[slot]) * max(1.0, inside[shared] / servers[p])
+                n = min(inside[shared], servers[p])
+                slow = inside[shared] / n * (1 + (contention[p] + coherency[p] * n) * (n - 1))
+                finish[shared] = now + (target[head[shared, 0]] - target[slot]) * slow
             else:
                 finish[shared] = np.inf
         else:  # pop the heap
@@ -501,7 +526,8 @@ def _events(  # one loop, as calls would be in its innermost part
                             q += int(draws.random() * copies)
                         sharing = max(sharing, q)
                         if inside[q] > 0:
-                            progress[q] += (now - seen[q]) / max(1.0, inside[q] / servers[p])
+                            n = min(inside[q], servers[p])
+                            progress[q] += (now - seen[q]) / (inside[q] / n * (1 + (contention[p] + coherency[p] * n) * (n - 1)))
                         busy[p] += min(in_use[p], servers[p] * copies) * (now - since[p])
                         seen[q], since[p] = now, now
                         inside[q] += 1
@@ -515,7 +541,9 @@ def _events(  # one loop, as calls would be in its innermost part
                             head[q, 0] = slot
                         else:
                             behind[before] = slot
-                        finish[q] = now + (target[head[q, 0]] - progress[q]) * max(1.0, inside[q] / servers[p])
+                        n = min(inside[q], servers[p])
+                        slow = inside[q] / n * (1 + (contention[p] + coherency[p] * n) * (n - 1))
+                        finish[q] = now + (target[head[q, 0]] - progress[q]) * slow
                         break
                     k, i = now + spent, size
                     size += 1

@@ -1,6 +1,6 @@
 """Processor sharing as it is met in a plan: how much longer a job takes among others, and its response as a distribution.
 
-With n jobs on c cores each is served at rate min(1, c / n). Who needs x seconds of service meets others who come and go; in the clock of
+With n jobs on c cores each is served at rate min(1, c / n), or slower where the cores hinder each other (`Crew`). Who needs x seconds of service meets others who come and go; in the clock of
 its own service, their number is a birth and death process with rates lambda / v(n) up and n / s down, v(n) = min(1, c / (n + 1)), and
 real time passes at 1 / v(n). That gives the mean (x times the same slowdown for every size: insensitive to the law of the service) and
 the variance of its response exactly where services are exponential; the time beyond x is taken for a gamma law with these two moments,
@@ -26,6 +26,7 @@ import numpy as np
 from perfplan.models.birthdeath import BirthDeath
 from perfplan.models.distributions import RARE, Complex, Frequencies, last, pole
 from perfplan.models.queueing import MMc
+from perfplan.models.scalability import Crew
 from perfplan.quantity import FloatArray, Ratio, Seconds, Value
 from perfplan.record import field, record
 
@@ -43,28 +44,29 @@ MOST_SIZES = 200  # of jobs that are told apart
 SMEAR = 0.005, 0.02  # least and most that a size is smeared, relative: it stands for those up to halfway to the next
 
 
-def others_met(load: float, servers: int, negligible: float = NEGLIGIBLE) -> tuple[FloatArray, FloatArray]:
+def others_met(load: float, crew: Crew, negligible: float = NEGLIGIBLE) -> tuple[FloatArray, FloatArray]:
     """How many others a job meets when it comes, and the speed of each job with it among them."""
-    rho = load / servers
+    servers, rho = crew.count, load / float(crew.full)
     if not rho < 1:
         raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
     most = servers + int(negligible / -np.log(max(rho, 1e-13))) + int(6 * np.sqrt(servers)) + 8
-    met = BirthDeath.with_room(max(load, 1e-300), 1.0, servers, most).probabilities
-    return met, np.asarray(np.minimum(1.0, servers / (np.arange(most + 1) + 1)), dtype=float)
+    met = BirthDeath.at_speed(max(load, 1e-300), crew.speed(np.arange(1.0, servers + 1)), most).probabilities
+    there = np.arange(1.0, most + 2)
+    return met, np.asarray(crew.speed(np.minimum(there, servers)) / there)
 
 
-def slowdown(load: float, servers: int, sizes: FloatArray) -> tuple[float, FloatArray]:
+def slowdown(load: float, crew: Crew, sizes: FloatArray) -> tuple[float, FloatArray]:
     """Mean response over size, the same for every size, and the variance of the response at *sizes*, both in mean services.
 
-    *load* in erlang, below *servers*; shape of the variance: that of *sizes*.
+    *load* in erlang, below what all of *crew* do; shape of the variance: that of *sizes*.
 
-    >>> mean, variance = slowdown(0.5, 1, np.array([1.0]))  # Coffman, Muntz and Trotter, with r = 1 - rho:
+    >>> mean, variance = slowdown(0.5, Crew(1), np.array([1.0]))  # Coffman, Muntz and Trotter, with r = 1 - rho:
     >>> round(mean, 9), float(variance[0].round(6))  # 1 / r and 2 rho (r x - 1 + exp(-r x)) / r^4
     (2.0, 1.704491)
     """
     from scipy.linalg import eigh_tridiagonal
 
-    met, speed = others_met(load, servers)
+    met, speed = others_met(load, crew)
     n, time = np.arange(met.size), 1 / speed
     root = np.sqrt(met)
     between = np.sqrt(load * time[:-1] * n[1:])  # the generator, made symmetric: the process is reversible
@@ -77,13 +79,14 @@ def slowdown(load: float, servers: int, sizes: FloatArray) -> tuple[float, Float
     return float(met @ time), np.asarray(2 * both @ weight)
 
 
-def excess(times_s: FloatArray, load: float, servers: int, service_s: Seconds) -> tuple[FloatArray, FloatArray]:
+def excess(times_s: FloatArray, load: float, crew: Crew, service_s: Seconds) -> tuple[FloatArray, FloatArray]:
     """Shape and scale (s) of the gamma law of what jobs of *times_s* of service take longer, at *load* erlang."""
-    exact = float(MMc(arrival_rps=load, service_s=1.0, servers=servers).mean_response_s) - 1
-    used, solved = min(load / servers, BUSIEST), min(servers, MOST_SOLVED)
-    if servers > solved:
-        used = max(1 - (1 - used) * np.sqrt(servers / solved), 0.1)
-    mean, variance = slowdown(used * solved, solved, times_s / service_s)
+    used, solved = load / float(crew.full), _solved(crew)
+    exact = mean_longer(used, crew)
+    alike = min(used, BUSIEST)
+    if solved.count < crew.count:
+        alike = max(1 - (1 - alike) * np.sqrt(crew.count / solved.count), 0.1)
+    mean, variance = slowdown(alike * float(solved.full), solved, times_s / service_s)
     if exact < ALONE or mean - 1 < ALONE:
         return np.ones(times_s.shape), np.full(times_s.shape, 1e-300)
     longer = times_s * (mean - 1)
@@ -91,36 +94,44 @@ def excess(times_s: FloatArray, load: float, servers: int, service_s: Seconds) -
     return np.maximum(longer**2 / spread, 1e-12), spread / longer * (exact / (mean - 1))
 
 
+def _solved(crew: Crew) -> Crew:
+    """The crew that is solved in place of *crew*: a smaller one, where nothing but its size matters."""
+    return Crew(min(crew.count, MOST_SOLVED)) if crew.independent else crew
+
+
 @functools.lru_cache(maxsize=64)
-def _phases(servers: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _phases(crew: Crew) -> tuple[FloatArray, FloatArray, FloatArray]:
     """At utilizations 1 - FREE: weights and means of exponentials that fit M/M/c-PS's T / E T, shape (utilizations, phases), and their scv.
 
     Least squares on the log of the exact P(T > t) down to 3e-4; each fit starts from the one before, so that they change smoothly.
     """
-    solved = min(servers, MOST_SOLVED)
+    solved = _solved(crew)
     weights, means = np.empty((FREE.size, PHASES)), np.empty((FREE.size, PHASES))
     z = np.append(np.log(np.geomspace(0.05, 3.0, PHASES)), np.zeros(PHASES - 1))
     for i, free in enumerate(FREE):
-        alike = max(1 - free * np.sqrt(servers / solved), 1e-4)
-        z, weights[i], means[i] = _fitted(alike * solved, solved, z)
-        if solved < servers:  # the larger station slows fewer down
-            slower = _longer(alike, solved)
-            weights[i] *= _longer(1 - free, servers) / slower if slower > ALONE else 0.0
+        alike = max(1 - free * np.sqrt(crew.count / solved.count), 1e-4)
+        z, weights[i], means[i] = _fitted(alike * float(solved.full), solved, z)
+        if solved.count < crew.count:  # the larger station slows fewer down
+            slower = mean_longer(alike, solved)
+            weights[i] *= mean_longer(1 - free, crew) / slower if slower > ALONE else 0.0
             means[i, -1], weights[i, -1] = 1.0, 1 - weights[i, :-1].sum()
             means[i] /= weights[i] @ means[i]
     return weights, means, 2 * (weights * means**2).sum(axis=1) - 1
 
 
-def _longer(utilization: float, servers: int) -> float:
+def mean_longer(utilization: float, crew: Crew) -> float:
     """Mean response less the service, in services."""
-    return float(MMc(arrival_rps=utilization * servers, service_s=1.0, servers=servers).mean_response_s) - 1
+    load = utilization * float(crew.full)
+    if crew.independent:  # the same, for any number of servers
+        return float(MMc(arrival_rps=load, service_s=1.0, servers=crew.servers).mean_response_s) - 1
+    return float(crew.settled(load)[1]) / load - 1
 
 
-def _fitted(load: float, servers: int, start: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _fitted(load: float, crew: Crew, start: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Where the fit ended, weights and means."""
     from scipy.linalg import eigh_tridiagonal
 
-    met, share = others_met(load, servers, RARELY)
+    met, share = others_met(load, crew, RARELY)
     up, down = np.append(np.full(met.size - 1, load), 0.0), np.arange(met.size) * share
     log = np.concatenate([[0.0], np.cumsum(np.log(load) - np.log(down[1:]))])
     half = np.exp((log - log.max()) / 2)  # square root of the reversible measure
@@ -176,7 +187,7 @@ def _sizes(shape: Any) -> tuple[FloatArray, FloatArray]:
 
 
 @functools.lru_cache(maxsize=64)
-def _tables(shape: Any, servers: int) -> tuple[FloatArray, FloatArray, FloatArray, Complex]:
+def _tables(shape: Any, crew: Crew) -> tuple[FloatArray, FloatArray, FloatArray, Complex]:
     """At utilizations 1 - FREE, ascending in FREE: log of FREE, scv and reach of the response over its mean, and E exp(i v T / E T) on GRID."""
     sizes, weights = _sizes(shape)
     v = np.exp(GRID)
@@ -184,7 +195,7 @@ def _tables(shape: Any, servers: int) -> tuple[FloatArray, FloatArray, FloatArra
     scv, reach, phi = np.empty(FREE.size), np.empty(FREE.size), np.empty((FREE.size, GRID.size), dtype=complex)
     far = int(np.searchsorted(np.cumsum(weights), 0.9995).clip(max=sizes.size - 1))
     for i, free in enumerate(FREE):
-        form, scale = excess(sizes, (1 - free) * servers, servers, 1.0)
+        form, scale = excess(sizes, (1 - free) * float(crew.full), crew, 1.0)
         longer = form * scale
         mean = float(weights @ (sizes + longer))
         scv[i] = float(weights @ ((sizes + longer) ** 2 + form * scale**2)) / mean**2 - 1
@@ -198,14 +209,14 @@ def _tables(shape: Any, servers: int) -> tuple[FloatArray, FloatArray, FloatArra
 class Stretched:
     """The response of a processor-sharing station, M/G/c-PS, as a distribution.
 
-    >>> one = Stretched(mean_s=2.0, utilization=0.5, servers=1, shape=None)
+    >>> one = Stretched(mean_s=2.0, utilization=0.5, crew=Crew(1), shape=None)
     >>> round(float(one.variance) / (4 * 2.5 / 1.5), 1)  # M/M/1-PS: mean^2 (2 + rho) / (2 - rho)
     1.0
     """
 
     mean_s: Seconds = field("mean response")
     utilization: Ratio = field("utilization")
-    servers: int = field("cores")
+    crew: Any = field("cores")
     shape: Any = field("shape of the service time; None: exponential")
 
     @functools.cached_property
@@ -223,14 +234,14 @@ class Stretched:
     @functools.cached_property
     def _mixed(self) -> list[tuple[FloatArray, FloatArray]]:
         """Weight and mean (s) of each of the exponentials of M/M/c-PS."""
-        weights, means, _ = _phases(self.servers)
+        weights, means, _ = _phases(self.crew)
         mixed = np.array([self._of(w) for w in weights.T]), np.array([np.exp(self._of(np.log(m))) for m in means.T])
         scale = np.asarray(self.mean_s) / (mixed[0] * mixed[1]).sum(axis=0)
         return [(weight, mean * scale) for weight, mean in zip(*mixed, strict=True)]
 
     @functools.cached_property
     def variance(self) -> Value:
-        scv = _phases(self.servers)[2] if self.shape is None else _tables(self.shape, self.servers)[1]
+        scv = _phases(self.crew)[2] if self.shape is None else _tables(self.shape, self.crew)[1]
         return np.asarray(self._of(scv) * np.asarray(self.mean_s) ** 2)
 
     @property
@@ -241,7 +252,7 @@ class Stretched:
     def reach_s(self) -> Value:
         if self.shape is None:
             return np.asarray(np.max([np.where(w > RARE, m, 0.0) for w, m in self._mixed], axis=0))
-        return np.asarray(self._of(_tables(self.shape, self.servers)[2]) * np.asarray(self.mean_s))
+        return np.asarray(self._of(_tables(self.shape, self.crew)[2]) * np.asarray(self.mean_s))
 
     def characteristic(self, at: Frequencies) -> Complex:
         if self.shape is None:
@@ -250,7 +261,7 @@ class Stretched:
             for weight, mean in others:
                 whole += pole(at.u * last(mean, at.u), last(weight, at.u))
             return whole
-        phi = _tables(self.shape, self.servers)[3]
+        phi = _tables(self.shape, self.crew)[3]
         v = at.u * np.asarray(self.mean_s, dtype=at.u.dtype)[..., None]
         spot = np.clip((np.log(np.maximum(v, 1e-30)) - GRID[0]) / (GRID[1] - GRID[0]), 0, GRID.size - 1.01)
         column = spot.astype(np.intp)
