@@ -14,10 +14,11 @@ from typing import Any, cast
 import numpy as np
 
 from perfplan.models.capacity import first_month, month_quantile, nodes_needed
+from perfplan.models.scalability import Crew
 from perfplan.plan import MONTHS, Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, until, with_counts, worlds_in
 from perfplan.quantity import DAY, MONTH, FloatArray
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, Throughput, Users
+from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, Throughput, Tier, Users
 from perfplan.scenario.statement import Statement
 
 BOUGHT = {Service: ("instances",), Cache: ("instances",), Database: ("cores", "replicas", "connections"), Queue: ("workers",)}
@@ -250,7 +251,7 @@ def _within_limits(scenario: Scenario, rps: FloatArray, counts: dict[str, float]
 def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
     tier = scenario.tiers[one.tier]
     if one.field == "cores":
-        return next((float(s) for s in CORE_SIZES if s > one.count), one.count)
+        return _next_size(tier, one.count)
     if one.field == "replicas" and one.count <= 1:
         return one.count + 1
     steady, spare = steady_limit(scenario, one.tier, one.field), spares(scenario, one.tier, one.field)
@@ -259,6 +260,13 @@ def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
     if isinstance(tier, Database) and one.field == "connections":
         return min(wanted, float(tier.max_connections * (1 + tier.replicas)))
     return max(wanted, one.count + 1)
+
+
+def _next_size(tier: Tier, cores: float) -> float:
+    """The next larger node that does more work; *cores* where there is none."""
+    assert isinstance(tier, Database)
+    crew = Crew(cores, tier.contention, tier.coherency, tier.hyperthread_gain).middle
+    return next((float(s) for s in CORE_SIZES if s > cores and dataclasses.replace(crew, servers=float(s)).full > crew.full), cores)
 
 
 def _steps(made: Plan) -> list[tuple[str, float]]:
@@ -270,7 +278,7 @@ def _steps(made: Plan) -> list[tuple[str, float]]:
             continue  # idle at this load, and no promise is made for another one
         tier, count = made.scenario.tiers[one.tier], one.count
         if one.field == "cores":
-            larger = next((float(s) for s in CORE_SIZES if s > count), count)
+            larger = _next_size(tier, count)
         elif one.field == "connections":
             larger = min(count + max(4.0, round(count * 0.1)), float(tier.max_connections * (1 + tier.replicas)))  # type: ignore[union-attr]
         else:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.latency import percentiles_s
+from perfplan.models.scalability import Crew
 from perfplan.models.simulate import Arrivals, Free, Law, Maybe, Pool, Seize, Share, Spend, Step, percentiles
 from perfplan.plan import with_counts
-from perfplan.plan.paths import carry, edge_share, hit_ratios, shape_of, shares
+from perfplan.plan.paths import carry, crew_of, edge_share, hit_ratios, shape_of, shares
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
 from perfplan.scenario.rules import entry_of
@@ -101,16 +102,21 @@ def system(scenario: Scenario) -> tuple[dict[str, Pool], dict[str, tuple[float, 
     pools: dict[str, Pool] = {}
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Service):
-            pools[f"{name} threads"] = Pool(servers=_whole(tier.threads), copies=_whole(tier.instances))
+            pools[f"{name} threads"] = Pool(servers=_whole(tier.threads), copies=_whole(tier.instances), crew=_crew(tier))
         elif isinstance(tier, Cache):
             pools[f"{name} nodes"] = Pool(servers=1, copies=_whole(tier.instances))
         elif isinstance(tier, Database):
             pools[f"{name} connections"] = Pool(servers=_whole(tier.connections))
-            pools[f"{name} cores"] = Pool(servers=_whole(tier.cores))
+            pools[f"{name} cores"] = Pool(servers=_whole(tier.cores), crew=_crew(tier))
             if tier.replicas:
-                pools[f"{name} replicas"] = Pool(servers=_whole(tier.cores), copies=_whole(tier.replicas))
+                pools[f"{name} replicas"] = Pool(servers=_whole(tier.cores), copies=_whole(tier.replicas), crew=_crew(tier))
     hits = hit_ratios(scenario)
     return pools, {name: (float(np.median(j.share)), _journey(scenario, name, hits)) for name, j in scenario.journeys.items()}
+
+
+def _crew(tier: Service | Database) -> Crew | None:
+    crew = crew_of(tier)
+    return crew.middle if crew else None
 
 
 def _whole(value: Value) -> int:

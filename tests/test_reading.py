@@ -79,6 +79,12 @@ def test_worlds_are_the_same_for_the_same_seed_and_field(statement):
         ("journey: read", "journey: reed", "must name one of the journeys; got reed (read?)"),
         ("threads: 8,", "threads: 8, calls: {app: 1},", "calls run in a circle: app -> app"),
         ("threads: 8,", "threads: 8, discipline: ps,", "tiers.app.discipline: must be fcfs where io is blocking"),
+        ("threads: 8,", "threads: 8, contention: 5%,", "tiers.app.contention: is about cores that requests share; state discipline: ps"),
+        (
+            "cores: 4,",
+            "cores: 512, hyperthread_gain: 30%,",
+            "tiers.store.cores: must be at most 400 where cores hinder each other (hyperthread_gain); got 512",
+        ),
         ("connections: 20", "connections: 5000", "must be at most max_connections of all nodes, 400; got 5000"),
         ("growth: 1%/month to 3%/month", "peak_second: 1.2", "traffic.growth: must be stated where there is no history file"),
         ("peak_users: 900 to 1100, ", "", "peak_users with requests_per_user"),

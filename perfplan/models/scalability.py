@@ -1,7 +1,7 @@
 """The universal scalability law: X(n) = gamma n / (1 + alpha (n - 1) + beta n (n - 1)), fitted to measured throughputs.
 
 alpha is contention (what is done one after the other), beta coherency (what each must tell every other). beta = 0: Amdahl's law.
-Cores that hinder each other so are a `Crew`: two hyper-threads of a core that do 1.3 times the work of one are a contention of 0.54.
+Cores that hinder each other so are a `Crew`, and so are hyper-threads, of which the second on a core adds less than the first.
 
 References
 ----------
@@ -59,25 +59,34 @@ class Usl:
 
 @dataclass(frozen=True)
 class Crew:
-    """*servers* that hinder each other when they work at once; without contention and coherency, servers as in any textbook.
+    """*servers* that hinder each other when they work at once; by default they do not.
 
-    >>> float(Crew(servers=8, contention=0.05, coherency=0.002).full.round(3))  # cores' worth of work when all are busy
+    *hyperthread_gain*: half of them are second threads of a core, and each adds this share of what the first does; idle cores are
+    filled first.
+
+    >>> float(Crew(8, contention=0.05, coherency=0.002).full.round(3))  # the work of so many that do not hinder each other
     5.479
+    >>> crew = Crew(8, hyperthread_gain=0.3)
+    >>> crew.speed(np.array([4.0, 6.0, 8.0])).tolist()
+    [4.0, 4.6, 5.2]
     """
 
     servers: Count
     contention: Fraction = 0.0
     coherency: Fraction = 0.0
+    hyperthread_gain: Fraction = 1.0
 
     @property
     def independent(self) -> bool:
         """Whether they do not hinder each other."""
-        return not (np.any(self.contention) or np.any(self.coherency))
+        return not (np.any(self.contention) or np.any(self.coherency) or np.any(np.less(self.hyperthread_gain, 1)))
 
     def speed(self, busy: Count) -> FloatArray:
         """Work done with *busy* of them at work, in servers that work alone."""
         n = np.asarray(busy, dtype=float)
-        return np.asarray(n / (1 + self.contention * (n - 1) + self.coherency * n * (n - 1)))
+        cores = np.ceil(np.asarray(self.servers, dtype=float) / 2)
+        threads = np.minimum(n, cores) + np.maximum(n - cores, 0) * self.hyperthread_gain
+        return np.asarray(threads / (1 + self.contention * (n - 1) + self.coherency * n * (n - 1)))
 
     @property
     def count(self) -> int:
@@ -87,7 +96,8 @@ class Crew:
     @property
     def middle(self) -> Crew:
         """The same of whole servers, at the medians: one for all cells."""
-        return Crew(self.count, float(np.median(self.contention)), float(np.median(self.coherency)))
+        hindrances = (self.contention, self.coherency, self.hyperthread_gain)
+        return Crew(self.count, *(float(np.median(h)) for h in hindrances))
 
     @property
     def full(self) -> FloatArray:

@@ -342,21 +342,16 @@ class Station(MMc):
     sharing: bool = hidden(
         default=False
     )  # all who are there share the servers, instead of waiting for one: mean waits are then what it takes longer
-    contention: Fraction = hidden(default=0.0)  # of servers that are shared: how they hinder each other, see `Crew`
-    coherency: Fraction = hidden(default=0.0)
-
-    @property
-    def _crew(self) -> Crew:
-        return Crew(self.servers, self.contention, self.coherency)
+    crew: Any = hidden(default=None)  # servers that are shared and hinder each other; None: they do not
 
     @property
     def utilization(self) -> Ratio:
         """Load over what all servers do together; at 1 or more the queue never settles."""
-        return self.load / (self.servers if self._crew.independent else self._crew.full)
+        return self.load / (self.servers if self.crew is None else self.crew.full)
 
     @functools.cached_property
     def _settled(self) -> tuple[FloatArray, FloatArray]:
-        return self._crew.settled(self.load)
+        return cast(tuple[FloatArray, FloatArray], self.crew.settled(self.load))
 
     @functools.cached_property
     def response(self) -> Distribution:
@@ -364,7 +359,9 @@ class Station(MMc):
         if not self.sharing:
             return Series(parts=(self.wait, self.work))
         mean_s = self.service_s + self.mean_wait_s
-        return Stretched(mean_s=mean_s, utilization=np.minimum(self.utilization, 1.0), crew=self._crew.middle, shape=self.shape)
+        return Stretched(
+            mean_s=mean_s, utilization=np.minimum(self.utilization, 1.0), crew=(self.crew or Crew(self.servers)).middle, shape=self.shape
+        )
 
     @functools.cached_property
     def wait(self) -> Wait | QueueWait:
@@ -384,14 +381,14 @@ class Station(MMc):
     @property
     def prob_wait(self) -> FloatArray:
         """Probability that an arrival must wait."""
-        if not self._crew.independent:
+        if self.crew is not None:
             return self._settled[0]
         return super().prob_wait if self.sharing else np.asarray(self.wait.probability)
 
     @property
     def mean_wait_s(self) -> Seconds:
         """Mean time in queue over all arrivals, inf where saturated."""
-        if not self._crew.independent:
+        if self.crew is not None:
             return np.asarray((self._settled[1] / np.maximum(self.load, 1e-12) - 1) * self.service_s)
         return super().mean_wait_s if self.sharing else self.wait.mean_s
 

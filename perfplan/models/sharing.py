@@ -22,9 +22,7 @@ from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds
 SIZES = np.linspace(-7, 7, 2001)  # of jobs, as normal variables
 
 
-def shared_response_quantile_s(
-    p: Fraction, arrival_rps: float, service_s: float, servers: int, contention: Fraction = 0.0, coherency: Fraction = 0.0
-) -> float:
+def shared_response_quantile_s(p: Fraction, arrival_rps: float, service_s: float, servers: int, crew: Crew | None = None) -> float:
     """Percentile of the response of M/M/c processor sharing, exactly: the time to absorption of whoever arrives.
 
     >>> round(shared_response_quantile_s(0.95, 1e-9, 1.0, 1), 6)  # alone: ln 20
@@ -34,7 +32,7 @@ def shared_response_quantile_s(
     from scipy.sparse import diags_array
     from scipy.sparse.linalg import expm_multiply
 
-    crew = Crew(servers, contention, coherency)
+    crew = crew or Crew(servers)
     x, speed = others_met(arrival_rps * service_s, crew)
     most = x.size - 1
     n, share = np.arange(most + 1), speed / service_s
@@ -59,8 +57,7 @@ class Sharing:
     arrival_rps: Rps
     service: Law
     servers: int
-    contention: Fraction = 0.0
-    coherency: Fraction = 0.0
+    crew: Crew | None = None  # the servers, where they hinder each other
 
     def __post_init__(self) -> None:
         if not (rho := float(self._load / self._crew.full)) < 1:
@@ -96,7 +93,7 @@ class Sharing:
 
     @property
     def _crew(self) -> Crew:
-        return Crew(self.servers, float(self.contention), float(self.coherency))
+        return self.crew or Crew(self.servers)
 
     @functools.cached_property
     def _sizes(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

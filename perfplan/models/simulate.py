@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from perfplan.models.scalability import Crew
 from perfplan.quantity import FloatArray
 
 SPEND, SEIZE, FREE, SKIP, FORK, END, SHARE, MARK = range(8)
@@ -74,8 +75,7 @@ class Pool:
     copies: int = 1
     policy: str = "random"
     room: int = MOST_INSIDE  # that may wait in each queue; who finds it full is refused
-    contention: float = 0.0  # of servers that are shared: how they hinder each other, see `scalability.Crew`
-    coherency: float = 0.0
+    crew: Crew | None = None  # the servers, where they are shared and hinder each other
 
 
 @dataclass(frozen=True)
@@ -238,8 +238,8 @@ class _Queues(NamedTuple):
     first_queue: NDArray[np.int64]  # of each pool, up to in_use_since
     servers: NDArray[np.int64]
     room: NDArray[np.int64]
-    contention: FloatArray
-    coherency: FloatArray
+    speed: FloatArray  # of each pool in turn, of 0, 1 .. servers at work
+    first_speed: NDArray[np.int64]
     policy: NDArray[np.int64]
     turn: NDArray[np.int64]
     in_use: NDArray[np.int64]
@@ -258,8 +258,9 @@ class _Queues(NamedTuple):
     def of(cls, pools: Collection[Pool], ranks: int) -> _Queues:
         copies, servers = np.array([p.copies for p in pools]), np.array([p.servers for p in pools])
         queues, count = int(copies.sum()), len(pools)
+        speeds = [(p.crew or Crew(p.servers)).speed(np.arange(p.servers + 1.0)) for p in pools]
         return cls(
-            np.cumsum([0, *copies]), servers, np.array([p.room for p in pools]), np.array([p.contention for p in pools]), np.array([p.coherency for p in pools]), np.array([POLICIES.index(p.policy) for p in pools]),
+            np.cumsum([0, *copies]), servers, np.array([p.room for p in pools]), np.concatenate(speeds), np.cumsum([0, *(s.size for s in speeds)]), np.array([POLICIES.index(p.policy) for p in pools]),
             _whole(count), _whole(count), np.zeros(count), np.repeat(np.arange(count), copies), np.repeat(servers, copies), _whole(queues),
             _whole(queues, ranks) - 1, _whole(queues, ranks) - 1, np.zeros(queues), np.zeros(queues), _whole(queues), np.full(queues, np.inf),
         )  # fmt: skip
@@ -392,8 +393,8 @@ def _events(  # one loop, as calls would be in its innermost part
         first_queue,
         servers,
         room,
-        contention,
-        coherency,
+        speed,
+        first_speed,
         policy,
         turn,
         in_use,
@@ -473,8 +474,7 @@ def _events(  # one loop, as calls would be in its innermost part
             inside[shared] -= 1
             in_use[p] -= 1
             if inside[shared] > 0:
-                n = min(inside[shared], servers[p])
-                slow = inside[shared] / n * (1 + (contention[p] + coherency[p] * n) * (n - 1))
+                slow = inside[shared] / speed[first_speed[p] + min(inside[shared], servers[p])]
                 finish[shared] = now + (target[head[shared, 0]] - target[slot]) * slow
             else:
                 finish[shared] = np.inf
@@ -526,8 +526,7 @@ def _events(  # one loop, as calls would be in its innermost part
                             q += int(draws.random() * copies)
                         sharing = max(sharing, q)
                         if inside[q] > 0:
-                            n = min(inside[q], servers[p])
-                            progress[q] += (now - seen[q]) / (inside[q] / n * (1 + (contention[p] + coherency[p] * n) * (n - 1)))
+                            progress[q] += (now - seen[q]) * speed[first_speed[p] + min(inside[q], servers[p])] / inside[q]
                         busy[p] += min(in_use[p], servers[p] * copies) * (now - since[p])
                         seen[q], since[p] = now, now
                         inside[q] += 1
@@ -541,8 +540,7 @@ def _events(  # one loop, as calls would be in its innermost part
                             head[q, 0] = slot
                         else:
                             behind[before] = slot
-                        n = min(inside[q], servers[p])
-                        slow = inside[q] / n * (1 + (contention[p] + coherency[p] * n) * (n - 1))
+                        slow = inside[q] / speed[first_speed[p] + min(inside[q], servers[p])]
                         finish[q] = now + (target[head[q, 0]] - progress[q]) * slow
                         break
                     k, i = now + spent, size

@@ -15,6 +15,7 @@ import numpy as np
 from perfplan.models.arrays import remembered
 from perfplan.models.caching import items_in_memory, lru_hit_ratio, miss_rate
 from perfplan.models.distributions import Constant, Distribution, Exponential, Lognormal, Mixture, Series, Visits
+from perfplan.models.scalability import Crew
 from perfplan.models.service import Served, Shape, Station
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Cache, Database, Journey, Partner, Queue, Scenario, Service
@@ -141,7 +142,7 @@ def _response(
     held, scv = (tier.service_time_s, 1.0) if alone else _held(scenario, name, calls, responses, journey_rps, edge)
     one = stations[name, "instances"] = Station(
         arrival_rps=calls[name] / tier.instances, service_s=held, servers=tier.threads, shape=shape_of(tier) if alone else None, scv=scv,
-        sharing=shares(tier),
+        sharing=shares(tier), crew=crew_of(tier),
     )  # fmt: skip
     others = tuple(Visits(part=responses[called], times=visits) for called, visits in tier.calls.items())
     own: tuple[Distribution, ...] = (one.response,) if one.sharing else (one.wait, own_work(tier))
@@ -160,12 +161,21 @@ def shares(tier: Service | Database) -> bool:
     return tier.discipline == "ps"
 
 
+def crew_of(tier: Service | Database) -> Crew | None:
+    """The cores that requests to *tier* share, where they hinder each other."""
+    servers = tier.threads if isinstance(tier, Service) else tier.cores
+    crew = Crew(servers, tier.contention, tier.coherency, tier.hyperthread_gain)
+    return None if crew.independent or not shares(tier) else crew
+
+
 def _database(
     tier: Database, name: str, rps: Value, stations: dict[tuple[str, str], Station]
 ) -> tuple[Distribution, tuple[Distribution, ...]]:  # fmt: skip
     """Pool, then the primary or one of the replicas; replicas take all reads where there are any."""
     away, shape = tier.read_share if tier.replicas else 0.0, shape_of(tier)
-    node = functools.partial(Station, service_s=tier.service_time_s, servers=tier.cores, shape=shape, sharing=shares(tier))
+    node = functools.partial(
+        Station, service_s=tier.service_time_s, servers=tier.cores, shape=shape, sharing=shares(tier), crew=crew_of(tier)
+    )
     primary = stations[name, "cores"] = node(arrival_rps=miss_rate(rps, away))
     query = primary.response
     if tier.replicas:

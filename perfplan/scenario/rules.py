@@ -11,6 +11,7 @@ from perfplan.quantity import MONTH
 from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
 
 LONGEST_S = 36.5 * MONTH
+MOST_HINDERED = 400  # cores whose hindrance is solved
 Problem = tuple[str, str]  # path of the field, what is wrong
 
 
@@ -23,6 +24,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     yield from _partners(scenario)
     yield from _entries(scenario)
     yield from _laws(scenario)
+    yield from _crews(scenario)
     for name, objective in scenario.objectives.items():
         if objective.until_s > LONGEST_S:
             yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
@@ -106,6 +108,18 @@ def _laws(scenario: Scenario) -> Iterator[Problem]:
             yield f"tiers.{name}.service", "must be given one way: samples, or p50 with p99, or variation (with service_time)"
         elif law.p50_s is not None and law.p99_s <= law.p50_s:
             yield f"tiers.{name}.service.p99", f"must be more than its p50; got {law.p99_s * 1e3:g}ms against {law.p50_s * 1e3:g}ms"
+
+
+def _crews(scenario: Scenario) -> Iterator[Problem]:
+    for name, tier in scenario.tiers.items():
+        if not isinstance(tier, (Service, Database)):
+            continue
+        hinder = [f for f, none in (("hyperthread_gain", 1), ("contention", 0), ("coherency", 0)) if getattr(tier, f) != none]
+        servers, field = (tier.threads, "threads") if isinstance(tier, Service) else (tier.cores, "cores")
+        if hinder and tier.discipline != "ps":
+            yield f"tiers.{name}.{hinder[0]}", "is about cores that requests share; state discipline: ps, or leave it out"
+        elif hinder and servers > MOST_HINDERED:
+            yield f"tiers.{name}.{field}", f"must be at most {MOST_HINDERED} where cores hinder each other ({hinder[0]}); got {servers:g}"
 
 
 def _entries(scenario: Scenario) -> Iterator[Problem]:

@@ -60,9 +60,8 @@ def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str,
     tier = scenario.tiers[name]
     shape = station.shape
     if station.sharing:
-        why = "all who are there share its cores" + (
-            "" if shape is None else f"; service times vary {np.sqrt(shape.scv):.2g} times their mean"
-        )
+        why = "all who are there share its cores" + ("" if station.crew is None else ", which hinder each other")
+        why += "" if shape is None else f"; service times vary {np.sqrt(shape.scv):.2g} times their mean"
         return f"M/{'M' if shape is None else 'G'}/c processor sharing", why, f"within 3{NBSP}%"
     if isinstance(tier, Service) and tier.io == "blocking" and not waits_for_nobody(scenario, name):
         return (
