@@ -32,7 +32,7 @@ from perfplan.models.distributions import Exponential, Lognormal, Mixture
 from perfplan.models.forkjoin import ForkJoin
 from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s
 from perfplan.models.latency import percentiles_s
-from perfplan.models.matching import GIGc, match
+from perfplan.models.matching import GIGc
 from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
@@ -106,21 +106,6 @@ def _phases(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     return float(found()), "models.phase.MapPhC"
 
 
-def _third(law: dict[str, Any]) -> float | None:
-    """E X^3 of a law."""
-    mean, scv = law["mean"], law["scv"]
-    if law["law"] == "lognormal":
-        return float(mean**3 * (1 + scv) ** 3)
-    if law["law"] == "gamma":
-        return float(mean**3 * (1 + scv) * (1 + 2 * scv))
-    if law["law"] == "bounded_pareto":
-        a, low, high = law["alpha"], law["low"], law["high"]
-        return float(a * low**a / (1 - (low / high) ** a) * (high ** (3 - a) - low ** (3 - a)) / (3 - a))
-    if law["law"] == "weibull":
-        return float(law["scale"] ** 3 * math.gamma(1 + 3 / law["shape"]))
-    return None
-
-
 def _within(law: dict[str, Any]) -> Any:
     """P(X <= t) of a law."""
     mean, scv = law["mean"], law["scv"]
@@ -146,13 +131,10 @@ def _within(law: dict[str, Any]) -> Any:
 @functools.lru_cache(maxsize=64)
 def _gi_g_c_queue(text: str) -> GIGc | None:
     params = json.loads(text)
-    between, service = params["arrivals"]["interarrival"], params["service"]
-    if min(between["scv"], service["scv"]) <= 0:
-        return None
-    laws = [_phase_type(law) or match(law["mean"], law["scv"], _third(law)) for law in (between, service)]
-    queue = GIGc(laws[0], laws[1], params["servers"], _within(service))
+    between, service = (_of_times(json.dumps(law)) for law in (params["arrivals"]["interarrival"], params["service"]))
+    queue = GIGc(between, service, params["servers"])
     try:
-        _ = queue.matched
+        _ = queue.prob_wait
     except ValueError:
         return None
     return queue

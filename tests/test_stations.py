@@ -14,7 +14,7 @@ from scipy.stats import poisson
 
 from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
 from perfplan.models.general import MG1, DMc, MDc, priority_waits_s, quantile_of, tail_of
-from perfplan.models.matching import GIGc, match
+from perfplan.models.matching import match
 from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b
@@ -27,7 +27,7 @@ EXACT = 1e-8
 BARS = {  # family: rows that are answered, largest error
     "backlog_drain": (3, EXACT), "batch_m_1": (2, EXACT), "dmc": (5, EXACT), "erlang_a": (4, EXACT), "erlang_b_inverse": (1, EXACT), "jackson_open": (9, EXACT),
     "mdc": (20, EXACT), "mg1": (12, 1e-6), "mgc_ps": (15, 3e-2), "mgck": (16, 6e-2), "fork_join": (26, 5e-2), "load_balancing_mean_field": (2, EXACT), "mmc_ps": (12, EXACT), "mmck": (18, EXACT), "mmpp2_m_c": (4, EXACT), "mt_mc_transient": (36, 1e-5),
-    "gi_g_c": (48, 8e-2), "mva_closed": (14, EXACT), "mva_closed_multiclass": (6, EXACT), "mva_schweitzer": (5, EXACT), "order_statistics": (6, EXACT), "ph_ph_c": (70, EXACT),
+    "gi_g_c": (56, 4e-2), "mva_closed": (14, EXACT), "mva_closed_multiclass": (6, EXACT), "mva_schweitzer": (5, EXACT), "order_statistics": (6, EXACT), "ph_ph_c": (70, EXACT),
     "priority": (14, 8e-2), "usl_fit": (28, EXACT),
 }  # fmt: skip
 
@@ -233,14 +233,3 @@ def test_matched_laws_have_their_moments(mean, scv):
         )
         assert three.scv == pytest.approx(scv, rel=1e-6)
         assert 6 * three.start @ twice == pytest.approx(third, rel=1e-6)
-
-
-def test_matching_a_markovian_queue_changes_nothing_and_too_large_ones_are_refused():
-    exponential_cdf = lambda t: -np.expm1(-np.asarray(t))  # noqa: E731
-    queue = GIGc(PhaseType.exponential(1 / 3.2), PhaseType.exponential(1.0), 4, exponential_cdf)
-    known = MMc(arrival_rps=3.2, service_s=1.0, servers=4)
-    assert queue.mean_wait_s == pytest.approx(float(known.mean_wait_s), rel=1e-9)
-    for p in (0.5, 0.95, 0.99):
-        assert queue.response_quantile_s(p) == pytest.approx(float(known.response_quantile_s(p)), rel=2e-3)
-    with pytest.raises(ValueError, match="100 servers with 2 phases are 202 states; at most 40 are solved"):
-        _ = GIGc(match(1 / 95, 4.0), match(1.0, 4.0), 100, exponential_cdf).matched

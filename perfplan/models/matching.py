@@ -15,16 +15,22 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.models.fitting import fit_gaps, fit_service
+from perfplan.models.laws import Law, scaled
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
+from perfplan.models.queueing import erlang_c
+from perfplan.models.walk import GIG1
 from perfplan.quantity import FloatArray, Fraction
 
-LARGEST = 40  # busy-server states that a queue is still solved with
-GRID = 4000  # steps of the convolution of wait and service
+MOST_STATES = 100  # of the phases of busy servers, that a queue is solved with
+FEWEST_PHASES, MOST_PHASES = 3, 6  # of services and gaps that are fitted
+FEWEST_SOLVED = 4  # servers that can stand for more of them
+LEAST_SCV = 1 / 24  # of gaps; more regular ones have too many phases
+LEAST_USED = 0.05  # of a smaller queue that stands for a larger one
 
 
 def match(mean_s: float, scv: float, third: float | None = None) -> PhaseType:
@@ -71,52 +77,125 @@ def _three_moments(first: float, second: float, third: float) -> PhaseType | Non
 
 @dataclass(frozen=True, eq=False)
 class GIGc:
-    """A GI/G/c queue through its matched phase-type queue; *service_within* is P(service <= t) of the service's own law.
+    """A GI/G/c queue, first come first served, by the laws of the gaps *between* arrivals and of the *service*.
 
-    Raises `ValueError` where the matched queue is too large to solve, or has no steady state.
+    One server: exact, by the random walk of `GIG1`. Several: the queue of fitted phase-type laws, solved exactly, and the service's
+    own law for the response; beyond MOST_STATES at the same (1 - rho) sqrt(c). Utilization below 1 and laws that phases can stand for,
+    else `ValueError`.
+
+    >>> from perfplan.models.laws import exponential
+    >>> queue = GIGc(exponential(1 / 3.2), exponential(1.0), 4)  # M/M/4: Erlang's C is 0.5964
+    >>> round(queue.prob_wait, 4)
+    0.5964
     """
 
-    between: PhaseType
-    service: PhaseType
+    between: Law
+    service: Law
     servers: int
-    service_within: Callable[[FloatArray], FloatArray]
-
-    @functools.cached_property
-    def matched(self) -> MapPhC:
-        """The queue that is solved instead."""
-        states = math.comb(self.servers + self.service.start.size - 1, self.servers) * self.between.start.size
-        if states > LARGEST:
-            raise ValueError(
-                f"{self.servers} servers with {self.service.start.size} phases are {states} states; at most {LARGEST} are solved"
-            )
-        return MapPhC(MarkovianArrivals.renewal(self.between), self.service, self.servers)
 
     @property
     def prob_wait(self) -> float:
         """Probability that an arrival must wait."""
-        return self.matched.prob_wait
+        return self._likelier * self._alike.prob_wait
 
     @property
     def mean_wait_s(self) -> float:
         """Mean wait over all arrivals."""
-        return self.matched.mean_wait_s
+        return self._likelier * self._shorter * self._alike.mean_wait_s
 
     def wait_quantile_s(self, p: Fraction) -> float:
-        """Time within which a share *p* starts service."""
-        return self.matched.wait_quantile_s(p)
+        """Time within which a share *p* starts service; 0 for those who need not wait."""
+        if isinstance(self._alike, GIG1):
+            return float(self._alike.wait_quantile_s(p))
+        times, over = self._tail
+        return float(np.interp(-(1 - float(p)), -over, times)) if over[0] > 1 - float(p) else 0.0
 
     def response_quantile_s(self, p: Fraction) -> float:
-        """Time within which a share *p* is served: wait and service convolved on a grid."""
-        times, within = self._response
-        return float(np.interp(float(p), within, times))
+        """Time within which a share *p* is served."""
+        from scipy.optimize import brentq
+
+        if isinstance(self._alike, GIG1):
+            return float(self._alike.response_quantile_s(p))
+        times, over = self._tail
+        waited, share = (times[1:] + times[:-1]) / 2, -np.diff(over)
+
+        def within(t: float) -> float:
+            late = np.where(waited < t, self.service.within(np.maximum(t - waited, 0.0)), 0.0)
+            return float((1 - over[0]) * self.service.within(t) + share @ late)
+
+        high = float(times[-1] + self.service.quantile(1 - (1 - float(p)) / 4))
+        return float(brentq(lambda t: within(t) - float(p), 0.0, high, xtol=1e-10 * high))
 
     @functools.cached_property
-    def _response(self) -> tuple[FloatArray, FloatArray]:
-        end = 1.3 * (self.matched.wait_quantile_s(0.9995) + self.matched.response_quantile_s(0.9995))
-        times = np.linspace(0, end, GRID + 1)
-        wait = 1 - self.matched.waits_longer_than(end / GRID, GRID)
-        middle = np.asarray(self.service_within(times[:-1] + np.diff(times) / 2))
-        jumps = np.diff(wait, prepend=0.0)  # the first is the probability of no wait, the others lie within their steps
-        within = np.convolve(jumps[1:], middle)[:GRID]  # served by times[1:], having waited
-        exact = np.asarray(self.service_within(times))
-        return times, np.maximum.accumulate(jumps[0] * exact + np.concatenate([[0.0], within]))
+    def _tail(self) -> tuple[FloatArray, FloatArray]:
+        """Times, and P(wait > t) at them."""
+        assert isinstance(self._alike, MapPhC)
+        times, over = self._alike.wait_tail()
+        return times * self._shorter, over * self._likelier
+
+    @functools.cached_property
+    def _alike(self) -> MapPhC | GIG1:
+        """The queue that answers."""
+        if not self._used < 1:
+            raise ValueError(f"utilization must be below 1 for a steady state; got {self._used:g}")
+        if self.servers == 1:
+            return GIG1(self.between, self.service)
+        count, service = _stand_in(self.service, self.servers)
+        gap_s = self.service.mean / (_at_size(self._used, self.servers, count) * count)
+        between = self.between if count == self.servers else scaled(self.between, gap_s / self.between.mean)
+        return MapPhC(MarkovianArrivals.renewal(_gaps(between)), service, count)
+
+    @property
+    def _used(self) -> float:
+        return float(self.service.mean / self.between.mean / self.servers)
+
+    @functools.cached_property
+    def _likelier(self) -> float:
+        """How much likelier a wait is than in the queue that answers: as for exponential times."""
+        if isinstance(self._alike, GIG1) or (count := self._alike.servers) == self.servers:
+            return 1.0
+        c, alike = erlang_c(self._used * self.servers, self.servers), erlang_c(_at_size(self._used, self.servers, count) * count, count)
+        return float(c / alike)
+
+    @property
+    def _shorter(self) -> float:
+        """How much shorter waits are than in the queue that answers."""
+        return 1.0 if isinstance(self._alike, GIG1) else math.sqrt(self._alike.servers / self.servers)
+
+
+def _at_size(used: float, servers: int, count: int) -> float:
+    """The utilization at which *count* servers are as *servers* at *used*: the same (1 - rho) sqrt(c) (Halfin, Whitt)."""
+    return max(1 - (1 - used) * math.sqrt(servers / count), LEAST_USED)
+
+
+def _stand_in(law: Law, servers: int) -> tuple[int, PhaseType]:
+    """How many servers can be solved, and what stands for services of *law* there."""
+    scv = law.variance / law.mean**2
+    if _exponential(law):
+        return min(servers, MOST_STATES), PhaseType.exponential(law.mean)
+    least = max(math.ceil(1 / max(scv, 1e-9) - 1e-9), FEWEST_PHASES)
+    count = next((c for c in range(servers, 1, -1) if _states(c, least) <= MOST_STATES), 0)
+    if count < min(servers, FEWEST_SOLVED):
+        raise ValueError(f"{servers} servers with {least} phases are {_states(servers, least)} states; at most {MOST_STATES} are solved")
+    if least > MOST_PHASES:
+        return count, match(law.mean, scv)
+    return count, fit_service(law, count, max(n for n in range(least, MOST_PHASES + 1) if _states(count, n) <= MOST_STATES))
+
+
+def _states(servers: int, phases: int) -> int:
+    return math.comb(servers + phases - 1, servers)
+
+
+def _gaps(law: Law) -> PhaseType:
+    """What stands for gaps of *law*."""
+    scv = law.variance / law.mean**2
+    if _exponential(law):
+        return PhaseType.exponential(law.mean)
+    if scv < LEAST_SCV:
+        raise ValueError(f"gaps must vary by a squared coefficient of variation of {LEAST_SCV:.3g} or more; got {scv:.3g}")
+    return match(law.mean, scv) if scv < 1 / MOST_PHASES else fit_gaps(law, MOST_PHASES)
+
+
+def _exponential(law: Law) -> bool:
+    t = law.mean * np.geomspace(0.01, 10, 20)
+    return bool(np.allclose(law.within(t), -np.expm1(-t / law.mean), rtol=1e-9, atol=0))

@@ -7,7 +7,8 @@ vectors are geometric, pi_(c+k) = pi_c R^k. An arrival that finds k waiting wait
 
     P(W > t) = pi_c G(t) 1,    G'(t) = G S0 + R G S1,    G(0) = (I - R)^-1 (D1 1 (x) I) / lambda,
 
-S0 and S1 being the changes of the busy servers' phases without and with a completion.
+S0 and S1 being the changes of the busy servers' phases without and with a completion. D1 = E F of low rank (1 for a renewal process),
+so that R = (E (x) I) Z and G = (E (x) I) H, with H' = H S0 + Z (E (x) I) H S1 of that many rows only.
 
 Scalars only: each queue is a linear-algebra problem of its own. Sizes: (arrival phases) x (states of c servers) squared;
 a few hundred states are solved in a second.
@@ -114,6 +115,7 @@ def stationary(generator: Matrix) -> Matrix:
 
 
 LARGE = 400  # elements of a matrix equation that is still solved as one system
+FINEST, STEPS, MOST_STEPS = 1e-3, 100, 4000  # first step of a tail, in mean waits of those who wait; steps of a length; all of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,17 +142,17 @@ class MapPhC:
     def prob_wait(self) -> float:
         """Probability that an arrival must wait."""
         s = self._solved
-        return float(s.level @ s.start @ np.ones(s.start.shape[1]))
+        return float(s.left @ s.start @ np.ones(s.start.shape[1]))
 
     @functools.cached_property
     def mean_wait_s(self) -> float:
         """Mean wait over all arrivals."""
-        return float(self._solved.level @ self._integrals[0].sum(axis=1))
+        return float(self._solved.left @ self._integrals[0].sum(axis=1))
 
     @property
     def wait_second_moment(self) -> float:
         """Mean of the squared wait, s^2."""
-        return float(2 * self._solved.level @ self._integrals[1].sum(axis=1))
+        return float(2 * self._solved.left @ self._integrals[1].sum(axis=1))
 
     @property
     def mean_response_s(self) -> float:
@@ -173,16 +175,16 @@ class MapPhC:
 
     @functools.cached_property
     def _integrals(self) -> tuple[Matrix, Matrix]:
-        """H = int G dt and int H dt: H S0 + R H S1 = -G(0), and again with H."""
+        """I = int H dt and int I dt: I S0 + Z (E (x) I) I S1 = -H(0), and again with I."""
         s = self._solved
         rows, columns = s.start.shape
-        if rows * columns > LARGE:  # R diagonal: a system for each of its eigenvalues instead of one of rows x columns
-            values, vectors = np.linalg.eig(s.r)
+        if rows * columns > LARGE:  # diagonal: a system for each eigenvalue instead of one of rows x columns
+            values, vectors = np.linalg.eig(s.turn)
             systems = (s.silent + values[:, None, None] * s.completing).transpose(0, 2, 1)
             first = np.linalg.solve(systems, -np.linalg.solve(vectors, s.start)[..., None])
             second = np.linalg.solve(systems, -first)
             return (vectors @ first[..., 0]).real, (vectors @ second[..., 0]).real
-        system = np.kron(s.silent.T, np.eye(rows)) + np.kron(s.completing.T, s.r)
+        system = np.kron(s.silent.T, np.eye(rows)) + np.kron(s.completing.T, s.turn)
         once = np.linalg.solve(system, -s.start.ravel(order="F"))
         twice = np.linalg.solve(system, -once)
         return once.reshape(rows, columns, order="F"), twice.reshape(rows, columns, order="F")
@@ -194,25 +196,33 @@ class MapPhC:
         rows, columns = s.start.shape
         size, phases = rows * columns, self.service.start.size
         a = np.zeros((size + phases, size + phases))
-        a[:size, :size] = np.kron(s.silent.T, np.eye(rows)) + np.kron(s.completing.T, s.r)
-        over = np.kron(np.ones(columns), s.level)  # P(W > t) from vec G
+        a[:size, :size] = np.kron(s.silent.T, np.eye(rows)) + np.kron(s.completing.T, s.turn)
+        over = np.kron(np.ones(columns), s.left)  # P(W > t) from vec H
         a[size:, :size] = -np.outer(self.service.start, over @ a[:size, :size])  # whoever starts service
         a[size:, size:] = self.service.generator.T
         begin = np.concatenate([s.start.ravel(order="F"), (1 - self.prob_wait) * self.service.start])
         return a, begin, np.concatenate([over, np.ones(phases)])
 
-    def waits_longer_than(self, step_s: Seconds, count: int) -> FloatArray:
-        """P(wait > t) at 0, step, 2 steps, .. count steps."""
+    def wait_tail(self, least: Fraction = 1e-6) -> tuple[FloatArray, FloatArray]:
+        """Times from 0 on, and P(wait > t) at them, down to *least*: steps that double after every STEPS of them.
+
+        Each eigenvector of Z (E (x) I) goes its own way.
+        """
         from scipy.linalg import expm
 
-        a, x, total = self._chain
-        size = a.shape[0] - self.service.start.size
-        step, x = expm(a[:size, :size] * float(step_s)), x[:size]
-        found = np.empty(count + 1)
-        for i in range(count + 1):
-            found[i] = total[:size] @ x
-            x = step @ x
-        return found
+        s = self._solved
+        values, vectors = np.linalg.eig(s.turn)
+        rows = np.linalg.solve(vectors, s.start) * (s.left @ vectors)[:, None]
+        step_s = FINEST * (self.mean_wait_s / max(self.prob_wait, least) + float(self.service.mean_s) / self.servers)
+        turns = expm((s.silent + values[:, None, None] * s.completing) * step_s)
+        times, found = [0.0], [float(self.prob_wait)]
+        while found[-1] > least and len(times) < MOST_STEPS:
+            for _ in range(STEPS):
+                rows = (rows[:, None, :] @ turns)[:, 0, :]
+                times.append(times[-1] + float(step_s))
+                found.append(float(np.real(rows).sum()))
+            step_s, turns = 2 * step_s, turns @ turns
+        return np.array(times), np.minimum.accumulate(np.maximum(found, 0.0))
 
     def _quantile(self, p: float, *, of_response: bool) -> float:
         from scipy.linalg import expm
@@ -235,9 +245,9 @@ class MapPhC:
 
 @dataclass(frozen=True, eq=False)
 class _Solved:
-    level: Matrix  # pi_c
-    r: Matrix  # R
-    start: Matrix  # G(0)
+    left: Matrix  # pi_c (E (x) I)
+    turn: Matrix  # Z (E (x) I)
+    start: Matrix  # H(0)
     silent: Matrix  # S0 of c busy servers
     completing: Matrix  # S1
 
@@ -265,8 +275,19 @@ def _solve(arrivals: MarkovianArrivals, service: PhaseType, servers: int) -> _So
         mass += level.sum() if rate is not rates[0] else 0.0
     waiting = np.linalg.solve(np.eye(r.shape[0]) - r, np.ones(r.shape[0]))
     level = level / (mass + level @ waiting)
-    seen = np.kron(d1.sum(axis=1, keepdims=True), np.eye(silent.shape[0])) / float(arrivals.rate_rps)
-    return _Solved(level=level, r=r, start=np.linalg.solve(np.eye(r.shape[0]) - r, seen), silent=silent, completing=completing)
+    first, second = _factors(d1)
+    wide = np.kron(first, np.eye(silent.shape[0]))
+    turn = np.linalg.solve(-(here + r @ down).T, np.kron(second, np.eye(silent.shape[0])).T).T @ wide
+    seen = np.kron(second.sum(axis=1, keepdims=True), np.eye(silent.shape[0])) / float(arrivals.rate_rps)
+    start = np.linalg.solve(np.eye(turn.shape[0]) - turn, seen)
+    return _Solved(left=level @ wide, turn=turn, start=start, silent=silent, completing=completing)
+
+
+def _factors(d1: Matrix) -> tuple[Matrix, Matrix]:
+    """E and F with D1 = E F, of as few columns and rows as it has: each row of D1 is in proportion to F where all are."""
+    exits = d1.sum(axis=1, keepdims=True)
+    likely = d1[int(exits.argmax())][None, :] / exits.max()
+    return (exits, likely) if np.abs(exits @ likely - d1).max() <= 1e-14 * exits.max() else (d1, np.eye(d1.shape[0]))
 
 
 def busy_servers(service: PhaseType, servers: int) -> tuple[list[Matrix], list[Matrix], list[Matrix]]:

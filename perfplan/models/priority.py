@@ -153,7 +153,7 @@ def _kept_busy(rate: float, service: PhaseType, servers: int) -> _Delay:
 def _behind_all(rate: float, service: PhaseType, servers: int) -> _Delay:
     """Behind all customers, of *rate*."""
     solved = MapPhC(MarkovianArrivals.renewal(PhaseType.exponential(1 / rate)), service, servers)._solved
-    return _by_completions(solved.level, solved.r, solved.silent, solved.completing)
+    return _by_completions(solved.left, solved.turn, solved.silent, solved.completing)
 
 
 def _by_completions(found: FloatArray, r: FloatArray, silent: FloatArray, completing: FloatArray) -> _Delay:
