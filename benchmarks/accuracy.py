@@ -32,11 +32,11 @@ from perfplan.models.distributions import Exponential, Lognormal, Mixture
 from perfplan.models.forkjoin import ForkJoin
 from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s
 from perfplan.models.latency import percentiles_s
-from perfplan.models.matching import GIGc
 from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
 from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
+from perfplan.models.renewal import GIGc
 from perfplan.models.room import MGcK
 from perfplan.models.scalability import fit_usl
 from perfplan.models.sharing import Sharing, shared_response_quantile_s
@@ -150,7 +150,7 @@ def _gi_g_c(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
         "wait_quantile": lambda: queue.wait_quantile_s(metric["p"]),
         "response_quantile": lambda: queue.response_quantile_s(metric["p"]),
     }
-    return float(found[metric["name"]]()), "models.matching.GIGc"
+    return float(found[metric["name"]]()), "models.renewal.GIGc"
 
 
 def _heterogeneous(params: dict[str, Any], metric: dict[str, Any]) -> Answer:

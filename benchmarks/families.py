@@ -1,4 +1,4 @@
-"""The analytic answers for priorities, fork-joins, processor sharing and limited room against simulations of other cases.
+"""The analytic answers for renewal arrivals, priorities, fork-joins, processor sharing and limited room against simulations of other cases.
 
     python benchmarks/families.py [REQUESTS] [REPLICATIONS]
 
@@ -7,7 +7,9 @@ Seeds are fixed. The interval is that of the mean over replications (95 %, Stude
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import accuracy
@@ -19,6 +21,33 @@ def law(name: str, mean: float, scv: float) -> dict[str, Any]:
     """A law in the words of the tables."""
     p = (1 + np.sqrt((scv - 1) / (scv + 1))) / 2 if scv > 1 else 0.5
     return {"law": name, "mean": mean, "scv": scv, "k": round(1 / scv), "shape": 1 / scv, "probabilities": [p, 1 - p], "rates": [2 * p / mean, 2 * (1 - p) / mean]}  # fmt: skip
+
+
+def weibull(mean: float, shape: float) -> dict[str, Any]:
+    """A Weibull law."""
+    frozen = stats.weibull_min(shape, scale=mean / math.gamma(1 + 1 / shape))
+    return {"law": "weibull", "mean": mean, "scv": float(frozen.var()) / mean**2, "shape": shape, "scale": mean / math.gamma(1 + 1 / shape)}
+
+
+def pareto(mean: float, alpha: float, ratio: float) -> dict[str, Any]:
+    """A Pareto law whose largest time is *ratio* times its least."""
+    low = mean / float(stats.truncpareto(alpha, ratio).mean())
+    frozen = stats.truncpareto(alpha, ratio, scale=low)
+    return {"law": "bounded_pareto", "mean": mean, "scv": float(frozen.var()) / mean**2, "alpha": alpha, "low": low, "high": low * ratio}
+
+
+def renewal(
+    servers: int, rho: float, gaps: Callable[[float], dict[str, Any]], service: dict[str, Any]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A GI/G/c queue; *gaps*: their law by its mean."""
+    rate = rho * servers
+    arrivals = {"process": "renewal", "rate": rate, "interarrival": gaps(1 / rate)}
+    return {"family": "gi_g_c", "arrivals": arrivals, "servers": servers, "service": service}, WAITS
+
+
+def of(name: str, scv: float) -> Callable[[float], dict[str, Any]]:
+    """A law by its mean."""
+    return lambda mean: law(name, mean, scv)
 
 
 def poisson(rate: float) -> dict[str, Any]:
@@ -34,8 +63,24 @@ def classes(*rates: float) -> list[dict[str, Any]]:
 HIGH = [{"name": "wait_quantile", "class": "0", "p": p} for p in (0.95, 0.99)]
 LOW = [{"name": "mean_wait", "class": "1"}, *({"name": "wait_quantile", "class": "1", "p": p} for p in (0.95, 0.99))]
 RESPONSE = [{"name": "mean_response"}, *({"name": "response_quantile", "p": p} for p in (0.5, 0.95, 0.99))]
+WAITS = [{"name": "mean_wait"}, *({"name": f"{kind}_quantile", "p": p} for kind in ("wait", "response") for p in (0.95, 0.99))]
 LOSS = [{"name": "prob_block"}, *RESPONSE]
 CASES: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
+    renewal(1, 0.8, of("lognormal", 2), law("lognormal", 1.0, 4.0)),
+    renewal(1, 0.6, lambda mean: weibull(mean, 0.6), law("gamma", 1.0, 2.0)),
+    renewal(2, 0.7, of("lognormal", 4), law("exponential", 1.0, 1.0)),
+    renewal(2, 0.7, of("lognormal", 0.5), law("lognormal", 1.0, 0.5)),
+    renewal(2, 0.5, of("lognormal", 3), law("lognormal", 1.0, 0.25)),
+    renewal(3, 0.7, of("hyperexp2", 10), law("erlang", 1.0, 0.25)),
+    renewal(4, 0.8, lambda mean: pareto(mean, 1.5, 2000.0), law("lognormal", 1.0, 1.0)),
+    renewal(4, 0.95, of("erlang", 0.5), weibull(1.0, 1.75)),
+    renewal(5, 0.9, of("exponential", 1), law("lognormal", 1.0, 0.25)),
+    renewal(6, 0.85, of("exponential", 1), pareto(1.0, 1.5, 1000.0)),
+    renewal(8, 0.7, of("lognormal", 4), law("lognormal", 1.0, 4.0)),
+    renewal(10, 0.95, of("exponential", 1), law("lognormal", 1.0, 0.45)),
+    renewal(12, 0.9, of("erlang", 0.25), law("exponential", 1.0, 1.0)),
+    renewal(30, 0.9, lambda mean: weibull(mean, 0.75), law("lognormal", 1.0, 0.7)),
+    renewal(50, 0.95, of("lognormal", 1), law("lognormal", 1.0, 2.0)),
     ({"family": "priority", "preemption": "none", "servers": 2, "classes": classes(0.4, 0.6, 0.5), "service": law("gamma", 1.0, 2.0)}, [*HIGH, *LOW]),
     ({"family": "priority", "preemption": "none", "servers": 8, "classes": classes(4.0, 2.8), "service": law("lognormal", 1.0, 3.0)}, [*HIGH, *LOW]),
     ({"family": "priority", "preemption": "none", "servers": 1, "classes": classes(0.3, 0.5), "service": law("lognormal", 1.0, 2.0)}, [*HIGH, *LOW]),
@@ -65,7 +110,7 @@ def main() -> int:
             raise ValueError(f"the simulator does not know {params['family']}")
         runs = [accuracy.simulate(*system, requests, seed=seed) for seed in range(count)]
         service = params["service"]
-        print(f"{params['family']}: {service['law']} scv {service['scv']:g}, " + str({k: v for k, v in params.items() if k not in ("family", "service", "preemption", "servers_per_branch")}))  # fmt: skip
+        print(f"{params['family']}: {service['law']} scv {service['scv']:g}, " + str({k: v for k, v in params.items() if k not in ("family", "service", "preemption", "servers_per_branch")})[:150])  # fmt: skip
         for metric in metrics:
             seen = np.array(accuracy.observed(list(system[1]), runs, metric))
             half = float(stats.t.ppf(0.975, count - 1) * seen.std(ddof=1) / np.sqrt(count))

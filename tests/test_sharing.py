@@ -14,7 +14,6 @@ from perfplan.models.forkjoin import ForkJoin, fork_join_mean_s
 from perfplan.models.general import MG1, MDc, priority_waits_s
 from perfplan.models.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
 from perfplan.models.queueing import MMc, erlang_b
-from perfplan.models.residual import match_residual
 from perfplan.models.room import MGcK
 from perfplan.models.scalability import Crew
 from perfplan.models.service import Shape, Station
@@ -86,16 +85,6 @@ def test_a_full_station_serves_at_its_speed_under_any_load():
     assert MGcK(arrival_rps=9.0, service=laws.exponential(0.5), servers=4, capacity=12).prob_block == pytest.approx(
         exact.prob_block, rel=1e-3
     )
-
-
-@settings(deadline=None, max_examples=20)
-@given(scv=st.floats(1.05, 12.0), mean=st.floats(0.01, 10), servers=st.integers(1, 12))
-def test_a_matched_residual_keeps_mean_and_variation(scv, mean, servers):
-    found = match_residual(laws.lognormal(mean, scv), servers)
-    assert found.mean_s == pytest.approx(mean, rel=1e-6)
-    assert found.scv == pytest.approx(scv, rel=0.02)
-    assert found.start.sum() == pytest.approx(1.0)
-    assert found.start.min() >= 0
 
 
 @pytest.mark.parametrize("servers", [1, 4])

@@ -1,9 +1,7 @@
-"""GI/G/c by moment matching: phase-type times with the same first three moments (where they can have them), solved exactly.
+"""Phase-type laws with the moments of others.
 
-Hyperexponential with three moments where the squared coefficient of variation (scv) is above 1, with two (balanced means) where no
-such law has the third; a mixture of Erlangs of k - 1 and k phases below 1 (two moments). The wait is that of the matched queue,
-the response the wait plus the service time's own law. Against simulations (benchmarks/accuracy.py, family gi_g_c): mean wait
-within 3 %, percentiles within 7 %, for 1 to 8 servers and scv 0.25 to 4. Sizes: see `phase`; beyond a few dozen servers too large.
+Hyperexponential with three moments where the squared coefficient of variation (scv) is above 1, with two (balanced means) where no such
+law has the third; a mixture of Erlangs of k - 1 and k phases below 1 (two moments). What stands for more of a law is in `fitting`.
 
 References
 ----------
@@ -13,24 +11,11 @@ Stochastic Models, 2003, appendix B (mixtures of Erlangs).
 
 from __future__ import annotations
 
-import functools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.models.fitting import fit_gaps, fit_service
-from perfplan.models.laws import Law, scaled
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
-from perfplan.models.queueing import erlang_c
-from perfplan.models.walk import GIG1
-from perfplan.quantity import FloatArray, Fraction
-
-MOST_STATES = 100  # of the phases of busy servers, that a queue is solved with
-FEWEST_PHASES, MOST_PHASES = 3, 6  # of services and gaps that are fitted
-FEWEST_SOLVED = 4  # servers that can stand for more of them
-LEAST_SCV = 1 / 24  # of gaps; more regular ones have too many phases
-LEAST_USED = 0.05  # of a smaller queue that stands for a larger one
+from perfplan.models.phase import PhaseType
 
 
 def match(mean_s: float, scv: float, third: float | None = None) -> PhaseType:
@@ -73,129 +58,3 @@ def _three_moments(first: float, second: float, third: float) -> PhaseType | Non
     slow, fast = (a + math.sqrt(root)) / 2, (a - math.sqrt(root)) / 2
     p = (one - fast) / (slow - fast)
     return PhaseType.hyperexponential(np.array([p, 1 - p]), np.array([1 / slow, 1 / fast])) if 0 < p < 1 else None
-
-
-@dataclass(frozen=True, eq=False)
-class GIGc:
-    """A GI/G/c queue, first come first served, by the laws of the gaps *between* arrivals and of the *service*.
-
-    One server: exact, by the random walk of `GIG1`. Several: the queue of fitted phase-type laws, solved exactly, and the service's
-    own law for the response; beyond MOST_STATES at the same (1 - rho) sqrt(c). Utilization below 1 and laws that phases can stand for,
-    else `ValueError`.
-
-    >>> from perfplan.models.laws import exponential
-    >>> queue = GIGc(exponential(1 / 3.2), exponential(1.0), 4)  # M/M/4: Erlang's C is 0.5964
-    >>> round(queue.prob_wait, 4)
-    0.5964
-    """
-
-    between: Law
-    service: Law
-    servers: int
-
-    @property
-    def prob_wait(self) -> float:
-        """Probability that an arrival must wait."""
-        return self._likelier * self._alike.prob_wait
-
-    @property
-    def mean_wait_s(self) -> float:
-        """Mean wait over all arrivals."""
-        return self._likelier * self._shorter * self._alike.mean_wait_s
-
-    def wait_quantile_s(self, p: Fraction) -> float:
-        """Time within which a share *p* starts service; 0 for those who need not wait."""
-        if isinstance(self._alike, GIG1):
-            return float(self._alike.wait_quantile_s(p))
-        times, over = self._tail
-        return float(np.interp(-(1 - float(p)), -over, times)) if over[0] > 1 - float(p) else 0.0
-
-    def response_quantile_s(self, p: Fraction) -> float:
-        """Time within which a share *p* is served."""
-        from scipy.optimize import brentq
-
-        if isinstance(self._alike, GIG1):
-            return float(self._alike.response_quantile_s(p))
-        times, over = self._tail
-        waited, share = (times[1:] + times[:-1]) / 2, -np.diff(over)
-
-        def within(t: float) -> float:
-            late = np.where(waited < t, self.service.within(np.maximum(t - waited, 0.0)), 0.0)
-            return float((1 - over[0]) * self.service.within(t) + share @ late)
-
-        high = float(times[-1] + self.service.quantile(1 - (1 - float(p)) / 4))
-        return float(brentq(lambda t: within(t) - float(p), 0.0, high, xtol=1e-10 * high))
-
-    @functools.cached_property
-    def _tail(self) -> tuple[FloatArray, FloatArray]:
-        """Times, and P(wait > t) at them."""
-        assert isinstance(self._alike, MapPhC)
-        times, over = self._alike.wait_tail()
-        return times * self._shorter, over * self._likelier
-
-    @functools.cached_property
-    def _alike(self) -> MapPhC | GIG1:
-        """The queue that answers."""
-        if not self._used < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self._used:g}")
-        if self.servers == 1:
-            return GIG1(self.between, self.service)
-        count, service = _stand_in(self.service, self.servers)
-        gap_s = self.service.mean / (_at_size(self._used, self.servers, count) * count)
-        between = self.between if count == self.servers else scaled(self.between, gap_s / self.between.mean)
-        return MapPhC(MarkovianArrivals.renewal(_gaps(between)), service, count)
-
-    @property
-    def _used(self) -> float:
-        return float(self.service.mean / self.between.mean / self.servers)
-
-    @functools.cached_property
-    def _likelier(self) -> float:
-        """How much likelier a wait is than in the queue that answers: as for exponential times."""
-        if isinstance(self._alike, GIG1) or (count := self._alike.servers) == self.servers:
-            return 1.0
-        c, alike = erlang_c(self._used * self.servers, self.servers), erlang_c(_at_size(self._used, self.servers, count) * count, count)
-        return float(c / alike)
-
-    @property
-    def _shorter(self) -> float:
-        """How much shorter waits are than in the queue that answers."""
-        return 1.0 if isinstance(self._alike, GIG1) else math.sqrt(self._alike.servers / self.servers)
-
-
-def _at_size(used: float, servers: int, count: int) -> float:
-    """The utilization at which *count* servers are as *servers* at *used*: the same (1 - rho) sqrt(c) (Halfin, Whitt)."""
-    return max(1 - (1 - used) * math.sqrt(servers / count), LEAST_USED)
-
-
-def _stand_in(law: Law, servers: int) -> tuple[int, PhaseType]:
-    """How many servers can be solved, and what stands for services of *law* there."""
-    scv = law.variance / law.mean**2
-    if _exponential(law):
-        return min(servers, MOST_STATES), PhaseType.exponential(law.mean)
-    least = max(math.ceil(1 / max(scv, 1e-9) - 1e-9), FEWEST_PHASES)
-    count = next((c for c in range(servers, 1, -1) if _states(c, least) <= MOST_STATES), 0)
-    if count < min(servers, FEWEST_SOLVED):
-        raise ValueError(f"{servers} servers with {least} phases are {_states(servers, least)} states; at most {MOST_STATES} are solved")
-    if least > MOST_PHASES:
-        return count, match(law.mean, scv)
-    return count, fit_service(law, count, max(n for n in range(least, MOST_PHASES + 1) if _states(count, n) <= MOST_STATES))
-
-
-def _states(servers: int, phases: int) -> int:
-    return math.comb(servers + phases - 1, servers)
-
-
-def _gaps(law: Law) -> PhaseType:
-    """What stands for gaps of *law*."""
-    scv = law.variance / law.mean**2
-    if _exponential(law):
-        return PhaseType.exponential(law.mean)
-    if scv < LEAST_SCV:
-        raise ValueError(f"gaps must vary by a squared coefficient of variation of {LEAST_SCV:.3g} or more; got {scv:.3g}")
-    return match(law.mean, scv) if scv < 1 / MOST_PHASES else fit_gaps(law, MOST_PHASES)
-
-
-def _exponential(law: Law) -> bool:
-    t = law.mean * np.geomspace(0.01, 10, 20)
-    return bool(np.allclose(law.within(t), -np.expm1(-t / law.mean), rtol=1e-9, atol=0))

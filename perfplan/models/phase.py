@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -290,12 +291,21 @@ def _factors(d1: Matrix) -> tuple[Matrix, Matrix]:
     return (exits, likely) if np.abs(exits @ likely - d1).max() <= 1e-14 * exits.max() else (d1, np.eye(d1.shape[0]))
 
 
+def states(servers: int, phases: int) -> int:
+    """In how many ways busy *servers* can be spread over *phases*.
+
+    >>> states(8, 3)
+    45
+    """
+    return math.comb(servers + phases - 1, servers)
+
+
 def busy_servers(service: PhaseType, servers: int) -> tuple[list[Matrix], list[Matrix], list[Matrix]]:
     """How many of n busy servers are in each phase, as changes within n = 0 .. c, from n to n - 1, and from n to n + 1."""
-    states = [_states(service.start.size, n) for n in range(servers + 1)]
-    inner = [_inner(service, states[n]) for n in range(servers + 1)]
-    leaving = [_leaving(service, states[n], states[n - 1]) for n in range(1, servers + 1)]
-    entering = [_entering(service, states[n], states[n + 1]) for n in range(servers)]
+    ways = [_states(service.start.size, n) for n in range(servers + 1)]
+    inner = [_inner(service, ways[n]) for n in range(servers + 1)]
+    leaving = [_leaving(service, ways[n], ways[n - 1]) for n in range(1, servers + 1)]
+    entering = [_entering(service, ways[n], ways[n + 1]) for n in range(servers)]
     return inner, leaving, entering
 
 

@@ -7,10 +7,10 @@ higher customer and of all higher ones that come by then,
     E exp(-s W | W > 0) = d(s + a (1 - g(s))),   g(s) = b((s + a (1 - g(s))) / c),    a the rate of all higher classes.
 
 d is that of Tijms, van Hoorn and Federgruen (see `service`) with the load of this class and those above: exact for one server and for
-exponential services. Behind several servers and services that vary more than exponential ones it is that of a QBD with the same residual
-services (`residual.match_residual`) whose servers are kept busy by the classes below. Preempted (resumed later), exponential services:
+exponential services. Behind several servers, where few phases can stand for a service, it is that of a QBD with the same residual services
+(`fitting.fit_service`) whose servers are kept busy by the classes below. Preempted (resumed later), exponential services:
 customers ahead are a birth and death process, and one is served while fewer than c are ahead; exact. Against simulations
-(benchmarks/accuracy.py, family priority; benchmarks/families.py): within 8 %.
+(benchmarks/accuracy.py, family priority; benchmarks/families.py): within 4 %.
 
 References
 ----------
@@ -30,16 +30,16 @@ import numpy as np
 from scipy.special import ndtr
 
 from perfplan.models.birthdeath import BirthDeath
+from perfplan.models.fitting import fit_service, most_phases
 from perfplan.models.general import Transform, quantile_of
 from perfplan.models.laws import Law
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType, busy_servers, rate_matrix, stationary
+from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType, busy_servers, rate_matrix, states, stationary
 from perfplan.models.queueing import MMc
-from perfplan.models.residual import match_residual
 from perfplan.models.service import NORMAL, NORMAL_WEIGHTS, QueueWait, Shape
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
 
 ROUNDS = 400  # of the fixed point of a busy period's transform; its error shrinks by the higher classes' utilization each time
-MOST_SOLVED = 12  # servers of a station that is solved by its phases
+MOST_SOLVED = 45  # states of busy servers, of a station that is solved by its phases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,9 @@ class Priority:
     @functools.cached_property
     def prob_wait(self) -> float:
         """Probability that a customer, of any class, must wait."""
-        return float(np.asarray(QueueWait.of(self._plain, self._shape).probability))
+        if not sum(self.arrivals_rps):
+            return 0.0
+        return self._together.prob_wait if self._stand_in else float(np.asarray(QueueWait.of(self._plain, self._shape).probability))
 
     def mean_wait_s(self, of_class: int) -> Seconds:
         """Mean wait of all customers of a class."""
@@ -112,11 +114,24 @@ class Priority:
     @functools.cached_property
     def _delays(self) -> list[_Delay]:
         count = len(self.arrivals_rps)
-        if self.servers == 1 or self.servers > MOST_SOLVED or self.service.variance <= self.service.mean**2 * (1 + 1e-6):
+        if self._stand_in is None:
             return [self._by_residuals(self._used(k + 1)) for k in range(count)]
-        service = match_residual(self.service, self.servers)
-        kept_busy = [_kept_busy(float(sum(self.arrivals_rps[: k + 1])), service, self.servers) for k in range(count - 1)]
-        return [*kept_busy, _behind_all(float(sum(self.arrivals_rps)), service, self.servers)]
+        kept_busy = [_kept_busy(float(sum(self.arrivals_rps[: k + 1])), self._stand_in, self.servers) for k in range(count - 1)]
+        solved = self._together._solved
+        return [*kept_busy, _by_completions(solved.left, solved.turn, solved.silent, solved.completing)]
+
+    @functools.cached_property
+    def _stand_in(self) -> PhaseType | None:
+        """What is solved for services behind several servers."""
+        phases = most_phases(self.service, lambda n: states(self.servers, n) <= MOST_SOLVED) if self.servers > 1 else None
+        return fit_service(self.service, self.servers, phases) if phases else None
+
+    @property
+    def _together(self) -> MapPhC:
+        """All classes as one."""
+        assert self._stand_in is not None
+        rate = float(sum(self.arrivals_rps))
+        return MapPhC(MarkovianArrivals.renewal(PhaseType.exponential(1 / rate)), self._stand_in, self.servers)
 
     def _by_residuals(self, used: float) -> _Delay:
         """(1 - sigma) R_c(s) / (1 - sigma b_e(s / c)), sigma the utilization by this class and those above."""
@@ -148,12 +163,6 @@ def _kept_busy(rate: float, service: PhaseType, servers: int) -> _Delay:
     r = rate_matrix(rate * eye, silent - rate * eye, completing)
     found = stationary(silent - rate * eye + completing + r @ completing)
     return _by_completions(found, r, silent, completing)
-
-
-def _behind_all(rate: float, service: PhaseType, servers: int) -> _Delay:
-    """Behind all customers, of *rate*."""
-    solved = MapPhC(MarkovianArrivals.renewal(PhaseType.exponential(1 / rate)), service, servers)._solved
-    return _by_completions(solved.left, solved.turn, solved.silent, solved.completing)
 
 
 def _by_completions(found: FloatArray, r: FloatArray, silent: FloatArray, completing: FloatArray) -> _Delay:
