@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfplan.models import laws
+from perfplan.models.arrays import each
 from perfplan.models.fitting import fit_gaps, fit_service
 from perfplan.models.general import MG1, DMc
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
@@ -132,3 +133,22 @@ def test_a_stand_in_keeps_mean_and_variation_and_is_a_law(scv, mean, servers):
         assert found.start.sum() == pytest.approx(1.0)
         assert found.start.min() >= 0
         assert (np.diag(found.generator) < 0).all()
+
+
+def test_models_of_one_cell_answer_for_worlds_and_months_and_saturate():
+    rates, servers = np.array([[1.2], [2.7], [3.0]]), np.array([3.0, 4.0])
+    asked = []
+
+    def p99_s(rate, count):
+        asked.append((rate, count))
+        return GIGc(laws.exponential(1 / rate), laws.exponential(1.0), int(count)).response_quantile_s(0.99)
+
+    found = each(p99_s, rates, servers)
+    known = MMc(arrival_rps=rates, service_s=1.0, servers=servers).response_quantile_s(0.99)
+    assert found.shape == (3, 2)
+    assert np.isinf(found[2, 0])
+    assert found == pytest.approx(known, rel=1e-3)
+    each(p99_s, np.full((5, 4), 2.0), 3.0)
+    assert len(asked) == 6 + 1  # the same cell is asked once
+    with pytest.raises(ValueError, match="gaps must vary"):  # what is wrong with a law is no saturation
+        each(lambda gap: GIGc(laws.constant(gap), laws.exponential(1.0), 8).prob_wait, np.array([0.2]))

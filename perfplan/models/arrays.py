@@ -1,4 +1,4 @@
-"""Small helpers for arrays of worlds x months."""
+"""Small helpers for arrays of worlds x months, and for models of one cell that are asked for many."""
 
 from __future__ import annotations
 
@@ -17,6 +17,39 @@ def count_up(value: Value) -> FloatArray:
     (array(3.), array(4.))
     """
     return np.asarray(np.ceil(np.asarray(value, dtype=float) - 1e-9))
+
+
+class Saturated(ValueError):
+    """There is no steady state: servers would have to be busy all the time, or longer."""
+
+
+def check_steady(utilization: float) -> None:
+    """Raise `Saturated` unless *utilization* is below 1."""
+    if not utilization < 1:
+        raise Saturated(f"utilization must be below 1 for a steady state; got {utilization:g}")
+
+
+def each(question: Callable[..., float], *arguments: Value) -> FloatArray:
+    """*question*, of numbers, for every cell of *arguments*, broadcast: such as worlds x months; inf where it is `Saturated`.
+
+    Cells of the same numbers are asked once; models that solve a queue take milliseconds to seconds a cell.
+
+    >>> from perfplan.models.forkjoin import ForkJoin
+    >>> from perfplan.models.laws import exponential
+    >>> def p95_s(rate, branches):
+    ...     return ForkJoin(arrival_rps=rate, service=exponential(1.0), branches=int(branches), needed=int(branches)).response_quantile_s(0.95)
+    >>> each(p95_s, np.array([[0.5], [1.0]]), np.array([1.0, 2.0])).round(1).tolist()
+    [[6.0, 7.3], [inf, inf]]
+    """
+    cells = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in arguments))
+    rows, place = np.unique(np.stack([cell.ravel() for cell in cells], axis=1), axis=0, return_inverse=True)
+    found = np.empty(rows.shape[0])
+    for i, row in enumerate(rows):
+        try:
+            found[i] = question(*row.tolist())
+        except Saturated:
+            found[i] = np.inf
+    return np.asarray(found[place.ravel()].reshape(cells[0].shape))
 
 
 def remembered(function: Callable[..., FloatArray], size: int = 64) -> Callable[..., FloatArray]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtrc, ndtr, ndtri
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.general import MG1, tail_of
 from perfplan.models.laws import Law
 from perfplan.quantity import Count, FloatArray, Fraction, Rps, Seconds
@@ -48,8 +49,7 @@ class ForkJoin:
     needed: int
 
     def __post_init__(self) -> None:
-        if not self._branch.utilization < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self._branch.utilization:g}")
+        check_steady(self._branch.utilization)
         if not 1 <= self.needed <= self.branches:
             raise ValueError(f"of {self.branches} branches 1 to {self.branches} can be waited for; got {self.needed}")
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.queueing import erlang_c
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
 
@@ -59,6 +60,9 @@ class MG1:
     service: Transform
     service_s: Seconds
     scv: float
+
+    def __post_init__(self) -> None:
+        check_steady(self.utilization)
 
     @property
     def utilization(self) -> float:
@@ -101,8 +105,7 @@ class MDc:
         """Stationary probabilities of the number in the system, cut off where they no longer count."""
         load, c = self.arrival_rps * self.service_s, self.servers
         rho = load / c
-        if rho >= 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
+        check_steady(rho)
         most = c + int(45 / (2 * (1 - rho))) + int(12 * math.sqrt(load)) + 20
         j = np.arange(most + 1)
         arrive = np.exp(j * math.log(load) - load - gammaln(j + 1))
@@ -162,8 +165,7 @@ class DMc:
         from scipy.optimize import brentq
 
         rate = self.servers * self.gap_s / self.service_s
-        if rate <= 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {1 / rate:g}")
+        check_steady(1 / rate)
         return float(
             brentq(lambda s: s - math.exp(-rate * (1 - s)), 0.0, 1 - 1e-12 if rate < 1 + 1e-6 else 1 / rate, xtol=1e-16, rtol=1e-15)
         )

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.general import MG1, quantile_of, tail_of
 from perfplan.models.laws import Law
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds, Value
@@ -83,8 +84,7 @@ class SetUp:
     set_up: Law
 
     def __post_init__(self) -> None:
-        if not self._warm.utilization < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self._warm.utilization:g}")
+        check_steady(self._warm.utilization)
 
     @functools.cached_property
     def _warm(self) -> MG1:

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from perfplan.models.arrays import check_steady
 from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds
 
 Matrix = NDArray[Any]
@@ -170,8 +171,7 @@ class MapPhC:
 
     @functools.cached_property
     def _solved(self) -> _Solved:
-        if self.utilization >= 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self.utilization:g}")
+        check_steady(float(self.utilization))
         return _solve(self.arrivals, self.service, self.servers)
 
     @functools.cached_property

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.birthdeath import BirthDeath
 from perfplan.models.fitting import fit_service, most_phases
 from perfplan.models.general import Transform, quantile_of
@@ -57,8 +58,7 @@ class Priority:
     servers: int
 
     def __post_init__(self) -> None:
-        if not self._used(len(self.arrivals_rps)) < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self._used(len(self.arrivals_rps)):g}")
+        check_steady(self._used(len(self.arrivals_rps)))
 
     @functools.cached_property
     def prob_wait(self) -> float:
@@ -195,8 +195,7 @@ def preempted_response_quantile_s(p: Fraction, above_rps: Rps, arrival_rps: Rps,
     from scipy.sparse.linalg import expm_multiply
 
     used = (float(above_rps) + float(arrival_rps)) * float(service_s) / servers
-    if not used < 1:
-        raise ValueError(f"utilization must be below 1 for a steady state; got {used:g}")
+    check_steady(used)
     most = servers + int(40 / -math.log(max(used, 1e-15))) + int(8 * math.sqrt(servers)) + 20
     x = BirthDeath.with_room(float(above_rps) + float(arrival_rps), service_s, servers, most).probabilities
     ahead = np.arange(most + 1)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.fitting import FEWEST, MOST, fit_gaps, fit_service, most_phases
 from perfplan.models.laws import Law, scaled
 from perfplan.models.matching import match
@@ -92,8 +93,7 @@ class GIGc:
     @functools.cached_property
     def _alike(self) -> MapPhC | GIG1:
         """The queue that answers."""
-        if not self._used < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self._used:g}")
+        check_steady(self._used)
         if self.servers == 1:
             return GIG1(self.between, self.service)
         count, service = _stand_in(self.service, self.servers)

@@ -26,7 +26,7 @@ from perfplan.models.phase import PhaseType, busy_servers, states
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
 
 GRID, COARSER = 8192, 16  # steps of the convolution of wait and service; of them to one at which a chain of phases is asked
-MOST_SOLVED = 100_000  # square of the states of busy servers, times the capacity, of a station that is still solved by its phases
+MOST_SOLVED = 140_000  # square of the states of busy servers, times the capacity, of a station that is still solved by its phases
 
 
 @dataclass(frozen=True, kw_only=True)

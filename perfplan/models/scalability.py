@@ -65,7 +65,7 @@ class Crew:
     filled first.
 
     >>> float(Crew(8, contention=0.05, coherency=0.002).full.round(3))  # the work of so many that do not hinder each other
-    5.479
+    5.472
     >>> crew = Crew(8, hyperthread_gain=0.3)
     >>> crew.speed(np.array([4.0, 6.0, 8.0])).tolist()
     [4.0, 4.6, 5.2]

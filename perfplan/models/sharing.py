@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammainc, ndtr
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.laws import Law
 from perfplan.models.scalability import Crew
 from perfplan.models.slowdown import excess, mean_longer, others_met
@@ -60,8 +61,7 @@ class Sharing:
     crew: Crew | None = None  # the servers, where they hinder each other
 
     def __post_init__(self) -> None:
-        if not (rho := float(self._load / self._crew.full)) < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
+        check_steady(float(self._load / self._crew.full))
 
     @property
     def mean_slowdown(self) -> Ratio:

@@ -23,6 +23,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.birthdeath import BirthDeath
 from perfplan.models.distributions import RARE, Complex, Frequencies, last, pole
 from perfplan.models.queueing import MMc
@@ -47,8 +48,7 @@ SMEAR = 0.005, 0.02  # least and most that a size is smeared, relative: it stand
 def others_met(load: float, crew: Crew, negligible: float = NEGLIGIBLE) -> tuple[FloatArray, FloatArray]:
     """How many others a job meets when it comes, and the speed of each job with it among them."""
     servers, rho = crew.count, load / float(crew.full)
-    if not rho < 1:
-        raise ValueError(f"utilization must be below 1 for a steady state; got {rho:g}")
+    check_steady(rho)
     most = servers + int(negligible / -np.log(max(rho, 1e-13))) + int(6 * np.sqrt(servers)) + 8
     met = BirthDeath.at_speed(max(load, 1e-300), crew.speed(np.arange(1.0, servers + 1)), most).probabilities
     there = np.arange(1.0, most + 2)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.models.arrays import check_steady
 from perfplan.models.laws import Law
 from perfplan.quantity import FloatArray, Fraction
 
@@ -45,8 +46,7 @@ class GIG1:
     service: Law
 
     def __post_init__(self) -> None:
-        if not self.utilization < 1:
-            raise ValueError(f"utilization must be below 1 for a steady state; got {self.utilization:g}")
+        check_steady(self.utilization)
 
     @property
     def utilization(self) -> float:
