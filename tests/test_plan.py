@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perfplan.models.growth import usual_week
+from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import MMc
 from perfplan.plan import MONTHS, burst, concurrency, demand_rps, month_index, plan, with_counts
 from perfplan.plan.paths import carry
@@ -209,3 +210,14 @@ def test_a_partner_refuses_what_is_beyond_its_limit_hour_by_hour(statement):
         up = float(tier_availability(limited, made.carried, "payments")[0, 0])
         assert up == pytest.approx(float(np.median(scenario.tiers["payments"].availability)) * (1 - refused), abs=0.004)
         assert (refused > 0.02) == (limit < 45)
+
+
+def test_percentiles_of_many_months_are_those_of_each(statement):
+    drawn = statement.at(40)
+    made = plan(drawn, objectives=())
+    for name, path in carry(drawn, made.rps).journeys.items():
+        for p, exact in zip(made.percentile_s[name], percentiles_s(path, tuple(made.percentile_s[name]), made.rps.shape), strict=True):
+            found = made.percentile_s[name][p]
+            assert (np.isfinite(found) == np.isfinite(exact)).all()
+            error = np.abs(found[np.isfinite(exact)] / exact[np.isfinite(exact)] - 1)
+            assert np.quantile(error, 0.98) < 0.01

@@ -23,6 +23,7 @@ from perfplan.models.growth import (
 )
 from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import drain_time_s
+from perfplan.plan.loads import ByLoad, Loads
 from perfplan.plan.paths import Carried, carry, hit_ratios, traffic_bytes
 from perfplan.plan.promises import Judged, judge
 from perfplan.quantity import MONTH, FloatArray, Value
@@ -31,6 +32,7 @@ from perfplan.scenario import Cache, Database, Objective, Partner, Queue, Scenar
 
 MONTHS = 37  # months 0 .. 36
 PERCENTILES = (0.5, 0.95, 0.99)
+FINE, NEARER = 14, 0.01  # loads a world at which percentiles are known, and how near the highest load they get close together
 STORAGE_LIMIT, LINK_LIMIT, PARTNER_LIMIT = 0.85, 0.70, 0.90  # planned for at most; the checklist alerts disks at 90 %
 
 
@@ -200,14 +202,26 @@ def _percentiles(
     scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value], percentiles: Sequence[float], at_months: Sequence[int] | None
 ) -> dict[str, dict[float, FloatArray]]:
     columns = list(range(rps.shape[1])) if at_months is None else [m for m in at_months if m < rps.shape[1]]
-    some = rps[:, columns]
+    some, loads = rps[:, columns], Loads(scenario, hits)
     found: dict[str, dict[float, FloatArray]] = {}
-    for name, path in carry(scenario, some, hits).journeys.items():
+    for name in scenario.journeys:
         found[name] = {}
-        for p, values in zip(percentiles, percentiles_s(path, percentiles, some.shape), strict=True):
+        for p, values in zip(percentiles, _of_journey(loads, name, some, percentiles), strict=True):
             found[name][p] = np.full(rps.shape, np.nan)
             found[name][p][:, columns] = values
     return found
+
+
+def _of_journey(loads: Loads, name: str, rps: FloatArray, percentiles: Sequence[float]) -> list[FloatArray]:
+    """Percentiles at every load; at more than FINE loads a world by interpolation of their logarithms.
+
+    Within 1 % in 98 of 100 cells (tests/test_plan.py); within half a percent of saturation, where it is many times what it is elsewhere, too low.
+    """
+    if rps.shape[1] <= FINE:
+        return percentiles_s(loads.at(rps).journeys[name], percentiles, rps.shape)
+    by_load = ByLoad(loads, name, rps, grid=FINE, near=NEARER)
+    known = percentiles_s(by_load.state.journeys[name], percentiles, by_load.state.rps.shape)
+    return [by_load.curve(np.log(np.maximum(values, 1e-12)), np.exp, np.inf)(rps) for values in known]
 
 
 def with_counts(scenario: Scenario, counts: Mapping[str, float]) -> Scenario:

@@ -12,7 +12,8 @@ from perfplan.models.availability import in_series, k_of_n
 from perfplan.models.growth import load_levels, usual_week
 from perfplan.models.latency import exceeds
 from perfplan.models.slo import binding_error_limit
-from perfplan.plan.paths import Carried, carry, traffic_bytes
+from perfplan.plan.loads import GRID, ByLoad, Loads
+from perfplan.plan.paths import Carried, traffic_bytes
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import (
     Availability,
@@ -31,11 +32,7 @@ from perfplan.scenario import (
 )
 from perfplan.scenario.rules import call_order, calls_of
 
-PROBES = 25
-LEAST = 1e-9  # of a load so far above what is carried that even the first probe saturates
 LEVELS = 32  # load levels of the week
-GRID = 12  # loads at which the share of slow requests is computed; months and levels are interpolated between them
-NEAR = 0.02  # of the highest load: how near to it the loads of the grid get close together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +44,6 @@ class Judged:
     bound: Value
     holds: NDArray[np.bool_]
     also: FloatArray | None = field(default=None)  # a latency objective judged the other way (28 days or peak hour)
-
-
-class Loads:
-    """The states of a scenario at other loads; a load that several objectives ask for is carried once."""
-
-    def __init__(self, scenario: Scenario, hits: Mapping[str, Value]) -> None:
-        self.scenario, self.hits = scenario, hits
-        self._known: dict[tuple[tuple[int, ...], bytes], Carried] = {}
-
-    def at(self, rps: FloatArray) -> Carried:
-        """The state under *rps*."""
-        key = rps.shape, rps.tobytes()
-        if key not in self._known:
-            self._known[key] = carry(self.scenario, rps, self.hits)
-        return self._known[key]
 
 
 def judge(scenario: Scenario, carried: Carried, names: Iterable[str], *, both: bool = False) -> dict[str, Judged]:
@@ -129,63 +111,11 @@ def share_slow(scenario: Scenario, carried: Carried, objective: Latency) -> Floa
 def _slow_by_load(loads: Loads, carried: Carried, objective: Latency, least: float) -> Callable[[FloatArray], FloatArray]:
     """The share of requests slower than the target as a function of the load, from *least* of the lowest month to the highest.
 
-    In one world only the load differs between months and hours. The share is computed at GRID loads, evenly spaced in the logarithm
-    of their distance to saturation (or to just above the highest load), and its logarithm is interpolated by a cubic that keeps its
-    direction (Fritsch, Carlson, SIAM J. Numer. Anal. 17, 1980): 99 of 100 cells within 1 % of the share where that is 1 to 30 %. Above the load
-    that saturates the path every request is slow.
+    99 of 100 cells within 1 % of the share where that is 1 to 30 %. Above the load that saturates the path every request is slow.
     """
-    top = carried.rps.max(axis=-1, keepdims=True)
-    full = _saturation(loads, objective.journey, top)
-    high = np.where(full < 1, 0.999 * full, 1.0)
-    low = np.minimum(least * (carried.rps / top).min(axis=-1, keepdims=True), 0.5 * high)
-    wide = high * (1 + NEAR) - low  # distance of the lowest load from the end of the scale
-    scale = np.log(NEAR * high / wide)
-    state = loads.at(top * (high * (1 + NEAR) - wide * np.exp(scale * np.linspace(0, 1, GRID))))
-    log = np.log(np.maximum(exceeds(state.journeys[objective.journey], objective.below_s, state.rps.shape), 1e-12))
-    slope = _slopes(log)
-
-    def slow(rps: FloatArray) -> FloatArray:
-        shape = (*top.shape, *(1,) * (rps.ndim - 2))
-        part = rps / top.reshape(shape)
-        near = np.clip((high.reshape(shape) * (1 + NEAR) - part) / wide.reshape(shape), np.exp(scale).reshape(shape), 1)
-        place = np.clip(np.log(near) / scale.reshape(shape), 0, 1) * (GRID - 1)
-        left = np.minimum(place.astype(np.intp), GRID - 2)
-        flat, t = left.reshape(left.shape[0], -1), place - left
-        y0, y1, m0, m1 = (
-            np.take_along_axis(a, flat + k, axis=1).reshape(left.shape) for a, k in ((log, 0), (log, 1), (slope, 0), (slope, 1))
-        )
-        curve = y0 + t * (m0 + t * (3 * (y1 - y0) - 2 * m0 - m1 + t * (2 * (y0 - y1) + m0 + m1)))
-        end = full.reshape(shape)
-        return np.where((part >= end) & (end < 1), 1.0, np.exp(np.minimum(curve, 0.0)))
-
-    return slow
-
-
-def _slopes(y: FloatArray) -> FloatArray:
-    """Slopes at evenly spaced points along the last axis that keep a cubic between them monotone: harmonic means of the secants."""
-    step = np.diff(y, axis=-1)
-    before, after = step[..., :-1], step[..., 1:]
-    same = before * after > 0
-    inner = np.where(same, 2 * before * after / np.where(same, before + after, 1.0), 0.0)
-    return np.concatenate([step[..., :1], inner, step[..., -1:]], axis=-1)
-
-
-def _saturation(loads: Loads, journey: str, top: FloatArray) -> FloatArray:
-    """Share of the load *top*, (worlds, 1), at which the path of *journey* saturates; 1 where it does not.
-
-    Bisection with PROBES loads at a time, as one call for many loads costs little more than one for one.
-    """
-
-    def settled(part: FloatArray) -> NDArray[np.bool_]:
-        state = loads.at(top * part)
-        return np.asarray(np.isfinite(np.broadcast_to(np.asarray(state.journeys[journey].mean_s, dtype=float), part.shape)))
-
-    whole = settled(np.ones_like(top))
-    low, width = np.zeros_like(top), 1.0
-    for _ in range(0 if whole.all() else 3):
-        width /= PROBES + 1
-        low = low + width * settled(low + width * np.arange(1, PROBES + 1)).sum(axis=1, keepdims=True)
-    return np.asarray(np.where(whole, 1.0, np.maximum(low, LEAST)))
+    by_load = ByLoad(loads, objective.journey, carried.rps, least=least)
+    slow = exceeds(by_load.state.journeys[objective.journey], objective.below_s, by_load.state.rps.shape)
+    return by_load.curve(np.log(np.maximum(slow, 1e-12)), lambda log: np.exp(np.minimum(log, 0.0)), 1.0)
 
 
 def tier_availability(scenario: Scenario, carried: Carried, name: str) -> FloatArray:
