@@ -199,7 +199,7 @@ class WhatIf:
     before_s: float
     after_s: float
     carries: float  # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span
-    cost_change_usd: float  # per month
+    cost_change_usd: float  # per month; nan where a time changes, which has no price
 
 
 NO_LOAD, ENDLESS_S = 1e-9, 1e9
@@ -218,7 +218,8 @@ def what_ifs(study: Study) -> list[WhatIf]:
         for change, fields in _changes(tier):
             changed = but(middle, tiers=dict(middle.tiers) | {name: but(tier, **fields)})
             kept = min((load for o, load in knee(changed).objectives.items() if o not in broken), default=np.inf)
-            extra = _cost(changed, now) - cost
+            bought = not any(field.endswith("_s") for field in fields)
+            extra = _cost(changed, now) - cost if bought else np.nan
             most = _most_moved(base, _p95s(changed, now))
             rows.append(WhatIf(tier=name, change=change, carries=kept / float(now[0, 0]), cost_change_usd=extra, **most))
     rows.sort(key=lambda r: (round(min(r.after_s, ENDLESS_S) / max(min(r.before_s, ENDLESS_S), 1 / ENDLESS_S), 3), -r.carries))

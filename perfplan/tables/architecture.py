@@ -139,11 +139,11 @@ def what_ifs(study: Study) -> Table:
     kept = knee.rps / knee.peak_rps
     rows: list[dict[str, Any]] = [
         {"change": f"{r.change} of {r.tier}" if r.tier else r.change, "journey": r.journey, "before_s": r.before_s, "after_s": r.after_s, "carries": r.carries, "cost_change_usd": r.cost_change_usd}
-        for r in found
+        for r in (found[-1], *found[:-1])
         if not r.tier or _moves(r.before_s, r.after_s) or _moves(min(kept, 9.0), min(r.carries, 9.0))
     ]  # fmt: skip
     return Table(
-        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}). What moves neither by 1 % is left out. The last row is the bound: no purchase brings a p95 below that of an empty service.",
+        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}). What moves neither by 1 % is left out. The first row is the bound: no purchase brings a p95 below that of an empty service.",
         frame=frame_of(rows),
         columns=(Column(key="change", header="What if"), Column(key="journey", header="Journey", write=str), Column(key="before_s", header="p95 now", write=duration), Column(key="after_s", header="p95 then", write=duration), Column(key="carries", header="Carries, × today’s peak", write=_multiple), Column(key="cost_change_usd", header="$ per month", write=lambda v: change(round(v), money) if v == v else "–")), stack=2, first=True,
     )  # fmt: skip
