@@ -59,6 +59,16 @@ def test_no_purchase_beats_an_empty_service(storefront):
             assert row.after_s >= empty.after_s * (1 - 1e-3)
 
 
+def test_a_saturated_service_is_not_told_that_it_gets_no_faster(tmp_path):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(ONE.replace("peak_users: 500", "peak_users: 5000"), encoding="utf-8")
+    table = what_if_table(study(read(path), worlds=20))  # 500 a second of 10 ms: five times what it can carry
+    assert table.title.endswith("of app carries 0.366 times today’s peak instead of 0.163")
+    assert "takes" not in table.title
+    assert table.frame.after_s.iloc[0] == pytest.approx(0.02 + 0.01 * np.log(20), rel=1e-3)  # an empty service
+    assert np.isinf(table.frame.before_s).all()
+
+
 def test_what_changes_nothing_is_not_named(storefront):
     told = what_if_table(storefront).frame
     assert "half the publishing time of reports" not in set(told.change)

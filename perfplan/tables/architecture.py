@@ -136,14 +136,14 @@ def _demand_s(study: Study, path: str) -> float:
 def what_ifs(study: Study) -> Table:
     """What half or twice of each thing would do to latency, to the load that is carried, and to the cost."""
     found, knee = tried(study), todays_knee(study)
-    kept = knee.rps / knee.peak_rps
+    kept, aside = knee.rps / knee.peak_rps, "; those that no load keeps aside" if knee.always else ""
     rows: list[dict[str, Any]] = [
         {"change": f"{r.change} of {r.tier}" if r.tier else r.change, "journey": r.journey, "before_s": r.before_s, "after_s": r.after_s, "carries": r.carries, "cost_change_usd": r.cost_change_usd}
         for r in (found[-1], *found[:-1])
         if not r.tier or _moves(r.before_s, r.after_s) or _moves(min(kept, 9.0), min(r.carries, 9.0))
     ]  # fmt: skip
     return Table(
-        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}). What moves neither by 1 % is left out. The first row is the bound: no purchase brings a p95 below that of an empty service.",
+        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}{aside}). What moves neither by 1 % is left out. The first row is the bound: no purchase brings a p95 below that of an empty service.",
         frame=frame_of(rows),
         columns=(Column(key="change", header="What if"), Column(key="journey", header="Journey", write=str), Column(key="before_s", header="p95 now", write=duration), Column(key="after_s", header="p95 then", write=duration), Column(key="carries", header="Carries, × today’s peak", write=_multiple), Column(key="cost_change_usd", header="$ per month", write=lambda v: change(round(v), money) if v == v else "–")), stack=2, first=True,
     )  # fmt: skip
@@ -159,9 +159,12 @@ def _multiple(value: float) -> str:
 
 def _what_if_title(found: list[WhatIf], kept: float) -> str:
     fast, carrier = found[0], max(found[:-1], key=lambda r: r.carries)
-    latency = f"{fast.change} of {fast.tier} takes {fast.journey} from {duration(fast.before_s)} to {duration(fast.after_s)} at p95"
-    load = f"{'it' if carrier is fast else f'{carrier.change} of {carrier.tier}'} carries {_multiple(carrier.carries)} times today’s peak instead of {_multiple(kept)}"
-    told = [text for text, does in ((latency, not fast.after_s > 0.99 * fast.before_s), (load, carrier.carries > 1.01 * kept)) if does]
+    told = []
+    if fast.after_s < 0.99 * fast.before_s:
+        told.append(f"{fast.change} of {fast.tier} takes {fast.journey} from {duration(fast.before_s)} to {duration(fast.after_s)} at p95")
+    if carrier.carries > 1.01 * kept:
+        who = "it" if told and carrier is fast else f"{carrier.change} of {carrier.tier}"
+        told.append(f"{who} carries {_multiple(carrier.carries)} times today’s peak instead of {_multiple(kept)}")
     return f"{told[0][0].upper()}{'; '.join(told)[1:]}" if told else "Nothing that is halved or doubled lowers a p95 or carries more"
 
 
