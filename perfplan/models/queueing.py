@@ -130,23 +130,26 @@ class MMc:
         """
         mu, eta, wait = 1 / np.asarray(self.service_s, dtype=float), self.wait_rate_rps, self.prob_wait
         rest = 1 - np.asarray(p, dtype=float)
-        mu, eta, wait, rest = np.broadcast_arrays(mu, eta, wait, rest)
-        finite = eta > 0
-        eta = np.where(finite, eta, 1.0)
+        cells = [np.ravel(a) for a in np.broadcast_arrays(mu, eta, wait, rest)]
+        found, shape = np.full(cells[0].shape, np.inf), np.broadcast_shapes(*(np.shape(a) for a in (mu, eta, wait, rest)))
+        left = np.flatnonzero(cells[1] > 0)  # cells that are not settled yet
+        mu, eta, wait, rest = (a[left] for a in cells)
         with np.errstate(divide="ignore"):
             high = np.maximum(np.log(2 * wait / rest) / eta, 0.0) - np.log(rest / 2) / mu
-        low, t = np.zeros(rest.shape), high
+        low, t = np.zeros(left.size), high
         for _ in range(MOST_STEPS):
             over, density = _tail(mu, eta, wait, t)
             low, high = np.where(over > rest, t, low), np.where(over > rest, high, t)
             with np.errstate(divide="ignore", invalid="ignore"):
                 newton = t + np.log(over / rest) * over / density
             after = np.where((newton >= low) & (newton <= high), newton, (low + high) / 2)
-            settled = np.abs(after - t) <= 4e-16 * after
-            t = after
-            if np.all(settled | ~finite):
+            found[left] = after
+            going = np.abs(after - t) > 4e-16 * after
+            if not going.any():
                 break
-        return np.where(finite, t, np.inf)
+            left, t = left[going], after[going]
+            mu, eta, wait, rest, low, high = (a[going] for a in (mu, eta, wait, rest, low, high))
+        return found.reshape(shape)
 
 
 MOST_STEPS = 100  # of Newton's method; ten are usual
