@@ -26,11 +26,12 @@ from scipy import stats
 
 from perfplan.models import laws
 from perfplan.models.balancing import mean_field_response_s
+from perfplan.models.batches import Batches
 from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
 from perfplan.models.caching import lru_hit_ratio
 from perfplan.models.distributions import Exponential, Lognormal, Mixture
 from perfplan.models.forkjoin import ForkJoin
-from perfplan.models.general import MG1, DMc, MDc, batch_mean_number, priority_waits_s
+from perfplan.models.general import MG1, DMc, MDc, priority_waits_s
 from perfplan.models.latency import percentiles_s
 from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
@@ -241,8 +242,9 @@ def _dmc(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
 
 def _batch(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     arrivals = params["arrivals"]
-    number = batch_mean_number(arrivals["batch_rate"], arrivals["batch_size"], params["service"]["mean"])
-    return (number if metric["name"] == "mean_number" else number / arrivals["rate"]), "models.general.batch_mean_number"
+    sizes = [0.0] * (arrivals["batch_size"] - 1) + [1.0]
+    queue = Batches(batch_rps=arrivals["batch_rate"], sizes=sizes, service_s=params["service"]["mean"], servers=1)
+    return queue.mean_response_s * (arrivals["rate"] if metric["name"] == "mean_number" else 1.0), "models.batches.Batches"
 
 
 @functools.lru_cache(maxsize=64)

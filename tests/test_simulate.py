@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 
-from perfplan.models.general import batch_mean_number
 from perfplan.models.network import Visited, closed
 from perfplan.models.queueing import MMc, erlang_b
 from perfplan.models.simulate import (
@@ -102,7 +101,7 @@ def test_the_urgent_wait_as_cobham_says():
 def test_batches_are_the_exact_batch_queue():
     steps = (Seize("a"), Spend(Law.exponential(1.0)), Free("a"))
     runs = [simulate({"a": Pool(servers=1)}, {"x": (1.0, steps)}, Arrivals(rates=[0.14], batch=5), 300_000, seed=s) for s in range(6)]
-    expected = batch_mean_number(0.14, 5, 1.0) / 0.7  # Little's law
+    expected = 0.7 * (5 + 1) / (2 * (1 - 0.7)) / 0.7  # mean number of M^[5]/M/1 (Gross et al. section 3.1), and Little's law
     assert np.mean([run.response_s[30_000:].mean() for run in runs]) == pytest.approx(expected, rel=0.04)
 
 

@@ -1,8 +1,8 @@
-"""Queues with general times that are still solved exactly: GI/M/c for regular arrivals, M/D/c, M/G/1, batches, priorities.
+"""Queues with general times that are still solved exactly: GI/M/c for regular arrivals, M/D/c, M/G/1, priorities.
 
 References
 ----------
-Gross, Shortle, Thompson, Harris: Fundamentals of Queueing Theory, 4th ed. 2008, sections 3.1 (batches), 3.4 (priorities), 5.1
+Gross, Shortle, Thompson, Harris: Fundamentals of Queueing Theory, 4th ed. 2008, sections 3.4 (priorities), 5.1
 (M/G/1), 5.3 (GI/M/c). Franx: A simple solution for the M/D/c waiting time distribution, Oper. Res. Letters 29 (2001).
 Abate, Whitt: Numerical inversion of Laplace transforms of probability distributions, ORSA J. Computing 7 (1995) (Euler).
 Davis: Waiting-time distribution of a multi-server, priority queuing system, Oper. Res. 14 (1966).
@@ -193,16 +193,6 @@ class DMc:
         """Time within which a share *p* starts service."""
         over = self.prob_wait / (1 - float(p))
         return max(math.log(over) * self.service_s / (self.servers * (1 - self.sigma)), 0.0)
-
-
-def batch_mean_number(batch_rps: Rps, batch: int, service_s: Seconds) -> float:
-    """Mean number in an M^[K]/M/1 queue with batches of *batch*: rho (K + 1) / (2 (1 - rho)) (Gross et al. section 3.1).
-
-    >>> round(batch_mean_number(0.14, 5, 1.0), 9)
-    7.0
-    """
-    rho = float(batch_rps) * batch * float(service_s)
-    return rho * (batch + 1) / (2 * (1 - rho))
 
 
 def priority_waits_s(arrivals_rps: Sequence[float], service_s: float, servers: int) -> list[float]:
