@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import numpy as np
 
+from perfplan.models.laws import Law
 from perfplan.models.phase import PhaseType
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import FloatArray
 
 TIMES = np.geomspace(1e-2, 1e3, 160)  # at which survivals are compared, in means
 ARGUMENTS = np.geomspace(1e-2, 8.0, 40)  # at which transforms are compared, over one mean
@@ -33,31 +33,13 @@ RAREST = 1e-4  # survival below which a residual is not compared
 CLOSEST, FARTHEST = 0.02, 300.0  # a rate over the one before it, less one: closer ones cancel each other's digits
 
 
-class Times(Protocol):
-    """What is asked of a law: `laws.Law` is one, `service.Shape` another."""
-
-    @property
-    def mean(self) -> float:
-        """Mean (s)."""
-
-    @property
-    def variance(self) -> float:
-        """Variance (s^2)."""
-
-    def within(self, t_s: Value, /) -> FloatArray:
-        """P(X <= t)."""
-
-    def transform(self, s: Any, /) -> Any:
-        """E exp(-s X)."""
-
-
-def most_phases(law: Times, fits: Callable[[int], bool]) -> int | None:
+def most_phases(law: Law, fits: Callable[[int], bool]) -> int | None:
     """The most phases, FEWEST to MOST, that can vary as little as *law* and *fits* allows; None where none."""
     least = max(math.ceil(law.mean**2 / max(law.variance, 1e-300) - 1e-9), FEWEST) if law.variance else MOST + 1
     return max((n for n in range(least, MOST + 1) if fits(n)), default=None)
 
 
-def fit_service(law: Times, servers: int, phases: int) -> PhaseType:
+def fit_service(law: Law, servers: int, phases: int) -> PhaseType:
     """What stands for services of *law* behind *servers*: its mean exactly, its scv within a percent where *phases* allow it.
 
     >>> from perfplan.models.laws import lognormal
@@ -78,7 +60,7 @@ def fit_service(law: Times, servers: int, phases: int) -> PhaseType:
     return _fitted(apart, phases, law.mean)
 
 
-def fit_gaps(law: Times, phases: int) -> PhaseType:
+def fit_gaps(law: Law, phases: int) -> PhaseType:
     """What stands for gaps of *law* between arrivals.
 
     >>> from perfplan.models.laws import erlang
@@ -101,7 +83,7 @@ def fit_gaps(law: Times, phases: int) -> PhaseType:
     return _fitted(apart, phases, law.mean)
 
 
-def _curves(law: Times) -> tuple[FloatArray, FloatArray]:
+def _curves(law: Law) -> tuple[FloatArray, FloatArray]:
     """P(X > t) and P(residual > t) at TIMES."""
     fine = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 20_001)])
     over = 1 - law.within(fine * law.mean)
