@@ -64,6 +64,28 @@ def test_bursts_and_heavy_tails_at_one_server_are_what_lindleys_recursion_finds(
     assert (np.abs(found - mean) <= 2 * half + 0.002 * mean).all()
 
 
+SHORT_AND_LONG = laws.hyperexponential([0.9, 0.1], [0.5, 5.5])
+STEPS = laws.mixture([0.5, 0.5], [laws.constant(0.5), laws.constant(1.2)])
+
+
+@pytest.mark.parametrize(
+    ("service", "rho"),
+    [*((SHORT_AND_LONG, rho) for rho in (1e-6, 0.001, 0.3, 0.999, 0.99999)), (STEPS, 0.3), (STEPS, 0.9), (laws.constant(1.0), 0.8)],
+)
+def test_a_single_server_has_the_mean_of_pollaczek_and_khinchine(service, rho):
+    queue = GIGc(laws.exponential(service.mean / rho), service, 1)
+    expected = rho / (1 - rho) * service.mean * (1 + service.variance / service.mean**2) / 2
+    assert queue.mean_wait_s == pytest.approx(expected, rel=2e-3)
+    if rho < 0.01:  # nobody waits
+        assert queue.response_quantile_s(0.9) == pytest.approx(float(service.quantile(0.9)), rel=0.01)
+
+
+@pytest.mark.parametrize("rho", [1e-6, 0.99999])
+def test_what_no_lattice_holds_and_no_phases_stand_for_is_refused(rho):
+    with pytest.raises(ValueError, match="services must vary by a squared coefficient of variation of at most 20, and more than 0; got 0"):
+        _ = GIGc(laws.exponential(1 / rho), laws.constant(1.0), 1).mean_wait_s
+
+
 def test_who_always_comes_late_enough_never_waits_and_ties_are_refused():
     ample = GIG1(laws.constant(2.0), laws.constant(1.0))
     assert (ample.mean_wait_s, ample.prob_wait, ample.wait_quantile_s(0.99)) == (0.0, 0.0, 0.0)
@@ -116,8 +138,12 @@ def test_several_servers_are_as_simulated(gaps, service, servers, rho):
 
 
 def test_what_phases_cannot_stand_for_is_refused():
-    with pytest.raises(ValueError, match=r"coefficient of variation of 0\.0417 or more; got 0"):
+    with pytest.raises(ValueError, match=r"gaps must vary by a squared coefficient of variation of 0\.0417 to 20; got 0"):
         _ = GIGc(laws.constant(0.2), laws.exponential(1.0), 8).prob_wait
+    with pytest.raises(
+        ValueError, match="services must vary by a squared coefficient of variation of at most 20, and more than 0; got 100"
+    ):
+        _ = GIGc(laws.exponential(2.0), laws.lognormal(1.0, 100.0), 1).prob_wait
     with pytest.raises(ValueError, match="8 servers with 25 phases are 10518300 states; at most 100 are solved"):
         _ = GIGc(laws.exponential(0.2), laws.lognormal(1.0, 0.04), 8).prob_wait
     with pytest.raises(ValueError, match=r"utilization must be below 1 for a steady state; got 1\.25"):

@@ -6,7 +6,8 @@ On a lattice of step h the law of W follows from the cepstrum of 1 - phi, phi th
 
 as the part of positive k belongs to the ladder heights of the walk. Masses of laws are put on the nearest point and moved as a whole to
 keep their mean, so that errors are of the order of h^2; a wait below h / 2 is told from none by the density beside it. That the result is
-the law of max(0, W + S - A) too is checked: a walk that only goes in multiples of one time is not for this lattice, and refused.
+the law of max(0, W + S - A) too is checked: a walk that only goes in multiples of one time is not for this lattice, and refused; so are
+queues whose waits are too long for their services (utilization beyond 0.999), and services whose longest lie beyond the lattice.
 
 References
 ----------
@@ -29,7 +30,8 @@ from perfplan.quantity import FloatArray, Fraction
 POINTS = 1 << 20  # of the lattice, half of them for negative steps
 REACH = 25.0  # length of the lattice, in mean waits in heavy traffic
 CONSISTENT = 1e-3  # difference of P(wait <= t) before and after one more arrival
-RAREST = 1e-9  # service or gap beyond which nothing is told apart
+COARSEST, SPREAD = 0.05, 0.01  # largest step, in mean services; largest relative error of the second moment of services
+RAREST = 1e-8  # share of longer services or gaps that are not told apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,20 +75,33 @@ class GIG1:
         return float(np.interp(float(p), self._responses[1], self._responses[0]))
 
     @functools.cached_property
+    def _longest_gap(self) -> tuple[float, float, float]:
+        """A gap that empties the queue almost surely, longer ones being like it; mean and variance of gaps that are cut there."""
+        heavy = (self.between.variance + self.service.variance) / (2 * (self.between.mean - self.service.mean))
+        cut = 1.1 * float(self.service.quantile(1 - RAREST)) + REACH * heavy
+        if 1 - float(self.between.within(cut)) < RAREST:
+            return cut, self.between.mean, self.between.variance
+        t = np.linspace(0.0, cut, 20_001)
+        longer = 1 - self.between.within(t)
+        mean = float(np.trapezoid(longer, t))
+        return cut, mean, max(float(np.trapezoid(2 * t * longer, t)) - mean**2, 0.0)
+
+    @functools.cached_property
     def _step(self) -> float:
         """Distance of two points: half of them reach as far as waits do, and so far down that a sum of steps has forgotten their number."""
-        back, spread = self.between.mean - self.service.mean, self.between.variance + self.service.variance
-        heavy = spread / (2 * back)
-        far = max(float(law.quantile(1 - RAREST)) for law in (self.between, self.service))
-        down = min(4 * back**3 / max(spread, 1e-300), 2000 * self.between.mean) + 30 * self.between.mean
-        return float(2 * max(REACH * heavy, min(far, REACH * 10 * heavy + far / 10), down) / POINTS)
+        cut, mean, variance = self._longest_gap
+        down = 4 * (mean - self.service.mean) ** 3 / max(variance + self.service.variance, 1e-300)
+        step = 2 * max(cut, min(down, 2000 * mean) + 30 * mean) / POINTS
+        if not step <= COARSEST * self.service.mean:
+            raise ValueError(f"waits and services must fit into one lattice; at {self.utilization:g} its step would be {step:g} s")
+        return step
 
-    def _masses(self, law: Law) -> FloatArray:
-        """Of *law* on 0, h, 2 h ..; what lies beyond is on the last."""
-        within = law.within(np.asarray((np.arange(POINTS // 2 + 1) - 0.5) * self._step))
-        within[-1] = 1.0
-        masses = np.diff(within)
-        ahead = law.mean / self._step - float(masses @ np.arange(masses.size))  # steps
+    def _masses(self, law: Law, mean: float, cut: float = np.inf) -> FloatArray:
+        """Of *law* on 0, h, 2 h ..; moved to its *mean*; what lies beyond *cut*, or the last, is there."""
+        edges = (np.arange(POINTS // 2 + 1) - 0.5) * self._step
+        masses = np.diff(np.where(np.append(edges[1:], np.inf) > cut, 1.0, law.within(np.asarray(edges))))
+        masses[-1] += 1 - masses.sum()
+        ahead = mean / self._step - float(masses @ np.arange(masses.size))  # steps
         moved = np.append(masses[1:], 0.0) if ahead < 0 else np.append(0.0, masses[:-1])
         moved[0] += masses[0] if ahead < 0 else 0.0
         share = min(abs(ahead), 1.0)
@@ -95,18 +110,24 @@ class GIG1:
     @functools.cached_property
     def _waits(self) -> tuple[float, FloatArray]:
         """Step, and masses of the wait at 0, h, 2 h .."""
-        if self.service.quantile(1.0) <= self.between.quantile(0.0):
+        cut, mean, _ = self._longest_gap
+        services, gaps = self._masses(self.service, self.service.mean), self._masses(self.between, mean, cut)
+        number = np.arange(POINTS // 2)
+        second = self.service.variance + self.service.mean**2
+        if not abs(float(services @ number**2) * self._step**2 / second - 1) < SPREAD:
+            raise ValueError("services must not vary so much that the longest ones lie beyond the lattice")
+        if np.flatnonzero(services > RAREST)[-1] <= np.flatnonzero(gaps > RAREST)[0]:
             return self._step, np.append(1.0, np.zeros(POINTS // 2 - 1))
-        served, gaps = (np.fft.rfft(self._masses(law), POINTS) for law in (self.service, self.between))
+        served, between = np.fft.rfft(services, POINTS), np.conj(np.fft.rfft(gaps, POINTS))
         z = np.exp(-2j * np.pi * np.arange(1, POINTS // 2 + 1) / POINTS)
-        ladders = np.append((self.between.mean - self.service.mean) / self._step, (1 - served * np.conj(gaps))[1:] / (1 - 1 / z))
+        ladders = np.append(float((gaps - services) @ number), (1 - served * between)[1:] / (1 - 1 / z))
         cepstrum = -np.fft.irfft(np.log(np.abs(ladders)) + 1j * np.unwrap(np.angle(ladders)), POINTS)
         cepstrum[0], cepstrum[POINTS // 2 :] = 0.0, 0.0
         masses = np.fft.irfft(np.exp(np.fft.rfft(cepstrum) - cepstrum.sum()), POINTS)[: POINTS // 2]
-        later = np.fft.irfft(np.fft.rfft(masses, POINTS) * served * np.conj(gaps), POINTS)
+        later = np.fft.irfft(np.fft.rfft(masses, POINTS) * served * between, POINTS)
         none = float(later[0] + later[POINTS // 2 :].sum())
         if not abs(none - masses[0]) + np.abs(np.cumsum(later[1 : POINTS // 2] - masses[1:])).max() < CONSISTENT:
-            raise ValueError("service less gap must not go in multiples of one time only, or have too many sizes for one lattice")
+            raise ValueError("service less gap must not go in multiples of one time only")
         return self._step, np.maximum(masses, 0.0)
 
     @functools.cached_property
@@ -121,5 +142,7 @@ class GIG1:
     def _responses(self) -> tuple[FloatArray, FloatArray]:
         """Times, and P(response <= t)."""
         step, masses = self._waits
-        both = np.fft.irfft(np.fft.rfft(masses, POINTS) * np.fft.rfft(self._masses(self.service), POINTS), POINTS)[: POINTS // 2]
-        return np.asarray((np.arange(both.size) + 0.5) * step), np.maximum.accumulate(np.cumsum(both))
+        times = (np.arange(masses.size) + 0.5) * step
+        served = self.service.within(np.asarray(times))
+        both = np.fft.irfft(np.fft.rfft(masses, POINTS) * np.fft.rfft(served, POINTS), POINTS)[: POINTS // 2]
+        return np.append(0.0, times), np.maximum.accumulate(np.append(0.0, both))
