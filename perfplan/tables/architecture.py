@@ -136,21 +136,22 @@ def _demand_s(study: Study, path: str) -> float:
 def what_ifs(study: Study) -> Table:
     """What half or twice of each thing would do to latency, to the load that is carried, and to the cost."""
     found, knee = tried(study), todays_knee(study)
-    kept, aside = knee.rps / knee.peak_rps, "; those that no load keeps aside" if knee.always else ""
+    kept = min((load for load in knee.objectives.values() if load > 0), default=float("nan")) / knee.peak_rps
+    aside = "; those that no load keeps aside" if knee.always else ""
     rows: list[dict[str, Any]] = [
         {"change": f"{r.change} of {r.tier}" if r.tier else r.change, "journey": r.journey, "before_s": r.before_s, "after_s": r.after_s, "carries": r.carries, "cost_change_usd": r.cost_change_usd}
         for r in (found[-1], *found[:-1])
         if not r.tier or _moves(r.before_s, r.after_s) or _moves(min(kept, 9.0), min(r.carries, 9.0))
     ]  # fmt: skip
     return Table(
-        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}{aside}). What moves neither by 1 % is left out. The first row is the bound: no purchase brings a p95 below that of an empty service.",
+        name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}{aside}). What moves neither by 1 % is left out. The first row is the bound, an empty service: more of anything brings no p95 below that, unless it is a cache that then holds more. –: no price of its own, or no promise that a load can break.",
         frame=frame_of(rows),
         columns=(Column(key="change", header="What if"), Column(key="journey", header="Journey", write=str), Column(key="before_s", header="p95 now", write=duration), Column(key="after_s", header="p95 then", write=duration), Column(key="carries", header="Carries, × today’s peak", write=_multiple), Column(key="cost_change_usd", header="$ per month", write=lambda v: change(round(v), money) if v == v else "–")), stack=2, first=True,
     )  # fmt: skip
 
 
 def _moves(before: float, after: float) -> bool:
-    return before != after and not abs(after / before - 1) < 0.01
+    return bool(before != after and not np.isnan(after) and not abs(after / before - 1) < 0.01)
 
 
 def _multiple(value: float) -> str:
@@ -158,7 +159,7 @@ def _multiple(value: float) -> str:
 
 
 def _what_if_title(found: list[WhatIf], kept: float) -> str:
-    fast, carrier = found[0], max(found[:-1], key=lambda r: r.carries)
+    fast, carrier = found[0], max(found[:-1], key=lambda r: np.nan_to_num(r.carries))
     told = []
     if fast.after_s < 0.99 * fast.before_s:
         told.append(f"{fast.change} of {fast.tier} takes {fast.journey} from {duration(fast.before_s)} to {duration(fast.after_s)} at p95")
