@@ -221,3 +221,9 @@ def test_percentiles_of_many_months_are_those_of_each(statement):
             assert (np.isfinite(found) == np.isfinite(exact)).all()
             error = np.abs(found[np.isfinite(exact)] / exact[np.isfinite(exact)] - 1)
             assert np.quantile(error, 0.98) < 0.01
+
+
+@pytest.mark.parametrize("rps", [0.0, 1e-9, 1e6])
+def test_many_months_of_nobody_or_of_far_too_many_are_as_one(rps):
+    many, one = (plan(MIDDLE, np.full((1, months), rps), objectives=()).percentile_s["checkout"][0.95] for months in (MONTHS, 1))
+    assert many[0] == pytest.approx(np.full(MONTHS, one[0, 0]), rel=1e-3)

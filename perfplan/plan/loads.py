@@ -43,7 +43,7 @@ class ByLoad:
 
     def __init__(self, loads: Loads, journey: str, rps: FloatArray, *, least: float = 1.0, grid: int = GRID, near: float = NEAR) -> None:
         self._grid, self._near = grid, near
-        self._top = rps.max(axis=-1, keepdims=True)
+        self._top = np.maximum(rps.max(axis=-1, keepdims=True), 1e-9)  # nobody may come
         self._full = _saturation(loads, journey, self._top)
         self._high = np.where(self._full < 1, 0.999 * self._full, 1.0)
         low = np.minimum(least * (rps / self._top).min(axis=-1, keepdims=True), 0.5 * self._high)
