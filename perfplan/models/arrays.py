@@ -36,10 +36,10 @@ def each(question: Callable[..., float], *arguments: Value) -> FloatArray:
 
     >>> from perfplan.models.forkjoin import ForkJoin
     >>> from perfplan.models.laws import exponential
-    >>> def p95_s(rate, branches):
-    ...     return ForkJoin(arrival_rps=rate, service=exponential(1.0), branches=int(branches), needed=int(branches)).response_quantile_s(0.95)
-    >>> each(p95_s, np.array([[0.5], [1.0]]), np.array([1.0, 2.0])).round(1).tolist()
-    [[6.0, 7.3], [inf, inf]]
+    >>> def p95_s(rate, service_s):  # of one branch: M/M/1, ln 20 / (1 - rho) services
+    ...     return ForkJoin(arrival_rps=rate, service=exponential(service_s), branches=1, needed=1).response_quantile_s(0.95)
+    >>> each(p95_s, np.array([[0.25], [0.5]]), np.array([1.0, 2.0])).round(1).tolist()
+    [[4.0, 12.0], [6.0, inf]]
     """
     cells = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in arguments))
     rows, place = np.unique(np.stack([cell.ravel() for cell in cells], axis=1), axis=0, return_inverse=True)

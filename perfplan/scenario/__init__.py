@@ -129,6 +129,33 @@ class Measured:
     points: File = field("CSV of rps (of this journey), percentile, seconds and, where it is known, half_width")
 
 
+# of cores that are shared, in a service and in a database
+
+
+def _hyperthread_gain() -> Any:
+    return field(
+        "work that the second hyper-thread of a core adds to that of the first, where these are hyper-threads, as most of a cloud's are; 100%: whole cores",
+        "100%",
+        reason="service times are then those of a busy core; state 20% to 40% where they were taken at an idle one",
+    )
+
+
+def _contention() -> Any:
+    return field(
+        "part of its work that only one core can do at a time (universal scalability law): with 3% 16 cores do the work of 11",
+        "0%",
+        reason="none until a load test shows it",
+    )
+
+
+def _coherency() -> Any:
+    return field(
+        "what each core loses to telling each other one (universal scalability law): with 0.1% more than 31 cores do less",
+        "0%",
+        reason="none until a load test shows it",
+    )
+
+
 @record
 class Service:
     """A stateless service: instances behind a random load balancer, each with threads that work on one request each."""
@@ -142,21 +169,9 @@ class Service:
         "fcfs",
         reason="a worker takes the next request when it has finished one",
     )
-    hyperthread_gain: Fraction = field(
-        "work that the second hyper-thread of a core adds to that of the first, where these are hyper-threads, as most of a cloud's are; 100%: whole cores",
-        "100%",
-        reason="service times are then those of a busy core; state 20% to 40% where they were taken at an idle one",
-    )
-    contention: Fraction = field(
-        "part of its work that only one core can do at a time (universal scalability law): with 3% 16 cores do the work of 11",
-        "0%",
-        reason="none until a load test shows it",
-    )
-    coherency: Fraction = field(
-        "what each core loses to telling each other one (universal scalability law): with 0.1% more than 31 cores do less",
-        "0%",
-        reason="none until a load test shows it",
-    )
+    hyperthread_gain: Fraction = _hyperthread_gain()
+    contention: Fraction = _contention()
+    coherency: Fraction = _coherency()
     service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     io: Annotated[str, Choice(words=("blocking", "async"))] = field(
         "whether a thread waits for the tiers it calls (blocking) or does other work (async)",
@@ -215,21 +230,9 @@ class Database:
         "ps",
         reason="the operating system gives every query a turn",
     )
-    hyperthread_gain: Fraction = field(
-        "work that the second hyper-thread of a core adds to that of the first, where these are hyper-threads, as most of a cloud's are; 100%: whole cores",
-        "100%",
-        reason="service times are then those of a busy core; state 20% to 40% where they were taken at an idle one",
-    )
-    contention: Fraction = field(
-        "part of its work that only one core can do at a time (universal scalability law): with 3% 16 cores do the work of 11",
-        "0%",
-        reason="none until a load test shows it",
-    )
-    coherency: Fraction = field(
-        "what each core loses to telling each other one (universal scalability law): with 0.1% more than 31 cores do less",
-        "0%",
-        reason="none until a load test shows it",
-    )
+    hyperthread_gain: Fraction = _hyperthread_gain()
+    contention: Fraction = _contention()
+    coherency: Fraction = _coherency()
     service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
     hold_time_s: Seconds = field(
         "time the caller keeps the connection per query beyond the query itself, and waits for",
