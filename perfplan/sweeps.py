@@ -14,9 +14,9 @@ import numpy as np
 
 from perfplan.models.caching import items_in_memory, lru_hit_ratio
 from perfplan.models.contributions import contributions_s
-from perfplan.models.latency import percentiles_s
+from perfplan.models.latency import percentiles_s, sides_s
 from perfplan.models.service import Station
-from perfplan.plan import Plan, plan, today_rps
+from perfplan.plan import PERCENTILES, Plan, plan, today_rps
 from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
@@ -140,6 +140,24 @@ def wait_by_pool(study: Study, name: str, month: int | None = None) -> dict[str,
         stations = [Station(arrival_rps=rate, service_s=hold, servers=size, shape=pool.shape) for size in sizes]
         found[f"{label}_mean_s"] = np.array([float(s.mean_wait_s) for s in stations])
         found[f"{label}_p99_s"] = np.array([float(s.wait_quantile_s(0.99)) for s in stations])
+    return found
+
+
+FLAT = 1.25  # sides of a percentile that lie further apart than this are told apart
+
+
+@functools.lru_cache(maxsize=4)
+def flat_percentiles(study: Study) -> list[tuple[str, float, float, float]]:
+    """Percentiles, shown or promised, in a gap of a journey's response times, such as between hits and misses, today at the median.
+
+    (journey, percentile, below the gap, above it), the sides being those of `sides_s`.
+    """
+    promised = {(o.journey, float(np.median(o.percentile))) for o in study.scenario.objectives.values() if isinstance(o, Latency)}
+    state, found = carry(study.scenario, study.middle.rps[:1, :1]), []
+    for journey, p in sorted({(j, p) for j in study.scenario.journeys for p in PERCENTILES} | promised):
+        low, high = (float(side[0, 0]) for side in sides_s(state.journeys[journey], p, (1, 1)))
+        if np.isfinite(high) and high > FLAT * low:
+            found.append((journey, p, low, high))
     return found
 
 

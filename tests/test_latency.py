@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import expon, gamma, lognorm
 
 from perfplan.models.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits, Wait
-from perfplan.models.latency import exceeds, percentiles_s
+from perfplan.models.latency import exceeds, percentiles_s, sides_s
 from perfplan.models.queueing import MMc
 from tests.test_queueing import CASES
 
@@ -86,6 +87,63 @@ def test_a_whole_path_agrees_with_a_simulation():
         below, above = np.quantile(simulated, [p - 3 * np.sqrt(p * (1 - p) / n), p + 3 * np.sqrt(p * (1 - p) / n)])
         assert below * (1 - BOUND) <= float(found) <= above * (1 + BOUND)
         assert float(exceeds(path, found)) == pytest.approx(1 - p, rel=2e-2)
+
+
+SHARES = (0.3, 0.05, 1e-2, 1e-3, 2.25e-4, 1e-4, 1e-5, 1e-6)
+
+
+def hyperexponential(weights, means):
+    """Its distribution, and the time beyond which a share comes: by bisection of the closed form."""
+    parts = Mixture(weights=weights, parts=tuple(Exponential(mean_s=m) for m in means))
+
+    def beyond(share):
+        return brentq(
+            lambda t: sum(w * np.exp(-t / m) for w, m in zip(weights, means, strict=True)) - share, 0, 50 * max(means), xtol=1e-15
+        )
+
+    return parts, beyond
+
+
+TAILS = {
+    "M/M/1": (response(MMc(arrival_rps=0.5, service_s=1.0, servers=1)), lambda q: -2 * np.log(q)),
+    "M/M/16 near saturation": (
+        response(MMc(arrival_rps=15.984, service_s=1.0, servers=16)),
+        lambda q: float(MMc(arrival_rps=15.984, service_s=1.0, servers=16).response_quantile_s(1 - q)),
+    ),
+    "eight stages": (Visits(part=Exponential(mean_s=0.01), times=8.0), lambda q: gamma.isf(q, 8, scale=0.01)),
+    **{f"lognormal {s}": (Lognormal(median_s=0.1, sigma=s), lambda q, s=s: lognorm.isf(q, s, scale=0.1)) for s in (0.1, 0.6, 1.0, 1.9)},
+    "hits and misses": hyperexponential((0.99, 0.01), (0.001, 0.05)),
+    "rarely slow": hyperexponential((1 - 3e-5, 3e-5), (0.001, 0.3)),
+    "mostly slow": hyperexponential((0.2, 0.8), (0.01, 30.0)),
+}
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.02])
+@pytest.mark.parametrize("name", TAILS)
+def test_shares_beyond_a_time_and_far_percentiles_are_those_of_the_closed_form(name, later_s):
+    path, beyond = TAILS[name]
+    late = Series(parts=(Constant(mean_s=later_s), path)) if later_s else path
+    for share in SHARES:
+        t_s = float(beyond(share)) + later_s
+        assert float(exceeds(late, t_s)) == pytest.approx(share, rel=0.02)
+        assert float(percentiles_s(late, (1 - share,))[0]) == pytest.approx(t_s, rel=BOUND)
+
+
+def test_a_share_that_need_not_be_precise_is_known_to_be_small():
+    path, beyond = TAILS["lognormal 0.6"]
+    for share in (1e-2, 1e-4, 1e-6):
+        found = float(exceeds(path, beyond(share), least=1e-2))
+        assert found < 1e-3 if share < 1e-2 else found == pytest.approx(share, rel=0.02)
+
+
+def test_a_percentile_on_the_border_of_a_mixture_has_two_sides():
+    path, beyond = hyperexponential((0.99, 0.01), (0.001, 1.0))
+    low, high = sides_s(path, 0.99)
+    assert low == pytest.approx(beyond(0.0102), rel=0.01)  # 8.5 ms
+    assert high == pytest.approx(beyond(0.0098), rel=0.01)  # 20 ms
+    steady, beyond = TAILS["M/M/1"]
+    low, high = sides_s(steady, 0.99)
+    assert high / low < 1.01
 
 
 @given(st.floats(0.1, 0.9), st.floats(0.1, 0.9))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from perfplan.reading import read
-from perfplan.sweeps import what_ifs
-from perfplan.tables import breakpoints
+from perfplan.sweeps import flat_percentiles, what_ifs
+from perfplan.tables import breakpoints, latencies
 from perfplan.tables import what_ifs as what_if_table
 from perfplan.uncertainty import study
 from tests.conftest import SMALL
@@ -111,3 +111,18 @@ def test_what_changes_nothing_is_not_named(storefront):
     assert "half the publishing time of reports" not in set(told.change)
     assert told.change.iloc[0] == "no waits anywhere"
     assert len(told) < len(what_ifs(storefront))
+
+
+def test_a_percentile_between_hits_and_misses_is_shown_from_both_sides(small):
+    """99 % of the look-ups take a millisecond, the others a query of 50 ms: p99 lies between, and the plan says so."""
+    cached = SMALL.replace("{app: 1, store: 2}", "{cache: 1}").replace(
+        "  app: {kind: service, instances: 4, threads: 8, service_time: 10ms, price: $0.1/h}\n",
+        "  cache: {kind: cache, origin: store, instances: 4, service_time: 0.1ms, hit_ratio: 99%}\n",
+    )
+    small.write_text(cached.replace("service_time: 2ms", "service_time: 50ms, service: {variation: 0.02}"), encoding="utf-8")
+    found = {p: (low, high) for _, p, low, high in flat_percentiles(study(read(small), worlds=20))}
+    assert set(found) == {0.99}
+    low, high = found[0.99]
+    assert low == pytest.approx(0.0205, abs=0.0008)  # round trip and look-up
+    assert high == pytest.approx(0.0205 + 0.05 * np.exp(-2.05 * 0.0224), abs=0.001)  # and the quickest fiftieth of the queries
+    assert "p99 of read lies in a gap that hardly any response falls into: 20" in latencies(study(read(small), worlds=20)).subtitle

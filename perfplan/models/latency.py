@@ -1,13 +1,14 @@
-"""Percentiles of response times.
+"""Percentiles of response times, and the share of responses that take longer than a time.
 
 They come from the Fourier-cosine series of the density on [0, L]:
 
     F(x) = x/L + sum_k 2/(k pi) Re phi(k pi / L) sin(k pi x / L),      k = 1 .. TERMS
 
-evaluated on a grid by one sine transform a cell, and interpolated on -log(1 - F), which is straight for an exponential tail.
-Where parts of very different scale leave the series rough, it is computed again with twice the terms.
-L reaches far into the tail: what lies beyond is folded back, from 2 L - x onto x. Error against exact percentiles: see
-`benchmarks/latency_error.py` (worst 0.5 %).
+Percentiles up to DEEP are read off a grid (one sine transform a cell), interpolated on -log(1 - F), which is straight for an
+exponential tail; further ones are looked for by the share beyond a time. What lies beyond L is folded back, from 2 L - x onto x, so
+that L reaches as far beyond x as the tail needs (`_length_s`). A series has parts of very different scale where |phi| is not small at
+its last term; there it is computed again with twice the terms until half the terms say the same. A share so small that single precision
+shows in it is computed again in double precision. Errors: percentiles 0.5 %, shares 2 % down to LEAST (`benchmarks/latency_error.py`).
 
 References
 ----------
@@ -23,13 +24,21 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from perfplan.models.distributions import Distribution, Frequencies, powers, turn
+from perfplan.models.distributions import Distribution, Frequencies, Tail, powers, turn
 from perfplan.quantity import FloatArray, Value
 
 TERMS = 320  # of the cosine series, where percentiles are looked for on a grid
 TERMS_AT = 64  # where the probability at one time is enough
-MOST_TERMS = 8192  # where a distribution has parts of very different scale
-ROUGH = 0.04  # |phi| at the last term above which a cell is computed again with more
+MOST_TERMS = 65536  # where a distribution has parts of very different scale
+ROUGH = 0.04  # |phi| at the last term above which a cell may be computed again with more
+SAME = 0.005  # what half of the terms may say otherwise of a percentile
+SAME_SHARE = 0.02  # what three quarters of them may say otherwise of a share; five eighths: 2.5 times that
+DEEP = 0.992  # percentiles beyond are looked for by the share beyond a time
+LEAST = 1e-6  # smallest share that is computed to 2 %
+NOISE, TABLED = 5e-5, 1e-3  # below it single precision shows in a share; the same where a part is tabulated or reaches further than L
+RARE, RAREST = 1e-5, 1e-8  # what happens less often does not decide how far a tail is followed; the same of a small share
+LONGER = 1.2  # a tail that rare branches make so much longer may show in shares up to TABLED
+FOLDED = 3.0  # scales beyond a time at which the series ends: exp(-2 x 3) of its share is folded onto it
 CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
 
@@ -40,20 +49,66 @@ def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[
     >>> from perfplan.models.distributions import Exponential, Series, Wait
     >>> from perfplan.models.queueing import MMc
     >>> wait = Wait.of(MMc(arrival_rps=0.5, service_s=1.0, servers=1))
-    >>> [float(v.round(2)) for v in percentiles_s(Series(parts=(wait, Exponential(mean_s=1.0))), (0.5, 0.95))]  # 2 ln 2, 2 ln 20
-    [1.39, 5.99]
+    >>> both = Series(parts=(wait, Exponential(mean_s=1.0)))
+    >>> [float(v.round(2)) for v in percentiles_s(both, (0.5, 0.95, 0.999))]  # 2 ln 2, 2 ln 20, 2 ln 1000
+    [1.39, 5.99, 13.82]
     """
     cells, settled, shape = _settled(distribution, shape)
+    count = int(settled.sum())
     answers = [np.full(settled.shape, np.inf) for _ in ps]
-    length = _length_s(cells, int(settled.sum()))
-    parts = [_percentiles(cells, length, at, ps) for at in _chunks(int(settled.sum()), TERMS)]
-    for answer, columns in zip(answers, zip(*parts, strict=True) if parts else [], strict=False):
-        answer[settled] = np.concatenate(columns)
+    length = _length_s(cells.tail(RARE), count)
+    parts = [_percentiles(cells, length, at, [min(p, DEEP) for p in ps]) for at in _chunks(count, TERMS)]
+    for p, answer, columns in zip(ps, answers, zip(*parts, strict=True) if parts else [], strict=False):
+        found = np.concatenate(columns)
+        answer[settled] = found if p <= DEEP else _deep(cells, found, p)
     return [a.reshape(shape) for a in answers]
 
 
-def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = ()) -> FloatArray:
-    """P(response > *t_s*); 1 where saturated.
+def sides_s(distribution: Distribution, p: float, shape: tuple[int, ...] = ()) -> tuple[FloatArray, FloatArray]:
+    """The percentile *p* when a fiftieth more, and a fiftieth fewer, of the responses are slower: far apart where the cdf is flat there.
+
+    >>> from perfplan.models.distributions import Exponential, Mixture
+    >>> low, high = sides_s(Mixture(weights=(0.99, 0.01), parts=(Exponential(mean_s=0.001), Exponential(mean_s=10.0))), 0.99)
+    >>> bool(low < 0.01), bool(high > 0.1)
+    (True, True)
+    """
+    low, high = percentiles_s(distribution, (1 - (1 - p) * 1.02, 1 - (1 - p) * 0.98), shape)
+    return low, high
+
+
+def _deep(cells: Any, start_s: FloatArray, p: float) -> FloatArray:
+    """The percentile *p* beyond DEEP: where -log of the share beyond a time reaches -log(1 - p), by secants kept in a bracket."""
+    wanted, hazard = -np.log1p(-p), -np.log1p(-DEEP)
+
+    def of(t_s: FloatArray) -> FloatArray:
+        return -np.log(np.maximum(_exceed(cells, t_s, LEAST / 100), LEAST / 1e4))
+
+    low, at_low = start_s, of(start_s)
+    high = low * wanted / hazard
+    at_high = of(high)
+    for _ in range(60):
+        short = at_high < wanted
+        if not short.any():
+            break
+        low, at_low = np.where(short, high, low), np.where(short, at_high, at_low)
+        high = np.where(short, high * 1.5, high)
+        at_high = of(high)
+    for step in range(30):
+        part = np.clip((wanted - at_low) / np.maximum(at_high - at_low, 1e-12), 0.02, 0.98) if step % 3 < 2 else 0.5
+        t_s = low + (high - low) * part
+        found = of(t_s)
+        above = found >= wanted
+        low, at_low = np.where(above, low, t_s), np.where(above, at_low, found)
+        high, at_high = np.where(above, t_s, high), np.where(above, found, at_high)
+        if np.all((np.abs(found - wanted) < 1e-4) | (high - low < 1e-3 * low)):
+            break
+    return np.asarray(np.where(np.abs(at_low - wanted) < np.abs(at_high - wanted), low, high))
+
+
+def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (), *, least: float = LEAST) -> FloatArray:
+    """P(response > *t_s*), within 2 % where it is *least* or more; 1 where saturated.
+
+    A larger *least* costs less: a share below it is then only known to be so.
 
     >>> from perfplan.models.distributions import Exponential
     >>> float(exceeds(Exponential(mean_s=1.0), 3.0).round(4))  # exp(-3)
@@ -62,11 +117,26 @@ def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = ())
     cells, settled, shape = _settled(distribution, shape)
     at_s = np.broadcast_to(np.asarray(t_s, dtype=float), shape).ravel()[settled]
     answer = np.ones(settled.shape)
-    length = _length_s(cells, int(settled.sum()))
-    parts = [_exceeds(cells, length, at, at_s[at]) for at in _chunks(int(settled.sum()), TERMS_AT)]
-    if parts:
-        answer[settled] = np.concatenate(parts)
+    answer[settled] = _exceed(cells, at_s, least)
     return answer.reshape(shape)
+
+
+def _exceed(cells: Any, t_s: FloatArray, least: float) -> FloatArray:
+    """P(response > *t_s*): in single precision, and where that or a rare slow branch shows in it, again in double, as far as it reaches."""
+    tail = cells.tail(RARE)
+    length = _length_s(tail, t_s.size, t_s)
+    over = _in_chunks(cells, length, t_s, least, np.float32)
+    if least < TABLED:
+        reach = _length_s(cells.tail(RAREST), t_s.size, t_s)
+        unsure = np.where((np.asarray(tail.sigma) > 0) | (reach > LONGER * length), TABLED, NOISE)
+        place = np.flatnonzero((over < unsure) & (unsure > least))
+        over[place] = _in_chunks(_take(cells, lambda a: a[place]), reach[place], t_s[place], least, np.float64)
+    return over
+
+
+def _in_chunks(cells: Any, length: FloatArray, t_s: FloatArray, least: float, precision: Any, terms: int = TERMS_AT) -> FloatArray:
+    parts = [_exceeds(cells, length, at, t_s[at], least, terms, precision) for at in _chunks(t_s.size, terms)]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _settled(distribution: Distribution, shape: tuple[int, ...]) -> tuple[Any, NDArray[np.bool_], tuple[int, ...]]:
@@ -98,42 +168,45 @@ def _taken(value: Any, pick: Any, known: dict[int, Any]) -> Any:
     return pick(value) if isinstance(value, np.ndarray) and value.ndim else value
 
 
-def _length_s(cells: Any, count: int) -> FloatArray:
-    """Length L of each cell's series."""
-    far, variance = cells.slowest
-    return np.broadcast_to(np.asarray(far + 7 * np.maximum(cells.reach_s, np.sqrt(variance)), dtype=float), count).clip(1e-12)
+def _length_s(tail: Tail, count: int, t_s: Value = 0.0) -> FloatArray:
+    """Length L of each cell's series: far into its *tail*, and FOLDED scales beyond *t_s*.
+
+    A lognormal tail has no scale: the share beyond 2 L - t is at most a hundredth of that beyond t where 2 L - t is exp(1.2 sigma) t.
+    """
+    scale, sigma = np.maximum(tail.scale_s, np.sqrt(tail.variance)), np.asarray(tail.sigma)
+    heavy = np.where(sigma > 0, (1 + np.exp(1.2 * sigma)) / 2, 0.0)
+    longest = np.maximum(np.maximum(tail.mean_s + 7 * scale, t_s + FOLDED * scale), t_s * heavy)
+    return np.broadcast_to(np.asarray(longest, dtype=float), count).clip(1e-12)
 
 
-def _series(cells: Any, length: FloatArray, at: slice, terms: int) -> tuple[FloatArray, FloatArray]:
-    """Coefficients of the sine series of the cdf, shape (cells, terms), and the roughness of each cell.
+def _series(cells: Any, length: FloatArray, at: slice, terms: int, precision: Any) -> tuple[FloatArray, FloatArray]:
+    """Re phi of a chunk at its frequencies, shape (cells, terms), and the roughness of each cell.
 
     Roughness is |phi| at the last terms: what the series leaves out. It is small where the density is smooth on the scale L / terms.
     """
     part = _take(cells, lambda a: a[at])
-    k = np.arange(1, terms + 1)
-    precision: Any = np.float32 if terms <= TERMS else np.float64  # single precision is 1e-5 of the cdf
-    u = ((np.pi / length[at])[:, None] * k).astype(precision)
+    u = ((np.pi / length[at])[:, None] * np.arange(1, terms + 1)).astype(precision)
     phi = np.broadcast_to(Frequencies(u, part).of(part), u.shape)
-    smooth = np.exp(-36 * (k / (terms + 1)) ** 16)  # damps the ringing at kinks, leaves the first half of the terms alone
-    return phi.real * (2 / (np.pi * k) * smooth).astype(u.dtype), np.abs(phi[:, -8:]).max(axis=1)
+    return phi.real, np.abs(phi[:, -8:]).max(axis=1)
+
+
+def _weights(terms: int, precision: Any) -> FloatArray:
+    """Of the terms in the cdf: 2 / (k pi), damped in the second half (an exponential filter), which ends the ringing at kinks."""
+    k = np.arange(1, terms + 1)
+    return np.asarray(2 / (np.pi * k) * np.exp(-36 * (k / (terms + 1)) ** 16), dtype=precision)
 
 
 def _percentiles(cells: Any, length: FloatArray, at: slice, ps: Sequence[float], terms: int = TERMS) -> list[FloatArray]:
     """The percentiles *ps* of a chunk of cells; where a cell is too rough for its grid, again with more terms."""
-    from scipy.fft import dst  # light, but not needed to import perfplan
-
-    b, rough = _series(cells, length, at, terms)
+    real, rough = _series(cells, length, at, terms, np.float32 if terms <= TERMS else np.float64)  # single precision is 1e-5 of the cdf
     length = length[at]
-    points = terms
-    padded = b[:, : points - 1]
-    inner = dst(padded, type=1, axis=1) / 2 + (np.arange(1, points) / points).astype(b.dtype)
-    hazard = np.zeros((b.shape[0], points), dtype=b.dtype)
-    np.negative(np.log(np.maximum(1 - inner, 1e-12)), out=hazard[:, 1:])  # straight for an exponential tail
-    steps = rough > ROUGH  # a series overshoots behind a step: there the least that follows is nearer the truth than the most before
-    hazard[steps] = np.minimum.accumulate(hazard[steps, ::-1], axis=1)[:, ::-1]
-    np.maximum.accumulate(hazard, axis=1, out=hazard)
-    found = [_crossing(hazard, -np.log1p(-p)) * length / points for p in ps]
+    found = _read_off(real, rough, length, ps)
     again = (rough > ROUGH) & (np.min(found, axis=0) < 12 * length / terms)
+    unsure = np.flatnonzero((rough > ROUGH) & ~again)
+    if unsure.size:
+        fewer = _read_off(real[unsure, : terms // 2], rough[unsure], length[unsure], ps)
+        differ = [np.abs(few - f[unsure]) > SAME * f[unsure] for few, f in zip(fewer, found, strict=True)]
+        again[unsure] = np.any(differ, axis=0)
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
         finer = _take(cells, lambda a: a[at][place])
@@ -141,6 +214,21 @@ def _percentiles(cells: Any, length: FloatArray, at: slice, ps: Sequence[float],
         for values, columns in zip(found, zip(*parts, strict=True), strict=True):
             values[place] = np.concatenate(columns)
     return found
+
+
+def _read_off(real: FloatArray, rough: FloatArray, length: FloatArray, ps: Sequence[float]) -> list[FloatArray]:
+    """Percentiles of the series with coefficients *real*, on a grid of as many points."""
+    from scipy.fft import dst  # light, but not needed to import perfplan
+
+    points = real.shape[1]
+    b = real * _weights(points, real.dtype)
+    inner = dst(b[:, : points - 1], type=1, axis=1) / 2 + (np.arange(1, points) / points).astype(b.dtype)
+    hazard = np.zeros((b.shape[0], points), dtype=b.dtype)
+    np.negative(np.log(np.maximum(1 - inner, 1e-12)), out=hazard[:, 1:])  # straight for an exponential tail
+    steps = rough > ROUGH  # a series overshoots behind a step: there the least that follows is nearer the truth than the most before
+    hazard[steps] = np.minimum.accumulate(hazard[steps, ::-1], axis=1)[:, ::-1]
+    np.maximum.accumulate(hazard, axis=1, out=hazard)
+    return [_crossing(hazard, -np.log1p(-p)) * length / points for p in ps]
 
 
 def _crossing(hazard: FloatArray, level: float) -> FloatArray:
@@ -155,18 +243,24 @@ def _crossing(hazard: FloatArray, level: float) -> FloatArray:
     return np.asarray(i - 1 + np.clip(part + np.where(smooth, curve * bend / np.maximum(high - low, 1e-12), 0.0), 0, 1))
 
 
-def _exceeds(cells: Any, length: FloatArray, at: slice, t_s: FloatArray, terms: int = TERMS_AT) -> FloatArray:
-    """P(response > *t_s*) of a chunk of cells; where a cell is too rough for its grid, again with more terms."""
-    b, rough = _series(cells, length, at, terms)
+def _exceeds(cells: Any, length: FloatArray, at: slice, t_s: FloatArray, least: float, terms: int, precision: Any) -> FloatArray:
+    """P(response > *t_s*) of a chunk of cells; again with twice the terms where the last ones are not small against it, and fewer of them say otherwise."""
+    real, rough = _series(cells, length, at, terms, precision)
     length = length[at]
-    x = np.minimum(t_s / length, 1.0)
-    cdf = x + np.einsum("ck,ck->c", b, powers(turn(np.pi * x[:, None]), terms).imag)
-    over = np.where(t_s >= length, 0.0, np.clip(1 - cdf, 0, 1))
+    x = t_s / length
+    waves = powers(turn((np.pi * x[:, None]).astype(precision)), terms).imag
+    over = 1 - x - np.einsum("ck,ck->c", waves, real * _weights(terms, precision))
+    enough = SAME_SHARE * np.maximum(over, max(least, NOISE if precision is np.float32 else 0.0))
     again = (rough > ROUGH) & (t_s < 12 * length / terms)
+    unsure = np.flatnonzero(~again & ((rough > ROUGH) | (rough > np.pi * terms / 8 * enough)))
+    for part, wider in ((3 / 4, 1), (5 / 8, 2.5)) if unsure.size else ():
+        few = int(part * terms)
+        fewer = 1 - x[unsure] - np.einsum("ck,ck->c", waves[unsure, :few], real[unsure, :few] * _weights(few, precision))
+        again[unsure] |= np.abs(fewer - over[unsure]) > wider * enough[unsure]
+    over = np.asarray(np.clip(over, 0, 1))
     if again.any() and terms < MOST_TERMS:
         place = np.flatnonzero(again)
-        finer = _take(cells, lambda a: a[at][place])
-        over[place] = np.concatenate(
-            [_exceeds(finer, length[place], part, t_s[place][part], 2 * terms) for part in _chunks(place.size, 2 * terms)]
+        over[place] = _in_chunks(
+            _take(cells, lambda a: a[at][place]), length[place], t_s[place], least, precision if terms < TERMS else np.float64, 2 * terms
         )
     return over

@@ -26,7 +26,7 @@ from typing import Any, cast
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
-from perfplan.models.distributions import Complex, Distribution, Exponential, Frequencies, Series, Wait
+from perfplan.models.distributions import Complex, Distribution, Exponential, Frequencies, Series, Tail, Wait, between
 from perfplan.models.latency import exceeds, percentiles_s
 from perfplan.models.matching import match
 from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
@@ -158,11 +158,9 @@ class Shape:
 
 
 def _between(table: Complex, v: FloatArray) -> Complex:
-    """The row of *table* at frequencies *v*, by straight lines on log v."""
-    spot = np.clip((np.log(np.maximum(v, 1e-30)) - GRID[0]) / (GRID[1] - GRID[0]), 0, GRID.size - 1.01)
-    i = spot.astype(np.intp)
-    row = table.astype(np.result_type(v.dtype, np.complex64))
-    return cast(Complex, row[i] + (row[i + 1] - row[i]) * (spot - i))
+    """The row of *table* at frequencies *v*."""
+    spot = np.clip((np.log(np.maximum(v, 1e-30)) - GRID[0]) / (GRID[1] - GRID[0]), 0, GRID.size - 1.01).astype(v.dtype)
+    return between(table, spot, GRID.size)
 
 
 @record
@@ -176,14 +174,9 @@ class Served:
     def variance(self) -> Value:
         return np.asarray(self.shape.scv * self.mean_s**2)
 
-    @functools.cached_property
-    def slowest(self) -> tuple[Value, Value]:
-        return self.mean_s, self.variance
-
-    @functools.cached_property
-    def reach_s(self) -> Value:
+    def tail(self, rare: float) -> Tail:
         far = float(np.interp(0.9995, np.cumsum(self.shape.weights), self.shape.nodes))
-        return np.asarray(self.mean_s * max(far / 8, 0.0))
+        return Tail(self.mean_s, self.variance, np.asarray(self.mean_s * far / 8), np.sqrt(np.log1p(self.shape.scv)))
 
     def characteristic(self, at: Frequencies) -> Complex:
         return _between(self.shape.whole, at.u * np.asarray(self.mean_s, dtype=at.u.dtype)[..., None])
@@ -300,14 +293,10 @@ class QueueWait:
         with np.errstate(invalid="ignore"):
             return self.probability * (variance + expected**2) - (self.probability * expected) ** 2
 
-    @functools.cached_property
-    def slowest(self) -> tuple[Value, Value]:
-        return self.mean_s, self.variance
-
-    @functools.cached_property
-    def reach_s(self) -> Value:
+    def tail(self, rare: float) -> Tail:
         expected, variance = self._waiting
-        return np.where(np.asarray(self.probability) > 1e-5, np.maximum(expected, np.sqrt(variance)), 0.0)
+        scale_s = np.where(np.asarray(self.probability) > rare, np.maximum(expected, np.sqrt(variance)), 0.0)
+        return Tail(self.mean_s, self.variance, scale_s, np.sqrt(np.log1p(self.shape.scv)))
 
     def _p(self, u: FloatArray) -> FloatArray:
         return np.asarray(self.probability, dtype=u.dtype)[..., None]

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from perfplan.models.arrays import check_steady
 from perfplan.models.birthdeath import BirthDeath
-from perfplan.models.distributions import RARE, Complex, Frequencies, last, pole
+from perfplan.models.distributions import Complex, Frequencies, Tail, between, last, pole
 from perfplan.models.queueing import MMc
 from perfplan.models.scalability import Crew
 from perfplan.quantity import FloatArray, Ratio, Seconds, Value
@@ -244,15 +244,12 @@ class Stretched:
         scv = _phases(self.crew)[2] if self.shape is None else _tables(self.shape, self.crew)[1]
         return np.asarray(self._of(scv) * np.asarray(self.mean_s) ** 2)
 
-    @property
-    def slowest(self) -> tuple[Value, Value]:
-        return self.mean_s, self.variance
-
-    @functools.cached_property
-    def reach_s(self) -> Value:
+    def tail(self, rare: float) -> Tail:
         if self.shape is None:
-            return np.asarray(np.max([np.where(w > RARE, m, 0.0) for w, m in self._mixed], axis=0))
-        return np.asarray(self._of(_tables(self.shape, self.crew)[2]) * np.asarray(self.mean_s))
+            scale_s = np.max([np.where(w > rare, m, 0.0) for w, m in self._mixed], axis=0)
+            return Tail(self.mean_s, self.variance, np.asarray(scale_s), 0.0)
+        scale_s = self._of(_tables(self.shape, self.crew)[2]) * np.asarray(self.mean_s)
+        return Tail(self.mean_s, self.variance, np.asarray(scale_s), np.sqrt(np.log1p(self.shape.scv)))
 
     def characteristic(self, at: Frequencies) -> Complex:
         if self.shape is None:
@@ -263,11 +260,7 @@ class Stretched:
             return whole
         phi = _tables(self.shape, self.crew)[3]
         v = at.u * np.asarray(self.mean_s, dtype=at.u.dtype)[..., None]
-        spot = np.clip((np.log(np.maximum(v, 1e-30)) - GRID[0]) / (GRID[1] - GRID[0]), 0, GRID.size - 1.01)
-        column = spot.astype(np.intp)
+        spot = np.clip((np.log(np.maximum(v, 1e-30)) - GRID[0]) / (GRID[1] - GRID[0]), 0, GRID.size - 1.01).astype(v.dtype)
         low, part = (np.asarray(x)[..., None] for x in self._at)
-        flat = phi.astype(np.result_type(v.dtype, np.complex64)).ravel()
-        first, across = low * GRID.size + column, spot - column
-        one = flat[first] + (flat[first + 1] - flat[first]) * across
-        next_ = flat[first + GRID.size] + (flat[first + GRID.size + 1] - flat[first + GRID.size]) * across
-        return cast(Complex, one + (next_ - one) * part)
+        one, next_ = (between(phi.ravel(), spot, GRID.size, (low + k) * GRID.size) for k in (0, 1))
+        return one + (next_ - one) * part.astype(v.dtype)

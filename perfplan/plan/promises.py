@@ -94,9 +94,7 @@ def _latency(loads: Loads, carried: Carried, objective: Latency, both: bool) -> 
     if slow is not None and week:
         ways["28 days"] = (slow(carried.rps[..., None] * level) * level * time).sum(axis=-1) / (level * time).sum()
     if both or objective.over == "peak hour":
-        ways["peak hour"] = (
-            slow(carried.rps) if slow else exceeds(carried.journeys[objective.journey], objective.below_s, carried.rps.shape)
-        )
+        ways["peak hour"] = slow(carried.rps) if slow else _slow(carried, objective)
     judged = _bad_share(objective, ways.pop(objective.over), 1 - objective.percentile)
     return Judged(**{**judged.__dict__, "also": ways.popitem()[1]}) if both else judged
 
@@ -114,8 +112,14 @@ def _slow_by_load(loads: Loads, carried: Carried, objective: Latency, least: flo
     99 of 100 cells within 1 % of the share where that is 1 to 30 %. Above the load that saturates the path every request is slow.
     """
     by_load = ByLoad(loads, objective.journey, carried.rps, least=least)
-    slow = exceeds(by_load.state.journeys[objective.journey], objective.below_s, by_load.state.rps.shape)
+    slow = _slow(by_load.state, objective)
     return by_load.curve(np.log(np.maximum(slow, 1e-12)), lambda log: np.exp(np.minimum(log, 0.0)), 1.0)
+
+
+def _slow(state: Carried, objective: Latency) -> FloatArray:
+    """Share of the requests in *state* that are slower than the target; precise where it is a hundredth of what is allowed, or more."""
+    least = 0.01 * float(np.min(1 - np.asarray(objective.percentile)))
+    return exceeds(state.journeys[objective.journey], objective.below_s, state.rps.shape, least=least)
 
 
 def tier_availability(scenario: Scenario, carried: Carried, name: str) -> FloatArray:
@@ -189,7 +193,7 @@ def _users(loads: Loads, carried: Carried, objective: Users) -> Judged:
     holds = judged.holds
     for other in scenario.objectives.values():
         if isinstance(other, Latency):
-            slow = exceeds(state.journeys[other.journey], other.below_s, wanted.shape)
+            slow = _slow(state, other)
             holds = holds & (slow <= (1 - np.asarray(other.percentile)) * (1 + 1e-9))
     return Judged(
         objective=objective, value=judged.value + 0 * carried.rps, bound=1.0, holds=np.broadcast_to(holds, carried.rps.shape),

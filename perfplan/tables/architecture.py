@@ -13,7 +13,17 @@ from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
 from perfplan.quantity import FloatArray
 from perfplan.scenario import Cache, Database, Queue
-from perfplan.sweeps import TAIL, WhatIf, cache_by_memory, parts_of_the_tail, shares_of_latency, slowest_part, todays_knee, wait_by_pool
+from perfplan.sweeps import (
+    TAIL,
+    WhatIf,
+    cache_by_memory,
+    flat_percentiles,
+    parts_of_the_tail,
+    shares_of_latency,
+    slowest_part,
+    todays_knee,
+    wait_by_pool,
+)
 from perfplan.sweeps import what_ifs as tried
 from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
 from perfplan.uncertainty import Study
@@ -48,9 +58,18 @@ def latencies(study: Study) -> Table:
         for label, m in (("now", 0), ("then", study.last))
     ]
     return Table(
-        name="latencies", title=f"{str(slowest['journey'])[0].upper()}{str(slowest['journey'])[1:]} is the slowest journey: p95 {duration(float(slowest['p95_now_s']))} at today's peak", subtitle="P50 (P5 … P95) over all worlds of each percentile, as the user sees it: round trip, waits and service. Parts along a path are taken as independent.",
+        name="latencies", title=f"{str(slowest['journey'])[0].upper()}{str(slowest['journey'])[1:]} is the slowest journey: p95 {duration(float(slowest['p95_now_s']))} at today's peak", subtitle="P50 (P5 … P95) over all worlds of each percentile, as the user sees it: round trip, waits and service. Parts along a path are taken as independent." + _gaps(study),
         frame=frame_of(rows), columns=(Column(key="journey", header="Journey"), *(Column(key=k, header=h, write=number_text) for k, h in heads)), stack=2,
     )  # fmt: skip
+
+
+def _gaps(study: Study) -> str:
+    """What is said of percentiles that lie in a gap of the response times, where one number says little."""
+    said = [
+        f"p{p * 100:g} of {journey} lies in a gap that hardly any response falls into: {duration(low)} or {duration(high)} today, if a fiftieth more or fewer were slow"
+        for journey, p, low, high in flat_percentiles(study)
+    ]
+    return "".join(f" {one}." for one in said)
 
 
 def bottlenecks(study: Study) -> Table:
