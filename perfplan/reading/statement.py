@@ -329,20 +329,24 @@ class _Reader:
         users = "peak_users" in traffic.children and "requests_per_user_rps" in traffic.children
         found = {}
         fields = declared(Traffic)
-        for name, law, taken in (
-            ("peak_rps", history.peak, users or "peak_rps" in traffic.children),
-            ("growth_per_month", history.growth, "growth_per_month" in traffic.children),
+        for name, law, where, taken in (
+            ("peak_rps", history.peak, history.peak_where, users or "peak_rps" in traffic.children),
+            ("growth_per_month", history.growth, history.growth_where, "growth_per_month" in traffic.children),
         ):
             one = fields[name]
             path = f"traffic.{one.key}"
             quantity = one.kind
-            text = f"{quantity.show(float(law.quantile(0.05)))} to {quantity.show(float(law.quantile(0.95)))}"
-            if not taken:
-                self.entries[path] = Entry(path=path, text=text, value=law, declared=one, source="fitted", where=history.file)
+            text = f"{quantity.show(float(law.quantile(0.05)))} to {quantity.show(float(law.quantile(0.95)))}" if law else ""
+            if taken:
+                stated = "traffic.peak_users" if name == "peak_rps" and users else path
+                said = f"{history.file} says {text}, {where}" if law else f"{history.file} says {where}"
+                self.entries[stated] = replace(self.entries[stated], beside=said)
+            elif law:
+                self.entries[path] = Entry(path=path, text=text, value=law, declared=one, source="fitted", where=f"{history.file}: {where}")
                 found[name] = path
             else:
-                stated = "traffic.peak_users" if name == "peak_rps" and users else path
-                self.entries[stated] = replace(self.entries[stated], beside=f"{history.file} says {text}")
+                message = f"must be stated, such as {quantity.example}: {history.file} says {where}, which nobody can carry on for months"
+                self.problems.append(Problem(self._line("traffic.history"), path, message))
         return found
 
     def _line(self, path: str) -> int:
