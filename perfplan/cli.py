@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType, TracebackType
 
 HOLDS, BREAKS, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes of check, diff and validate; plan uses 0, 2, 3 and 130
 
@@ -26,25 +30,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `perfplan check ... | head`
         sys.stderr.close()
         return FAILED
-    except (OSError, RuntimeError) as error:
-        print(f"perfplan: {error}", file=sys.stderr)
+    except Exception as error:
+        if getattr(options, "debug", False):
+            raise
+        expected = isinstance(error, (OSError, RuntimeError)) and not isinstance(error, RecursionError)
+        print(f"perfplan: {error}" if expected else _fault(error), file=sys.stderr)
         return FAILED
+
+
+def _fault(error: Exception) -> str:
+    """Three lines about what nobody foresaw: what, where, how to report it."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return f"perfplan: {what}\n  where: {_places(error.__traceback__)}\n  This is a fault of perfplan: please report it with the scenario and what the command prints with --debug; nothing was written."
+
+
+def _places(trace: TracebackType | None, most: int = 3) -> str:
+    """The innermost functions of perfplan on the way to *trace*'s end, the innermost first."""
+    frames = []
+    while trace is not None:
+        frames.append((trace.tb_frame, trace.tb_lineno))
+        trace = trace.tb_next
+    return _said(frames[::-1], most)
+
+
+def _said(frames: Iterable[tuple[FrameType, int]], most: int) -> str:
+    package = Path(__file__).parent
+    ours = [(f, line) for f, line in frames if Path(f.f_code.co_filename).is_relative_to(package)]
+    return (
+        ", in ".join(f"{f.f_code.co_qualname} ({Path(f.f_code.co_filename).relative_to(package)}:{line})" for f, line in ours[:most])
+        or "outside perfplan"
+    )
+
+
+@contextlib.contextmanager
+def _within(limit_s: float) -> Iterator[None]:
+    """End the process, saying what it was doing, where the block takes longer than *limit_s*; 0: never."""
+    main_thread = threading.get_ident()
+
+    def end() -> None:
+        frame = sys._current_frames().get(main_thread)
+        frames = []
+        while frame is not None:
+            frames.append((frame, frame.f_lineno))
+            frame = frame.f_back
+        print(
+            f"perfplan: not done within {limit_s:g} s (--limit; 0: none)\n  it was in {_said(frames, 3)}\n  --worlds makes it shorter; a value far from what is usual may be the cause",
+            file=sys.stderr, flush=True,
+        )  # fmt: skip
+        os._exit(FAILED)
+
+    watch = threading.Timer(limit_s, end)
+    watch.daemon = True
+    if limit_s > 0:
+        watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="perfplan", description="Capacity plans with tail latency, uncertainty, time and money, from one file."
     )
+    debug = argparse.ArgumentParser(add_help=False)
+    debug.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of a fault of perfplan")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    new = commands.add_parser("new", help="write a commented starter scenario")
+    new = commands.add_parser("new", parents=[debug], help="write a commented starter scenario")
     new.add_argument("name", help="name of the service, and of the folder that is made")
     new.add_argument(
         "--tier", choices=("mvp", "growth", "enterprise"), default="growth", help="targets of the quick reference (default: growth)"
     )
     new.set_defaults(run=_new)
 
-    plan = commands.add_parser("plan", help="plan a scenario and write its plan folder")
+    plan = commands.add_parser("plan", parents=[debug], help="plan a scenario and write its plan folder")
     _inputs(plan)
     plan.add_argument("--out", metavar="DIR", help="plan folder (default: plans/NAME, NAME being the folder of the scenario)")
     plan.add_argument("--worlds", type=int, default=2000, help="draws of the uncertain inputs (default: 2000)")
@@ -55,15 +115,20 @@ def _parser() -> argparse.ArgumentParser:
     plan.set_defaults(run=_plan)
 
     check = commands.add_parser(
-        "check", help="findings, and exit 0 where every objective holds, 1 where some do not, 2 on bad input, 3 else"
+        "check", parents=[debug], help="findings, and exit 0 where every objective holds, 1 where some do not, 2 on bad input, 3 else"
     )
     _inputs(check)
     check.add_argument("--items", action="store_true", help="the state of every item of the checklist instead")
     check.add_argument("--worlds", type=int, default=500, help="draws of the uncertain inputs (default: 500)")
+    check.add_argument(
+        "--limit", type=float, default=60.0, metavar="SECONDS", help="end with exit 3 where it takes longer (default: 60; 0: never)"
+    )
     check.set_defaults(run=_check)
 
     diff = commands.add_parser(
-        "diff", help="what differs between two plans; exit 0 where nothing does beyond the tolerance, 1 where something does"
+        "diff",
+        parents=[debug],
+        help="what differs between two plans; exit 0 where nothing does beyond the tolerance, 1 where something does",
     )
     diff.add_argument("before", help="plan folder or its plan.json")
     diff.add_argument("now", help="plan folder or its plan.json")
@@ -74,18 +139,20 @@ def _parser() -> argparse.ArgumentParser:
     diff.set_defaults(run=_diff)
 
     validate = commands.add_parser(
-        "validate", help="run a plan's notebooks again from its inputs and compare them cell by cell; exit 0 where all are the same"
+        "validate",
+        parents=[debug],
+        help="run a plan's notebooks again from its inputs and compare them cell by cell; exit 0 where all are the same",
     )
     validate.add_argument("folder", help="plan folder")
     validate.set_defaults(run=_validate)
 
-    schema = commands.add_parser("schema", help="print the JSON schema of scenarios, for editors")
+    schema = commands.add_parser("schema", parents=[debug], help="print the JSON schema of scenarios, for editors")
     schema.set_defaults(run=_schema)
 
-    fields = commands.add_parser("fields", help="print the reference of all fields")
+    fields = commands.add_parser("fields", parents=[debug], help="print the reference of all fields")
     fields.set_defaults(run=_fields)
 
-    lab = commands.add_parser("lab", help="open JupyterLab on the workbook")
+    lab = commands.add_parser("lab", parents=[debug], help="open JupyterLab on the workbook")
     lab.set_defaults(run=_lab)
     return parser
 
@@ -178,11 +245,9 @@ def _check(options: argparse.Namespace) -> int:
     from perfplan.workbook.checking import check, items
 
     _refuse_worlds(options.worlds)
-    statement = read(_scenario(options), tuple(options.overrides))
-    if options.items:
-        print(items(statement, options.worlds))
-        return 0
-    report, holds = check(statement, options.worlds)
+    with _within(options.limit):
+        statement = read(_scenario(options), tuple(options.overrides))
+        report, holds = (items(statement, options.worlds), True) if options.items else check(statement, options.worlds)
     print(report)
     return HOLDS if holds else BREAKS
 

@@ -43,6 +43,15 @@ ODD = {
         "share: 100%\n    calls", "share: 100%\n    cacheable: 100%\n    calls"
     ),
     "a link that is too thin": SMALL.replace("regions:", "link: 1MB/s\nregions:") + "  second: {kind: throughput}\n",
+    "tiers that nobody calls": SMALL.replace(
+        "objectives:",
+        """  idle a: {kind: queue, workers: 2, service_time: 5ms}
+  idle b: {kind: service, instances: 2, service_time: 5ms}
+  idle c: {kind: database, cores: 2, replicas: 2, service_time: 5ms}
+  idle d: {kind: cache, instances: 2, origin: idle c}
+  idle e: {kind: partner, p50: 5ms, p99: 50ms, limit: 5 rps}
+objectives:""",
+    ),
     "a promise that no fleet keeps": SMALL + "  up: {kind: availability, journey: read, above: 99.999%}\n",
     "promises that end at different times": SMALL.replace("below: 200ms}", "below: 200ms, until: 2 months}")
     + "  later: {kind: latency, journey: read, below: 400ms, until: 24 months}\n",

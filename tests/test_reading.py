@@ -95,6 +95,11 @@ def test_worlds_are_the_same_for_the_same_seed_and_field(statement):
             "name: small\nanswers: {9.9.9: {value: yes, owner: me, date: 2026-01-01}}",
             "answers.9.9.9: is not an item of the checklist",
         ),
+        (
+            "objectives:",
+            "  mails: {kind: queue, workers: 2, service_time: 5ms}\nobjectives:\n  sent: {kind: completion, queue: mails, below: 5s}",
+            "objectives.sent.queue: must be a queue that gets jobs; nobody calls mails (a journey or a service must)",
+        ),
         ("name: small", 'name: "a\\nb"', "must be one line of characters that are seen"),
     ],
 )

@@ -201,6 +201,28 @@ def test_check_says_what_holds_by_exit_code(small, capsys):
     assert "of 255 items answered" in capsys.readouterr().out
 
 
+def test_a_fault_of_ours_is_told_from_a_broken_promise(small, capsys, monkeypatch):
+    def broken(*_):
+        return [][0]
+
+    monkeypatch.setattr("perfplan.workbook.checking.run_outs", broken)
+    assert main(["check", str(small)]) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "perfplan: IndexError: list index out of range"
+    assert "where: check (workbook/checking.py:" in said[1]
+    assert "report it with the scenario" in said[2]
+    assert len(said) == 3
+    with pytest.raises(IndexError):
+        main(["check", str(small), "--debug"])
+
+
+def test_a_check_ends_within_its_limit_and_says_what_it_was_doing(small):
+    done = subprocess.run([sys.executable, "-m", "perfplan", "check", str(small), "--limit", "0.01"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith("perfplan: not done within 0.01 s (--limit; 0: none)\n  it was in ")
+    assert main(["check", str(small), "--limit", "0"]) == 0
+
+
 @pytest.mark.parametrize("tier", ["mvp", "growth", "enterprise"])
 def test_a_new_scenario_is_a_scenario(tier, tmp_path, monkeypatch, capsys):
     from perfplan.reading import read

@@ -86,8 +86,8 @@ def _times(texts: Any) -> Any:
         return pd.Series(pd.NaT, index=texts.index)
     if int(length.iloc[0]) in MOMENTS:
         return pd.to_datetime(texts, errors="coerce", format=MOMENTS[int(length.iloc[0])])
-    unit = {9: "s", 10: "s", 13: "ms"}.get(int(length.iloc[0]))
-    return pd.to_datetime(texts.astype(float), unit=unit, errors="coerce") if unit else pd.Series(pd.NaT, index=texts.index)
+    scale = {9: 1.0, 10: 1.0, 13: 1e-3}.get(int(length.iloc[0]))
+    return pd.to_datetime(texts.astype(float) * scale, unit="s", errors="coerce") if scale else pd.Series(pd.NaT, index=texts.index)
 
 
 def _twice(again: Any) -> str:
@@ -151,7 +151,9 @@ def _peak(table: FloatArray, times: FloatArray, spread: float) -> tuple[Law, str
     week, hour = divmod(int(np.nanargmax(last)), HOURS_PER_WEEK)
     seen, wide = float(last[week, hour]), max(spread, 1e-3) * float(ndtri(0.95))
     when = _day(times[-last.shape[0] :][week] + hour * 3600.0, "m")
-    return Law(low=seen * np.exp(-wide), mid=seen, high=seen * np.exp(wide), scale=LOG), f"the busiest hour of its last {last.shape[0]} weeks, {when}"
+    return Law(
+        low=seen * np.exp(-wide), mid=seen, high=seen * np.exp(wide), scale=LOG
+    ), f"the busiest hour of its last {last.shape[0]} weeks, {when}"
 
 
 def _growth(found: Trend, times: FloatArray, peaks: FloatArray, left_out: str) -> tuple[Law | None, str]:

@@ -8,7 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from perfplan.quantity import MONTH
-from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
+from perfplan.scenario import Cache, Completion, Database, Partner, Queue, Scenario, Service
 
 LONGEST_S = 36.5 * MONTH
 MOST_HINDERED = 400  # cores whose hindrance is solved
@@ -29,6 +29,15 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         if objective.until_s > LONGEST_S:
             yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
     yield from _dates(scenario)
+    called = {name for tier in scenario.tiers for name in calls_of(scenario, tier)} | {
+        n for j in scenario.journeys.values() for n in j.calls
+    }
+    for name, objective in scenario.objectives.items():
+        if isinstance(objective, Completion) and objective.queue not in called:
+            yield (
+                f"objectives.{name}.queue",
+                f"must be a queue that gets jobs; nobody calls {objective.queue} (a journey or a service must)",
+            )
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Service) and tier.discipline == "ps" and tier.io == "blocking":
             yield (
