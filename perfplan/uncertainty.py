@@ -17,6 +17,7 @@ from perfplan.models.capacity import first_month, month_quantile, nodes_needed
 from perfplan.models.scalability import Crew
 from perfplan.plan import MONTHS, Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, until, with_counts, worlds_in
 from perfplan.quantity import DAY, MONTH, FloatArray
+from perfplan.reading.document import BadScenario
 from perfplan.record import but
 from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, Throughput, Tier, Users
 from perfplan.scenario.statement import Statement
@@ -333,8 +334,8 @@ def try_options(statement: Statement, drawn: Scenario, fleet: Fleet, worlds: int
     rows = [("nothing", (), False, None), *_stated(statement, drawn), *((n, o, True, None) for n, o in proposals(drawn))]
     if fleet.orders:
         counts = fleet.counts_at(last)
-        rows.append(("the recommended fleet", tuple(f"{p}={n:g}" for p, n in counts.items()), True, None))
-    tried = [_try(statement, nothing, row, count, total, seed, last) for row in rows]
+        rows.append(("the recommended fleet", tuple(f"{p}={n:.0f}" for p, n in counts.items()), True, None))
+    tried = [one for row in rows if (one := _try(statement, nothing, row, count, total, seed, last))]
     return sorted(tried, key=lambda t: (-round(t.p_all, 2), -round(t.p_lowest, 2), -t.months_gained, t.cost_change_usd, t.name))
 
 
@@ -349,23 +350,19 @@ def proposals(drawn: Scenario) -> list[tuple[str, tuple[str, ...]]]:
         at = f"tiers.{name}"
         if isinstance(tier, Service):
             more = tier.instances + max(1, round(float(tier.instances) * 0.2))
-            found.append((f"{more:g} instances of {name}", (f"{at}.instances={more:g}",)))
+            found.append((f"{more:g} instances of {name}", (f"{at}.instances={more:.0f}",)))
         elif isinstance(tier, Database):
             pool = min(round(float(tier.connections) * 1.5), float(tier.max_connections * (1 + tier.replicas)))
-            found.append((f"pool of {pool:g} for {name}", (f"{at}.connections={pool:g}",)))
-            found.append((f"one more replica of {name}", (f"{at}.replicas={tier.replicas + 1:g}",)))
+            found.append((f"pool of {pool:g} for {name}", (f"{at}.connections={pool:.0f}",)))
+            found.append((f"one more replica of {name}", (f"{at}.replicas={tier.replicas + 1:.0f}",)))
             found += _batching(drawn, name)
         elif isinstance(tier, Cache) and tier.hit_ratio is None:
             memory = float(np.median(tier.memory_bytes)) * 1.5
             price = f"{at}.price=${float(np.median(tier.price_usd_per_hour)) * 1.5:.6g}/h"  # nodes are sold by memory
-            found.append((f"half as much memory again for {name}", (f"{at}.memory={memory / 1e6:.0f}MB", price)))
+            found.append((f"half as much memory again for {name}", (f"{at}.memory={memory:.0f}B", price)))
         elif isinstance(tier, Queue):
-            found.append(
-                (
-                    f"{tier.workers + max(1, round(float(tier.workers) * 0.2)):g} workers for {name}",
-                    (f"{at}.workers={tier.workers + max(1, round(float(tier.workers) * 0.2)):g}",),
-                )
-            )
+            more = tier.workers + max(1, round(float(tier.workers) * 0.2))
+            found.append((f"{more:g} workers for {name}", (f"{at}.workers={more:.0f}",)))
     taken = {o for option in drawn.options.values() for o in option.set}
     return [(name, overrides) for name, overrides in found if not set(overrides) <= taken]
 
@@ -392,10 +389,16 @@ def _try(
     total: int,
     seed: int,
     last: int,
-) -> Tried:
+) -> Tried | None:
     name, overrides, proposed, option = row
     nothing, p95 = before
-    made, p95_then = _tried_plan(take_worlds(statement.but(*overrides).at(total, seed), count), last) if overrides else before
+    try:
+        changed = statement.but(*overrides)
+    except BadScenario:
+        if proposed:  # it may pass what a field can hold; what a person states was checked at the door
+            return None
+        raise
+    made, p95_then = _tried_plan(take_worlds(changed.at(total, seed), count), last) if overrides else before
     p = made.all_hold.mean(axis=0)
     extra = float(np.median(made.cost_month_usd[:, last] - nothing.cost_month_usd[:, last]))
     asked = confidence(statement.at())

@@ -1,5 +1,6 @@
 """Scenario files: what they mean, and what their mistakes say."""
 
+import json
 import time
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from perfplan.reading import BadScenario, read
 from perfplan.record import declared
 from perfplan.scenario import Cache, Scenario
 from perfplan.scenario.statement import shown
+from perfplan.uncertainty import study
+from perfplan.workbook.opening import open_plan
 from tests.conftest import SMALL, STOREFRONT
 
 
@@ -186,6 +189,33 @@ def test_an_override_states_a_field_anew(small):
 def test_options_must_be_scenarios_too(small):
     text = problems(small, SMALL + "options:\n  more: {set: [tiers.app.instances=0]}\n")
     assert "options.more.set: tiers.app.instances=0: tiers.app.instances: must be a whole number, 1 or more; got 0" in text
+
+
+def test_options_are_checked_as_a_whole(small):
+    """What is wrong alone may be right together, and the other way round."""
+    small.write_text(SMALL + "options:\n  shared: {set: [tiers.app.io=async, tiers.app.discipline=ps]}\n")
+    assert list(read(small).at().options) == ["shared"]
+    text = problems(small, SMALL + "options:\n  big: {set: [tiers.store.connections=400, tiers.store.max_connections=300]}\n")
+    assert (
+        "line 16: options.big.set: tiers.store.connections=400, tiers.store.max_connections=300: tiers.store.connections: must be" in text
+    )
+
+
+@pytest.mark.parametrize("name", ["a;b", "[1]", 'say "x"', "a; b=c"])
+def test_overrides_of_any_text_reach_a_notebook_as_a_list(small, name):
+    found = open_plan(str(small), json.dumps([f"name={name}"]), worlds="30")
+    assert found.scenario.name == name
+
+
+def test_overrides_that_are_no_list_say_so(small):
+    with pytest.raises(BadScenario, match=r"overrides: must be field=value; field=value, or a JSON list of them; got \[1, 2\]"):
+        open_plan(str(small), "[1, 2]")
+
+
+def test_a_proposal_for_a_tiny_cache_is_a_scenario(small):
+    tiny = SMALL.replace("objectives:", "  cache: {kind: cache, instances: 2, origin: store, memory: 300B, item: 10B}\nobjectives:")
+    small.write_text(tiny.replace("store: 2}", "cache: 2}"))
+    assert "half as much memory again for cache" in {t.name for t in study(read(small), worlds=30).options}
 
 
 def test_without_a_day_the_plan_is_of_today(small):

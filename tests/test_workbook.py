@@ -217,7 +217,9 @@ def test_a_fault_of_ours_is_told_from_a_broken_promise(small, capsys, monkeypatc
 
 
 def test_a_check_ends_within_its_limit_and_says_what_it_was_doing(small):
-    done = subprocess.run([sys.executable, "-m", "perfplan", "check", str(small), "--limit", "0.01"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "perfplan", "check", str(small), "--limit", "0.01"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 3
     assert done.stderr.startswith("perfplan: not done within 0.01 s (--limit; 0: none)\n  it was in ")
     assert main(["check", str(small), "--limit", "0"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,6 +120,26 @@ def kind_name(node: yaml.Node | None) -> str:
     if isinstance(node, yaml.SequenceNode):
         return "a list"
     return f"the text {shorten(node.value)!r}" if isinstance(node, yaml.ScalarNode) else "nothing"
+
+
+def listed(overrides: str) -> tuple[str, ...]:
+    """Overrides from one text: parted by semicolons, as people write them, or a JSON list, which may hold any text.
+
+    >>> listed("traffic.peak=80 rps; tiers.api.instances=4"), listed('["name=a; b"]')
+    (('traffic.peak=80 rps', 'tiers.api.instances=4'), ('name=a; b',))
+    """
+    text = overrides.strip()
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if isinstance(found, list) and all(isinstance(one, str) for one in found):
+            return tuple(found)
+        raise BadScenario(
+            "parameters", [Problem(0, "overrides", f"must be field=value; field=value, or a JSON list of them; got {shorten(text)}")]
+        )
+    return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
 def shorten(text: str, width: int = 60) -> str:

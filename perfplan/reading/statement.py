@@ -395,16 +395,20 @@ def _reread(path: Path, text: str, today: str, overrides: tuple[str, ...]) -> St
 
 
 def _check_options(statement: Statement) -> None:
-    """Every option must be a scenario too."""
-    problems = []
+    """Every option must be a scenario too, all that it sets taken together."""
+    options: dict[str, list[Entry]] = {}
     for path, entry in statement.entries.items():
         match = re.fullmatch(r"options\.([^.]+)\.set\.\d+", path)
         if match:
-            try:
-                statement.but(entry.text)
-            except BadScenario as error:
-                line = int(entry.where.rpartition(":")[2]) if entry.source == "stated" else 0
-                problems += [Problem(line, f"options.{match[1]}.set", f"{entry.text}: {p.path}: {p.message}") for p in error.problems]
+            options.setdefault(match[1], []).append(entry)
+    problems = []
+    for name, entries in options.items():
+        try:
+            statement.but(*(entry.text for entry in entries))
+        except BadScenario as error:
+            line = int(entries[0].where.rpartition(":")[2]) if entries[0].source == "stated" else 0
+            said = ", ".join(entry.text for entry in entries)
+            problems += [Problem(line, f"options.{name}.set", f"{said}: {p.path}: {p.message}") for p in error.problems]
     if problems:
         raise BadScenario(statement.file, problems)
 

@@ -15,6 +15,7 @@ from perfplan.blocks import safe
 from perfplan.plan import Plan, month_names, plan
 from perfplan.quantity import Quantity
 from perfplan.reading import read, stated_text
+from perfplan.reading.document import listed
 from perfplan.scenario import Cache, Database, Latency, Scenario, Service
 from perfplan.scenario.statement import Statement
 from perfplan.uncertainty import confidence, horizon, run_outs
@@ -96,8 +97,7 @@ class Explorer:
 
 def explore(scenario: str, overrides: str = "") -> Explorer:
     """The explorer of a scenario file."""
-    listed = tuple(part.strip() for part in overrides.split(";") if part.strip())
-    return Explorer(read(find(scenario), listed))
+    return Explorer(read(find(scenario), listed(overrides)))
 
 
 def _controls(statement: Statement) -> list[Control]:

@@ -131,7 +131,7 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engin
 
     target = folder / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(exist_ok=True)
-    parameters = {"scenario": SCENARIO, "overrides": "; ".join(overrides), "worlds": str(worlds)}
+    parameters = {"scenario": SCENARIO, "overrides": json.dumps(overrides, ensure_ascii=False) if overrides else "", "worlds": str(worlds)}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of papermill's and the kernel client's own code

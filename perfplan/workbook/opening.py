@@ -16,7 +16,7 @@ from perfplan.blocks import Block, Html, empty_block, finding_block, key, mix, s
 from perfplan.checklist import ANSWERS, VERDICTS, State, states, summary, tally
 from perfplan.findings import findings as all_findings
 from perfplan.reading import BadScenario, read
-from perfplan.reading.document import Problem
+from perfplan.reading.document import Problem, listed
 from perfplan.scenario.statement import Statement
 from perfplan.story import story
 from perfplan.uncertainty import Study, study
@@ -30,13 +30,12 @@ _OPEN: dict[str, Study] = {}
 def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: str) -> Study:
     """The plan of a scenario file with overrides; remembered by content, so that one kernel computes a plan once.
 
-    *overrides*: "field=value; field=value". *worlds*: how many, 2,000 if empty. Other *fields* are notebook parameters:
+    *overrides*: "field=value; field=value", or a JSON list of them. *worlds*: how many, 2,000 if empty. Other *fields* are notebook parameters:
     `peak_users="80k"` states traffic.peak_users; empty ones are as in the scenario. A relative path is looked up from the
     working folder, then from the folders above it.
     """
     named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if str(text).strip()]  # papermill makes `80000` an int
-    listed = [part.strip() for part in overrides.split(";") if part.strip()]
-    statement = read(find(scenario), (*named, *listed))
+    statement = read(find(scenario), (*named, *listed(overrides)))
     return plan_of(statement, _count(str(worlds)))
 
 
