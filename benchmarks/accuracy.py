@@ -431,7 +431,9 @@ def _open(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
 def _usl(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     load, throughput = np.array(params["points"], dtype=float).T
     found = fit_usl(load, throughput)
-    return float(getattr(found, metric["name"].removeprefix("usl_"))), "models.scalability.fit_usl"
+    name = metric["name"].removeprefix("usl_")  # the tables' optimum is 1 / alpha also where the peak comes first
+    optimum = 1 / found.alpha if found.alpha > 0 else np.inf
+    return float(optimum if name == "optimal_load" else getattr(found, name)), "models.scalability.fit_usl"
 
 
 def _lru(params: dict[str, Any], metric: dict[str, Any]) -> Answer:

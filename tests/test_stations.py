@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import math
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -184,6 +185,38 @@ def test_closed_networks_meet_their_asymptotes():
     assert number.sum() + two.sum() * 1.0 == pytest.approx(7, rel=1e-9)  # everybody is somewhere
 
 
+def test_nobody_in_a_closed_network_has_no_throughput_and_meets_no_queue():
+    stations = [Visited(service_s=0.02, visits=3.0), Visited(service_s=0.05)]
+    for solve in (closed, closed_approximately):
+        empty = solve(stations, 0, 1.0)
+        assert (empty.throughput_rps, empty.mean_number.tolist()) == (0.0, [0.0, 0.0])
+        assert empty.residence_s.tolist() == pytest.approx([0.06, 0.05])
+    alone, _ = closed_classes(np.array([[0.02], [0.03]]), [2, 0], [1.0, 1.0], [True])
+    assert alone[1] == 0
+    assert alone[0] == pytest.approx(closed([Visited(service_s=0.02)], 2, 1.0).throughput_rps)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: closed([Visited(service_s=1.0)], 2, -1.0), "think_s must be a finite time, 0 or more; got -1.0"),
+        (lambda: closed_approximately([Visited(service_s=1.0)], 2, float("nan")), "think_s must be a finite time"),
+        (lambda: closed([Visited(service_s=1.0)], -1), "customers must be a whole number, 0 or more; got -1"),
+        (lambda: closed([Visited(service_s=1.0)], 1.5), "customers must be a whole number"),
+        (lambda: closed([Visited(service_s=0.0)], 3), "a circle that takes none has no throughput"),
+        (lambda: closed_approximately([Visited(service_s=1.0, servers=2)], 2), "got 2 servers (closed() answers them)"),
+        (lambda: Visited(service_s=-1.0), "service_s must be a finite number, 0 or more; got -1.0"),
+        (lambda: Visited(service_s=1.0, servers=0), "servers must be a whole number, 1 or more, or None"),
+        (lambda: closed_classes(np.ones((3, 1)), [1, 1], [1.0, 1.0], [True]), "got (3, 1) for 2 classes, 2 times and 1 stations"),
+        (lambda: closed_classes(np.ones((2, 1)), [1, 1], [1.0, -1.0], [True]), "think_s must be a finite time, 0 or more; got -1.0"),
+        (lambda: closed_classes(np.array([[np.nan]]), [1], [1.0], [True]), "demands_s must be finite, 0 or more"),
+    ],
+)
+def test_a_senseless_network_is_refused_with_its_argument(wrong, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        wrong()
+
+
 def test_an_open_network_is_the_limit_of_a_closed_one():
     stations = [Visited(service_s=0.02), Visited(service_s=0.03, visits=1.5)]
     net = Open(arrival_rps=10.0, stations=stations)
@@ -197,6 +230,45 @@ def test_the_scalability_law_comes_back_from_its_own_points(alpha, beta, gamma):
     load = np.array([1.0, 2, 4, 8, 16, 32, 64])
     found = fit_usl(load, Usl(alpha=alpha, beta=beta, gamma=gamma).throughput(load))
     assert found.throughput(load) == pytest.approx(Usl(alpha=alpha, beta=beta, gamma=gamma).throughput(load), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("load", "throughput"),
+    [
+        ([1, 2, 4, 8, 16], [100, 200, 400, 800, 1600]),  # linear
+        ([1, 2, 4, 8], [100, 230, 500, 1100]),  # faster than that
+        ([1, 2, 4, 8, 16, 32], [100, 190.476, 347.826, 592.593, 914.286, 1254.902]),  # Amdahl, alpha = 0.05
+    ],
+)
+def test_no_peak_is_found_where_the_points_have_none(load, throughput):
+    found = fit_usl(np.array(load, dtype=float), np.array(throughput, dtype=float))
+    assert found.peak_load == math.inf
+    assert found.peak_throughput == found.limit
+    assert bool(found.remark) == (throughput[1] > 200)
+    assert found.beta == 0
+
+
+def test_an_optimum_is_never_behind_the_peak():
+    law = Usl(alpha=0.001, beta=1e-3, gamma=100.0)  # 1 / alpha is 1,000, the peak at 31.6
+    assert law.optimal_load == law.peak_load == pytest.approx(math.sqrt(0.999 / 1e-3))
+    backwards = fit_usl(np.array([1.0, 2, 4, 8]), np.array([100.0, 60, 30, 12]))
+    assert backwards.peak_load >= 1
+    assert backwards.throughput(backwards.peak_load) >= backwards.throughput(2.0)
+
+
+@pytest.mark.parametrize(
+    ("load", "throughput", "says"),
+    [
+        ([4.0], [100.0], "must have 3 different loads at least, as three parameters are fitted; got 1"),
+        ([4.0, 4.0, 4.0], [100.0, 101.0, 99.0], "different loads at least, as three parameters are fitted; got 1"),
+        ([1.0, 2.0, 4.0], [100.0, 0.0, 99.0], "throughput must be finite and above 0; got 0 (leave such points out)"),
+        ([1.0, np.nan, 4.0], [100.0, 150.0, 99.0], "load must be finite and above 0; got nan"),
+        ([1.0, 2.0, 4.0], [100.0, 150.0], "rows of the same length; got shapes (3,) and (2,)"),
+    ],
+)
+def test_points_that_say_nothing_of_scalability_are_refused(load, throughput, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        fit_usl(np.array(load), np.array(throughput))
 
 
 def test_the_scalability_peak_is_where_more_brings_less():

@@ -21,6 +21,8 @@ import numpy as np
 from perfplan.models.queueing import MMc
 from perfplan.quantity import FloatArray, Rps, Seconds
 
+MOST_STEPS = 100_000  # of an iteration that usually takes a few hundred
+
 
 @dataclass(frozen=True, kw_only=True)
 class Visited:
@@ -29,6 +31,14 @@ class Visited:
     service_s: float  # of one visit
     visits: float = 1.0
     servers: int | None = 1  # None: a delay, nobody waits
+
+    def __post_init__(self) -> None:
+        for name in ("service_s", "visits"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be a finite number, 0 or more; got {value}")
+        if self.servers is not None and not (self.servers >= 1 and self.servers == int(self.servers)):
+            raise ValueError(f"servers must be a whole number, 1 or more, or None for a delay; got {self.servers}")
 
     @property
     def demand_s(self) -> float:
@@ -60,6 +70,9 @@ def closed(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) 
     >>> round(machines.throughput_rps, 12)
     0.2
     """
+    _refuse_senseless(customers, think_s, sum(s.demand_s for s in stations))
+    if not customers:
+        return _empty(stations)
     thinking = Visited(service_s=float(think_s), servers=None)
     weights = [_log_weights(s, customers) for s in (*stations, thinking)]
     before = list(itertools.accumulate(weights, _convolve, initial=_nobody(customers)))
@@ -71,6 +84,20 @@ def closed(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) 
         [float((n * np.exp(weights[i] + _convolve(before[i], after[i + 1])[::-1] - whole[customers])).sum()) for i in range(len(stations))]
     )
     return Closed(throughput_rps=throughput, residence_s=number / throughput, mean_number=number)
+
+
+def _refuse_senseless(customers: int, think_s: Seconds, demand_s: float) -> None:
+    if customers < 0 or customers != int(customers):
+        raise ValueError(f"customers must be a whole number, 0 or more; got {customers}")
+    if not (math.isfinite(float(think_s)) and float(think_s) >= 0):
+        raise ValueError(f"think_s must be a finite time, 0 or more; got {think_s}")
+    if demand_s + float(think_s) == 0:
+        raise ValueError("some station, or thinking, must take time; a circle that takes none has no throughput")
+
+
+def _empty(stations: Sequence[Visited]) -> Closed:
+    """Nobody: no throughput; the first to come would meet no queue."""
+    return Closed(throughput_rps=0.0, residence_s=np.array([s.demand_s for s in stations]), mean_number=np.zeros(len(stations)))
 
 
 def _nobody(customers: int) -> FloatArray:
@@ -96,17 +123,30 @@ def _convolve(one: FloatArray, other: FloatArray) -> FloatArray:
 
 
 def closed_approximately(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) -> Closed:
-    """Schweitzer's approximation for single servers: an arrival sees (N - 1) / N of the mean number; within a few percent."""
-    number = np.full(len(stations), customers / len(stations))
+    """Schweitzer's approximation for single servers and delays: an arrival sees (N - 1) / N of the mean number; within a few percent.
+
+    Raises ValueError for several servers: `closed` answers them.
+    """
+    several = next((s.servers for s in stations if s.servers is not None and s.servers > 1), None)
+    if several is not None:
+        raise ValueError(
+            f"stations must have one server, or be delays, for this approximation; got {several} servers (closed() answers them)"
+        )
+    _refuse_senseless(customers, think_s, sum(s.demand_s for s in stations))
+    if not customers:
+        return _empty(stations)
+    number = np.full(len(stations), customers / max(len(stations), 1))
     demand = np.array([s.demand_s for s in stations])
     queues = np.array([s.servers is not None for s in stations])
-    while True:
+    for _ in range(MOST_STEPS):
         residence = demand * np.where(queues, 1 + number * (customers - 1) / customers, 1.0)
         throughput = customers / (float(think_s) + residence.sum())
         after = throughput * residence
-        if np.abs(after - number).max() < 1e-13 * customers:
-            return Closed(throughput_rps=float(throughput), residence_s=residence, mean_number=after)
+        moved = float(np.abs(after - number).max(initial=0.0))
         number = after
+        if moved < 1e-13 * customers:
+            break
+    return Closed(throughput_rps=float(throughput), residence_s=residence, mean_number=number)
 
 
 def closed_classes(
@@ -114,10 +154,20 @@ def closed_classes(
 ) -> tuple[FloatArray, FloatArray]:
     """Exact mean value analysis of several classes: throughputs (classes,) and mean numbers (classes, stations).
 
-    *demands_s*: (classes, stations). The work grows with the product of the populations.
+    *demands_s*: (classes, stations). The work grows with the product of the populations. Raises ValueError where shapes differ or a class
+    takes no time.
     """
     demands = np.asarray(demands_s, dtype=float)
     waits = np.asarray(queues, dtype=bool)
+    if demands.shape != (len(customers), waits.size) or len(think_s) != len(customers):
+        raise ValueError(
+            f"demands_s must have a row a class and a column a station, think_s a time a class; got {demands.shape} for {len(customers)} classes, "
+            f"{len(think_s)} times and {waits.size} stations"
+        )
+    if not (np.isfinite(demands) & (demands >= 0)).all():
+        raise ValueError("demands_s must be finite, 0 or more")
+    for count, think, row in zip(customers, think_s, demands, strict=True):
+        _refuse_senseless(count, think, float(row.sum()))
     total: dict[tuple[int, ...], FloatArray] = {}
     throughput, number = np.zeros(len(customers)), np.zeros_like(demands)
     for population in itertools.product(*(range(n + 1) for n in customers)):

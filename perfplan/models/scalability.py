@@ -10,7 +10,7 @@ Gunther: Guerrilla Capacity Planning, 2007, ch. 4 to 6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,13 +19,17 @@ from perfplan.quantity import Count, FloatArray, Fraction, Value
 
 @dataclass(frozen=True, kw_only=True)
 class Usl:
-    """A fitted law; `half_width` holds the 95 % half widths of alpha, beta and gamma (linearised; nan with three points or fewer)."""
+    """A fitted law; `half_width` holds the 95 % half widths of alpha, beta and gamma (linearised; nan with three points or fewer).
+
+    *superlinear*: by how much throughput over load exceeds, somewhere, what it is at the smallest load; 0 where it does not.
+    """
 
     alpha: float
     beta: float
     gamma: float
     rss: float = 0.0
     half_width: tuple[float, float, float] = (np.nan, np.nan, np.nan)
+    superlinear: float = 0.0
 
     def throughput(self, load: Value) -> FloatArray:
         """X at *load*.
@@ -38,8 +42,8 @@ class Usl:
 
     @property
     def peak_load(self) -> float:
-        """Load of the highest throughput; inf where more always brings more."""
-        return float(np.sqrt((1 - self.alpha) / self.beta)) if self.beta > 0 else np.inf
+        """Load of the highest throughput, 1 at least; inf where more always brings more."""
+        return max(float(np.sqrt(max(1 - self.alpha, 0.0) / self.beta)), 1.0) if self.beta > 0 else np.inf
 
     @property
     def peak_throughput(self) -> float:
@@ -48,8 +52,22 @@ class Usl:
 
     @property
     def optimal_load(self) -> float:
-        """Load at which linear scaling meets the limit of contention: 1 / alpha."""
-        return 1 / self.alpha if self.alpha > 0 else np.inf
+        """Load at which linear scaling meets the limit of contention, 1 / alpha, or the peak where that comes first."""
+        return min(1 / self.alpha if self.alpha > 0 else np.inf, self.peak_load)
+
+    @property
+    def remark(self) -> str:
+        """What the law cannot say of its points; "" where there is nothing.
+
+        >>> fit_usl(np.array([1.0, 2, 4]), np.array([100.0, 230, 500])).remark
+        'throughput grows faster than the load (up to 25 % more of it per unit than at the smallest): something is shared that pays, such as a cache or a batch; where that ends these points do not say'
+        """
+        if not self.superlinear:
+            return ""
+        return (
+            f"throughput grows faster than the load (up to {self.superlinear * 100:.3g} % more of it per unit than at the smallest): "
+            "something is shared that pays, such as a cache or a batch; where that ends these points do not say"
+        )
 
     @property
     def limit(self) -> float:
@@ -129,8 +147,15 @@ class Crew:
         return np.where(rho < 1, busy, 1.0), np.where(rho < 1, there, np.inf)
 
 
+FEWEST_LOADS = 3
+NOTICED = 0.01  # share by which throughput over load must rise to be called superlinear
+WORTH = 1e-6  # a parameter must save more than this share of the squared residuals, or of the points themselves, to be kept
+
+
 def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:
-    """Least squares of the law, unweighted, with alpha and beta not below 0.
+    """Least squares of the law, unweighted, with alpha within 0 and 1 and beta not below 0; either is 0 where it explains nothing.
+
+    *load*, *throughput*: (n,), above 0, at FEWEST_LOADS different loads or more; raises ValueError else.
 
     >>> n = np.array([1.0, 2, 4, 8, 16, 32])
     >>> found = fit_usl(n, Usl(alpha=0.05, beta=0.001, gamma=100.0).throughput(n))
@@ -140,7 +165,7 @@ def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:
     from scipy.optimize import least_squares
     from scipy.special import stdtrit
 
-    n, x = np.asarray(load, dtype=float), np.asarray(throughput, dtype=float)
+    n, x = _points(load, throughput)
     scale = float((x / n).max())
 
     def residuals(p: FloatArray) -> FloatArray:
@@ -149,7 +174,14 @@ def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:
     starts = [(a, b, 1.0) for a in (0.01, 0.1, 0.5) for b in (1e-5, 1e-3, 1e-2)]
     fits = [
         least_squares(
-            residuals, s, bounds=([0, 0, 0], np.inf), x_scale=[0.01, 1e-4, 1.0], xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=5000
+            residuals,
+            s,
+            bounds=([0, 0, 0], [1, np.inf, np.inf]),
+            x_scale=[0.01, 1e-4, 1.0],
+            xtol=1e-15,
+            ftol=1e-15,
+            gtol=1e-15,
+            max_nfev=5000,
         )
         for s in starts
     ]
@@ -162,4 +194,38 @@ def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:
         covariance = np.linalg.pinv(jacobian.T @ jacobian) * rss / free
         wide = float(stdtrit(free, 0.975)) * np.sqrt(np.diag(covariance)) * [1, 1, scale]
         half = (float(wide[0]), float(wide[1]), float(wide[2]))
-    return Usl(alpha=alpha, beta=beta, gamma=gamma, rss=rss, half_width=half)
+    whole = Usl(alpha=alpha, beta=beta, gamma=gamma, rss=rss, half_width=half, superlinear=_superlinear(n, x))
+    return _plainer(whole, n, x)
+
+
+def _points(load: FloatArray, throughput: FloatArray) -> tuple[FloatArray, FloatArray]:
+    n, x = np.asarray(load, dtype=float), np.asarray(throughput, dtype=float)
+    if n.ndim != 1 or n.shape != x.shape:
+        raise ValueError(f"load and throughput must be rows of the same length; got shapes {n.shape} and {x.shape}")
+    for name, values in (("load", n), ("throughput", x)):
+        bad = values[~(np.isfinite(values) & (values > 0))]
+        if bad.size:
+            raise ValueError(f"{name} must be finite and above 0; got {bad[0]:g} (leave such points out)")
+    if np.unique(n).size < FEWEST_LOADS:
+        raise ValueError(f"must have {FEWEST_LOADS} different loads at least, as three parameters are fitted; got {np.unique(n).size}")
+    return n, x
+
+
+def _superlinear(n: FloatArray, x: FloatArray) -> float:
+    """By how much throughput over load, the mean at each load, exceeds that at the smallest load."""
+    loads = np.unique(n)
+    per_unit = np.array([(x / n)[n == one].mean() for one in loads])
+    rise = float(per_unit.max() / per_unit[0] - 1)
+    return rise if rise > NOTICED else 0.0
+
+
+def _plainer(found: Usl, n: FloatArray, x: FloatArray) -> Usl:
+    """The law without beta, and without alpha, where that fits as well: a peak far beyond all points is none."""
+    best = found
+    for law in (replace(found, beta=0.0), replace(found, alpha=0.0, beta=0.0)):
+        unit = law.throughput(n) / law.gamma
+        plain = replace(law, gamma=float(unit @ x / (unit @ unit)))
+        rss = float(((plain.throughput(n) - x) ** 2).sum())
+        if rss <= best.rss * (1 + WORTH) + n.size * (WORTH * float(x.max())) ** 2:
+            best = replace(plain, rss=rss)
+    return best
