@@ -49,6 +49,26 @@ def needs(tool):
     return pytest.mark.skipif(shutil.which(tool, path=judging.WHERE) is None, reason=f"needs Debian's {tool}")
 
 
+@pytest.mark.parametrize(
+    ("below", "written"),
+    [
+        ("300ms", ["0.3"]),
+        ("5s", ["5", "5.0"]),
+        ("2.5s", ["2.5"]),
+        ("12 months", ["3.15576e+07", "31557600", "31557600.0"]),
+        ("50us", ["5e-05", "0.00005"]),
+    ],
+)
+def test_a_bucket_is_found_however_its_bound_is_written(small, below, written):
+    """Go's shortest form (prometheus/common), Python's and Prometheus 3's with the digit behind the point."""
+    small.write_text(SMALL.replace("below: 200ms", f"below: {below}"))
+    one = burns(Source(study=study(read(small), worlds=30)))[0]
+    assert [re.search('le="(.*)"', series)[1] for series in one.goods] == written
+    pattern = re.search('le=~?"(.*)"', one.good)[1].replace("\\\\", "\\")
+    assert all(re.fullmatch(pattern, text) for text in written)
+    assert not re.fullmatch(pattern, written[0] + "0")
+
+
 # what k6's documentation shows as valid, and what its parser refuses (exit 104)
 @pytest.mark.parametrize(
     "rule", ["p(95)<300", "p(99.9) < 1.5", "avg<200", "rate<0.01", "count==0", "max>=1e3", "med<=50", "value!=0", "rate===1"]

@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from perfplan.artifacts.common import Source
 from perfplan.artifacts.text import comment, slug, template, yaml
 from perfplan.models.slo import burn_rate
+from perfplan.quantity import Value
 from perfplan.scenario import Availability, Completion, Errors, Latency
 from perfplan.words import number, share
 
@@ -36,7 +38,8 @@ class Burn:
     name: str
     total: str  # counter of all requests
     bad: str = ""  # counter of bad ones; left out, they are those that are not among the good ones
-    good: str = ""  # counter of those within the target
+    good: str = ""  # counter of those within the target, however its bucket is written
+    goods: tuple[str, ...] = ()  # the same as single series, one a spelling
     budget: float  # share of requests that may be bad
     spent: float
     hours: int
@@ -71,13 +74,14 @@ def _window(seconds: int) -> str:
 def burns(source: Source) -> list[Burn]:
     """Every burn-rate alert of the promises that are counted in requests or jobs; a 28-day promise over 28 days, others over 30."""
     found: list[Burn] = []
+    counters: dict[str, Any]
     for name, judged in source.study.worlds.judged.items():
         objective, budget = judged.objective, float(np.median(judged.bound))
         days = 28 if isinstance(objective, Latency) and objective.over == "28 days" else 30
         if isinstance(objective, Latency):
             labels = f'journey="{slug(objective.journey)}"'
             total = f"http_request_duration_seconds_count{{{labels}}}"
-            counters = {"good": f'http_request_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'}
+            counters = _buckets(f"http_request_duration_seconds_bucket{{{labels}", objective.below_s)
         elif isinstance(objective, Errors | Availability):
             labels = f'journey="{slug(objective.journey)}"'
             total = f"http_requests_total{{{labels}}}"
@@ -85,7 +89,7 @@ def burns(source: Source) -> list[Burn]:
         elif isinstance(objective, Completion):
             labels = f'queue="{slug(objective.queue)}"'
             total = f"job_duration_seconds_count{{{labels}}}"
-            counters = {"good": f'job_duration_seconds_bucket{{{labels},le="{float(np.median(objective.below_s)):g}"}}'}
+            counters = _buckets(f"job_duration_seconds_bucket{{{labels}", objective.below_s)
         else:
             continue
         found += [
@@ -96,6 +100,27 @@ def burns(source: Source) -> list[Burn]:
             for spent, hours, urgency in ALERTS
         ]  # fmt: skip
     return found
+
+
+def spellings(bound_s: Value) -> tuple[str, ...]:
+    """How clients and servers write a bucket's bound: Go's shortest form, whole seconds with and without ".0" (Prometheus 3 adds it).
+
+    >>> spellings(0.3), spellings(5.0), spellings(31557600.0)
+    (('0.3',), ('5', '5.0'), ('3.15576e+07', '31557600', '31557600.0'))
+    """
+    bound = float(np.median(bound_s))
+    digits = np.format_float_scientific(bound, trim="-", exp_digits=2)
+    plain = np.format_float_positional(bound, trim="-")
+    whole = (plain, f"{plain}.0") if "." not in plain else (plain,)
+    return (digits, *whole) if bound < 1e-4 or bound >= 1e6 else whole
+
+
+def _buckets(series: str, bound_s: Value) -> dict[str, Any]:
+    """Selector of the bucket at *bound_s* and its single series; *series* ends within its labels."""
+    written = spellings(bound_s)
+    pattern = "|".join(re.escape(one).replace("\\", "\\\\") for one in written)  # a backslash is written twice in PromQL
+    le = f'le="{written[0]}"' if len(written) == 1 else f'le=~"{pattern}"'
+    return {"good": f"{series},{le}}}", "goods": tuple(f'{series},le="{one}"}}' for one in written)}
 
 
 def _alert_name(name: str) -> str:
@@ -130,6 +155,18 @@ def rules(source: Source) -> str:
             f"    labels: {{severity: {one.urgency}}}",
             f"    annotations: {{summary: {yaml(template(_summary(one)))}}}",
         ]
+    histograms = _histograms(burns(source))
+    lines += ["- name: buckets", "  rules:"] if histograms else []
+    for one in histograms:
+        lines += [
+            f"  # objectives.{comment(one.objective)} is counted by a bucket at its target: the histogram must have the bound {' or '.join(_bounds(one))}",
+            f"  - alert: {_no_bucket_name(one)}",
+            "    expr: >-",
+            f"      {_without_bucket(one)}",
+            "    for: 15m",
+            "    labels: {severity: ticket}",
+            f"    annotations: {{summary: {yaml(template(_no_bucket_summary(one)))}}}",
+        ]
     lines += ["- name: resources", "  rules:"]
     for name, use, limit, advice in RESOURCES:
         lines += [
@@ -141,6 +178,28 @@ def rules(source: Source) -> str:
             f"    annotations: {{summary: {yaml(f'{name} above {share(limit)} for 5 minutes; {advice}')}}}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _without_bucket(one: Burn) -> str:
+    """Requests are counted but not by a bucket at the target: the burn-rate alerts of the promise would never fire."""
+    return f"(sum(rate({one.total}[15m])) > 0) unless sum(rate({one.good}[15m]))"
+
+
+def _histograms(found: list[Burn]) -> list[Burn]:
+    """One of each promise that is counted by a bucket."""
+    return list({one.objective: one for one in found if one.good}.values())
+
+
+def _bounds(one: Burn) -> list[str]:
+    return [text.rpartition(",")[2].removesuffix("}") for text in one.goods]
+
+
+def _no_bucket_name(one: Burn) -> str:
+    return f"{_alert_name(one.objective)}HasNoBucket"
+
+
+def _no_bucket_summary(one: Burn) -> str:
+    return f"{one.objective}: no histogram bucket at its target; its burn-rate alerts cannot fire until the service has one"
 
 
 def _summary(one: Burn) -> str:
@@ -157,6 +216,8 @@ def unit_tests(source: Source) -> str:
     alerts = [one for one in burns(source) if one.possible]
     lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
     lines += _no_traffic(alerts)
+    for one in _histograms(burns(source)):
+        lines += _bucket_cases(one)
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
             lines += _resource_case(name, use, limit, advice, word, used, fires)
@@ -168,9 +229,12 @@ PER_MINUTE = 1_000_000  # requests, so that shares are exact enough
 
 
 def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:
-    """The counters of a promise with their steps: of a histogram all and those within the target, else by status code."""
+    """The counters of a promise with their steps: of a histogram all and those within the target, else by status code.
+
+    The bucket is spelled in one way where the alert is to fire and in the other where it is not.
+    """
     if one.good:
-        return [(one.total, total), (one.good, total - bad)]
+        return [(one.total, total), (one.goods[-1 if bad > total * one.limit else 0], total - bad)]
     labels = one.total.removesuffix("}")
     return [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', total - bad)]
 
@@ -189,6 +253,18 @@ def _no_traffic(alerts: list[Burn]) -> list[str]:
         "  alert_rule_test:",
         *(line for one in alerts for line in (f"  - eval_time: {minutes}m", f"    alertname: {one.name}", "    exp_alerts: []")),
     ]
+
+
+def _bucket_cases(one: Burn) -> list[str]:
+    """Two tests: counted without a bucket at the target it fires, with one it is silent."""
+    lines = []
+    for word, series, fires in (("no bucket", [], True), ("a bucket", [(one.goods[-1], 1)], False)):
+        lines += [f"- name: {yaml(f'{one.objective}, {word} at its target')}", "  interval: 5m", "  input_series:"]
+        for text, step in [(one.total, 1), *series]:
+            lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{2 * EVALUATED_MINUTES // 5}'"]
+        lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {_no_bucket_name(one)}"]
+        lines += _expected(fires, "ticket", template(_no_bucket_summary(one)))
+    return lines
 
 
 def _cases(alerts: list[Burn], word: str, factor: float, *, fires: bool) -> list[str]:
