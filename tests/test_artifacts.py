@@ -186,6 +186,51 @@ def test_the_real_tool_refuses_a_broken_twin(folder, room, name):
     assert verdict.accepted is False
 
 
+TOO_FEW = {
+    "nginx.conf": (r"worker_connections \d+", "worker_connections 256"),
+    "pgbouncer-postgres.ini": (r"max_db_connections=\d+", "max_db_connections=3"),
+}
+
+
+@pytest.mark.judge
+@pytest.mark.parametrize("name", [pytest.param(n, marks=needs(TOOLS[n])) for n in TOO_FEW])
+def test_a_file_that_cannot_hold_the_planned_connections_is_refused(folder, room, name):
+    path = folder / name
+    path.write_text(re.sub(*TOO_FEW[name], path.read_text(), count=1))
+    verdict = judging.JUDGES[next(p for p in judging.JUDGES if re.fullmatch(p, name))](path, room)
+    assert verdict.accepted is False
+    assert re.match(r"\d+ of \d+ connections held; \d+ are planned", verdict.said)
+
+
+@pytest.mark.judge
+@needs("pgbouncer")
+def test_a_pool_over_many_nodes_opens_all_its_connections(small, tmp_path, room):
+    """700 connections of 400 a node on a primary and a replica: no pool may ask a node for more than it takes."""
+    small.write_text(SMALL.replace("connections: 20", "connections: 700, replicas: 1, read_share: 80%"))
+    text = configs(study(read(small), worlds=30))["pgbouncer-store.ini"]
+    pools = [tuple(map(int, p)) for p in re.findall(r"pool_size=(\d+) max_db_connections=(\d+)", text)]
+    assert sum(size for size, _ in pools) == 700
+    assert all(size <= most == 400 for size, most in pools)
+    (tmp_path / "pgbouncer-store.ini").write_text(text, encoding="utf-8")
+    verdict = judging.pgbouncer(tmp_path / "pgbouncer-store.ini", room)
+    assert verdict.accepted is True, verdict.said
+    assert verdict.said.startswith("accepted; opened")
+
+
+def test_the_proxy_has_room_for_connections_that_users_keep(storefront, files):
+    """Little's law: a connection is open for the response and for the pause after it, as long as it is kept."""
+    planned = int(re.search(r"# (\d+) connections in the peak second", files["nginx.conf"])[1])
+    room = int(re.search(r"worker_connections (\d+);", files["nginx.conf"])[1])
+    scenario, last = storefront.scenario, storefront.last
+    rate = float(storefront.middle.rps[0, last]) * scenario.traffic.peak_second
+    kept = sum(j.share * min(j.think_time_s, 75.0) for j in scenario.journeys.values())
+    assert planned > rate * kept
+    assert planned == pytest.approx(rate * kept, rel=0.02)  # responses take milliseconds
+    assert 1.1 * planned <= room <= 1.1 * planned + 1000
+    assert "30 times what a user sends, 2 a minute (traffic.requests_per_user)" in files["nginx.conf"]
+    assert "rate=60r/m" in files["nginx.conf"]
+
+
 HOSTILE = ["<script>alert(1)</script>", '"}} drop', "{{7*7}}", "${x}", "`id`", "*/ alert(1) //", "a'b\"c", "$(reboot)", "x" * 100]
 
 

@@ -8,11 +8,14 @@ import numpy as np
 
 from perfplan.artifacts.common import Source, first, ms
 from perfplan.artifacts.text import comment, slug
+from perfplan.plan.promises import per_user
 from perfplan.scenario import Cache, Database, Service
 from perfplan.scenario.rules import entry_of
 from perfplan.words import duration, number, share, size
 
 EVICTION_MARGIN = 1.15  # of redis: fragmentation and buffers beyond the items
+PER_CLIENT = 20  # times what one user sends on average, at least, before a client is told 429
+MOST_SERVERS = 1000  # instances that are written down
 KNOWN_AFTER_S = 3600  # how long a proxy may keep a response that may be cached
 
 
@@ -29,11 +32,22 @@ def pgbouncer(source: Source, name: str) -> str:
         for n, t in source.study.scenario.tiers.items() if isinstance(t, Service)
     )  # fmt: skip
     clients = math.ceil(max(callers, connections) * 1.25)
+    most = round(float(tier.max_connections))
+    reads = min(round(connections * float(np.median(tier.read_share))), most * replicas) if replicas else 0
+    writes = min(connections - reads, most)
+    reads = min(connections - writes, most * replicas)
+    pools = [f"{slug(name)} = host=127.0.0.1 port=5432 pool_size={writes} max_db_connections={most}"]
+    if replicas:
+        pools += [
+            f"; reads, {share(float(np.median(tier.read_share)))} of the queries: the address of the {replicas} replicas, {most} connections each",
+            f"{slug(name)}-reads = host=127.0.0.1 port=5433 pool_size={reads} max_db_connections={most * replicas}",
+        ]
+    newline = "\n"
     acquire, statement, idle = (source.ladder.value_s(f"{at}.{f}") for f in ("acquire_timeout", "statement_timeout", "idle_timeout"))
     return f"""{source.head(";", f"pgbouncer, pool of {comment(name)}")}
 [databases]
-; one pool; where there are replicas, a second one for reads points at them. Replace the address.
-{slug(name)} = host=127.0.0.1 port=5432
+; {comment(why)}; {comment(at)}.max_connections: {most} a node. Replace the addresses.
+{newline.join(pools)}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -42,10 +56,8 @@ auth_type = scram-sha-256
 auth_file = /etc/pgbouncer/userlist.txt
 ; a connection is given back after each transaction: {comment(at)}.hold_time says how long that is
 pool_mode = transaction
-; {comment(why)}. {share(first(station.utilization))} used at today's peak hour, mean wait {duration(first(station.mean_wait_s))}
+; all pools together; {share(first(station.utilization))} used at today's peak hour, mean wait {duration(first(station.mean_wait_s))}
 default_pool_size = {connections}
-; what one node accepts, {comment(at)}.max_connections; times {replicas + 1} nodes
-max_db_connections = {float(tier.max_connections):.0f}
 ; every thread of every service and a quarter more: instances x threads = {callers:.0f}
 max_client_conn = {clients}
 ; {comment(at)}.acquire_timeout, {duration(acquire)}; pgbouncer counts whole seconds
@@ -96,13 +108,14 @@ def nginx(source: Source) -> str:
     """nginx.conf of the reverse proxy: upstreams, limits, time-outs, cache and compression."""
     scenario = source.study.scenario
     services = [n for n, t in scenario.tiers.items() if isinstance(t, Service)]
-    upstreams, port = "", 18000
-    for name in services:
+    upstreams = ""
+    for place, name in enumerate(services, 1):
         tier, (instances, why) = scenario.tiers[name], source.count(name, "instances")
         assert isinstance(tier, Service)
         queue = math.ceil(2 * float(tier.threads))
-        servers = "".join(f"    server 127.0.0.1:{port + i} max_conns={queue};\n" for i in range(instances))
-        port += instances
+        shown = min(instances, MOST_SERVERS)
+        servers = "".join(f"    server 127.{place}.{i // 250}.{i % 250 + 1}:8000 max_conns={queue};\n" for i in range(shown))
+        servers += f"    # and {instances - shown} more of them\n" if instances > shown else ""
         upstreams += f"""
   upstream {slug(name)} {{
     # {comment(why)}; replace the addresses. max_conns: twice tiers.{comment(name)}.threads, so that a slow instance is not buried
@@ -112,18 +125,23 @@ def nginx(source: Source) -> str:
     keepalive_timeout {_seconds(source.ladder.value_s(f"tiers.{name}.keep_alive") * 0.9)};  # below tiers.{comment(name)}.keep_alive
   }}
 """
-    rate = float(np.median(scenario.traffic.requests_per_user_rps)) if scenario.traffic.requests_per_user_rps is not None else 1.0
-    per_client = max(math.ceil(60 * rate * 20), 60)
-    second = float(np.median(source.planned.rps[:, -1])) * float(np.median(scenario.traffic.peak_second))
+    rate, whence = per_user(scenario)
+    per_client = max(math.ceil(60 * rate * PER_CLIENT), 60)
+    clients, upstream = _connections(source)
+    planned = math.ceil(clients + upstream)
+    workers = max(1024, 1000 * math.ceil(1.1 * planned / 1000))
     return f"""{source.head("#", "nginx, reverse proxy")}
 worker_processes auto;
+worker_rlimit_nofile {workers + 1024};
 events {{
-  worker_connections {max(1024, 2 ** math.ceil(math.log2(second + 1)))};  # a power of two above the peak second of {comment(source.month)}, {number(second)} requests
+  # {planned} connections in the peak second of {comment(source.month)}: {math.ceil(clients)} of users who keep theirs between two requests
+  # (rate x (response + pause, at most keepalive_timeout), Little's law) and {math.ceil(upstream)} to services; a tenth more, for each worker as one may get them all
+  worker_connections {workers};
 }}
 http {{
   default_type application/octet-stream;
 
-  # one client: 20 times what a user sends (traffic.requests_per_user); beyond it 429. Behind a balancer, set real_ip_header.
+  # one client: {number(per_client / 60 / rate)} times what a user sends, {number(60 * rate)} a minute ({whence}); beyond it 429. Behind a balancer, set real_ip_header.
   geo $limited {{
     default 1;
     127.0.0.0/8 0;  # load tests on this machine
@@ -144,7 +162,7 @@ http {{
   client_header_timeout {_seconds(source.ladder.value_s("client_timeout"))};  # client_timeout
   client_body_timeout {_seconds(source.ladder.value_s("client_timeout"))};
   send_timeout {_seconds(source.ladder.value_s("client_timeout"))};
-  keepalive_timeout {_seconds(1.25 * float(np.median(scenario.balancer_idle_s)))};  # a quarter longer than balancer_idle
+  keepalive_timeout {_seconds(_keep_alive_s(source))};  # a quarter longer than balancer_idle
 
   gzip on;  # response sizes of the journeys are those on the wire, compressed
   gzip_types text/css application/javascript application/json image/svg+xml;
@@ -167,6 +185,28 @@ http {{
 {"".join(_location(source, j) for j in scenario.journeys)}  }}
 }}
 """
+
+
+def _keep_alive_s(source: Source) -> float:
+    """How long a client's idle connection is kept."""
+    return 1.25 * float(np.median(source.study.scenario.balancer_idle_s))
+
+
+def _connections(source: Source) -> tuple[float, float]:
+    """Connections of clients and to services in the peak second of the last month, at the median, by Little's law.
+
+    A connection is open for a response and the pause after it, as long as it is kept; a client gives up after its time-out.
+    """
+    made, scenario = source.planned, source.study.scenario
+    keep, gives_up = _keep_alive_s(source), source.ladder.value_s("client_timeout")
+    clients = upstream = 0.0
+    for name, journey in scenario.journeys.items():
+        last = made.carried.journey_rps[name] + 0 * made.rps
+        rate = float(np.median(last[:, -1])) * float(np.median(scenario.traffic.peak_second))
+        response = min(float(np.median((made.carried.journeys[name].mean_s + 0 * made.rps)[:, -1])), gives_up)
+        clients += rate * (response + min(float(np.median(journey.think_time_s)), keep))
+        upstream += rate * response
+    return clients, upstream
 
 
 def _location(source: Source, journey: str) -> str:

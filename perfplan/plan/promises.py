@@ -182,12 +182,24 @@ def _unsaturated(objective: Objective, state: Carried, scenario: Scenario) -> Ju
     return Judged(objective=objective, value=worst, bound=1.0, holds=worst < 1.0)
 
 
+def _per_user_rps(scenario: Scenario) -> Value:
+    """Requests that one user sends: as stated, else one in a pause of the journeys, each at its share."""
+    if scenario.traffic.requests_per_user_rps is not None:
+        return scenario.traffic.requests_per_user_rps
+    journeys = scenario.journeys.values()
+    return 1 / (sum(j.share * j.think_time_s for j in journeys) / sum(j.share for j in journeys))
+
+
+def per_user(scenario: Scenario) -> tuple[float, str]:
+    """Requests per second of one user at the median, and the field that says so."""
+    stated = scenario.traffic.requests_per_user_rps is not None
+    return float(np.median(_per_user_rps(scenario))), "traffic.requests_per_user" if stated else "one in a think_time of the journeys"
+
+
 def _users(loads: Loads, carried: Carried, objective: Users) -> Judged:
     """Load of the stated users, at each world's requests per user; holds where every latency objective of the peak hour does."""
     scenario = loads.scenario
-    rate = scenario.traffic.requests_per_user_rps
-    per_user = rate if rate is not None else 1 / 30
-    wanted = np.broadcast_to(np.asarray(objective.above * per_user, dtype=float), (carried.rps.shape[0], 1))
+    wanted = np.broadcast_to(np.asarray(objective.above * _per_user_rps(scenario), dtype=float), (carried.rps.shape[0], 1))
     state = loads.at(wanted)
     judged = _unsaturated(objective, state, scenario)
     holds = judged.holds

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfplan.artifacts.k6 import threshold_problem
+from perfplan.workbook import crowd
 
 PATIENCE_S = 20.0
 WHERE = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"  # where Debian keeps servers
@@ -92,7 +93,7 @@ def load_test(path: Path, rooms: Path) -> Verdict:
 
 
 def nginx(path: Path, rooms: Path) -> Verdict:
-    """nginx is started with the file, its port replaced by a socket, and asked for /healthz."""
+    """nginx is started with the file, its port replaced by a socket, and asked for /healthz on as many connections as are planned."""
     tool = _tool("nginx")
     if tool is None:
         return Verdict(judge="nginx", accepted=None, said="nginx is not installed here")
@@ -112,7 +113,12 @@ def nginx(path: Path, rooms: Path) -> Verdict:
         ]
         with _started(command, Path(room)) as server:
             answer = _ask(server, Path(room) / "socket", b"GET /healthz HTTP/1.0\r\nHost: x\r\n\r\n")
-            return _verdict("nginx, asked for /healthz", answer, b"200 OK", server)
+            planned = re.search(r"^  # (\d+) connections in the peak second", config, re.M)
+            if b"200 OK" not in answer or not planned:
+                return _verdict("nginx, asked for /healthz", answer, b"200 OK", server)
+            count = crowd.possible(int(planned[1]))
+            good = crowd.kept(Path(room) / "socket", count, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"200 OK")
+            return _crowded("nginx, asked for /healthz", good, count, int(planned[1]), server)
 
 
 def _as_root() -> str:
@@ -133,7 +139,7 @@ def redis(path: Path, rooms: Path) -> Verdict:
 
 
 def pgbouncer(path: Path, rooms: Path) -> Verdict:
-    """pgbouncer is started with the file, on a socket, and its console asked for the pool size."""
+    """pgbouncer is started with the file, on a socket, before databases that keep every query waiting; each pool must fill."""
     tool = _tool("pgbouncer")
     if tool is None:
         return Verdict(judge="pgbouncer", accepted=None, said="pgbouncer is not installed here")
@@ -143,6 +149,11 @@ def pgbouncer(path: Path, rooms: Path) -> Verdict:
         os.chmod(room, 0o777)  # pgbouncer refuses to be root, and becomes somebody else
         text = path.read_text(encoding="utf-8").replace("\nlisten_addr = 127.0.0.1\n", f"\nlisten_addr =\nunix_socket_dir = {room}\n")
         text = text.replace("\nauth_type = scram-sha-256\n", "\nauth_type = any\nadmin_users = judge\n")
+        pools = re.findall(r"^(\S+) = host=127\.0\.0\.1 port=(\d+) pool_size=(\d+)", text, re.M)
+        text = re.sub(
+            r"^(query_timeout|query_wait_timeout) = .*$", r"\1 = 60", text, flags=re.M
+        )  # queries wait here until the last has come
+        text = re.sub(r" = host=127\.0\.0\.1 port=", f" = host={room} user=judge port=", text)
         (Path(room) / "judge.ini").write_text(text, encoding="utf-8")
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         with _started([tool, *user, "judge.ini"], Path(room)) as server:
@@ -151,7 +162,15 @@ def pgbouncer(path: Path, rooms: Path) -> Verdict:
             login, asked = _long(len(start) + 4) + start, b"Q" + _long(len(query) + 4) + query
             answer = _ask(server, Path(room) / ".s.PGSQL.6432", login, asked, until=b"Z\x00\x00\x00\x05I")
             at = answer.find(b"default_pool_size")
-            return _verdict("pgbouncer, asked for its pool size", answer[at : at + 60], wanted[1].encode() if wanted else b"?", server)
+            verdict = _verdict("pgbouncer, asked for its pool size", answer[at : at + 60], wanted[1].encode() if wanted else b"?", server)
+            for name, port, size in pools if verdict.accepted else ():
+                count = crowd.possible(int(size), each=2)
+                with contextlib.closing(crowd.Backend(Path(room) / f".s.PGSQL.{port}")) as backend:
+                    good = crowd.queries(Path(room) / ".s.PGSQL.6432", name, backend, count)
+                verdict = _crowded("pgbouncer, its pools filled", good, count, int(size), server)
+                if not verdict.accepted:
+                    break
+            return verdict
 
 
 def _long(value: int) -> bytes:
@@ -214,6 +233,14 @@ def _answer(link: socket.socket, question: bytes, until: bytes) -> bytes:
     while not (until and until in answer) and (part := link.recv(65536)):
         answer += part
     return answer
+
+
+def _crowded(judge: str, good: int, count: int, planned: int, server: Server) -> Verdict:
+    """The verdict on *good* of *count* connections that were opened, of those planned."""
+    some = f"; opened {count} of the {planned} connections planned" if count < planned else f"; opened all {planned} connections planned"
+    if good == count:
+        return Verdict(judge=judge, accepted=True, said=f"accepted{some}")
+    return Verdict(judge=judge, accepted=False, said=f"{good} of {count} connections held; {planned} are planned. {server.said()}")
 
 
 def _verdict(judge: str, answer: bytes, wanted: bytes, server: Server) -> Verdict:

@@ -1,0 +1,140 @@
+"""Many connections at once: does a server take as many as were planned? For the judges of generated files.
+
+A pooler needs a database behind it. `Backend` speaks as much of PostgreSQL's protocol (version 3) as lets a pooler log in and send a
+query, and keeps the query waiting, so that every query holds a connection of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+MOST = 2000  # connections that a judge opens; more are opened by benchmarks/connections.py
+SPARE_FILES = 200  # of this process, for everything else
+PATIENCE_S, CALM_S = 10.0, 2.0
+LOGGED_IN = b"R\x00\x00\x00\x08\x00\x00\x00\x00"  # AuthenticationOk
+READY = b"Z\x00\x00\x00\x05I"
+SETTINGS = (("server_version", "15.0"), ("client_encoding", "UTF8"), ("DateStyle", "ISO, MDY"), ("TimeZone", "UTC"), ("integer_datetimes", "on"), ("standard_conforming_strings", "on"))  # fmt: skip
+
+
+def possible(planned: int, each: int = 1, most: int = MOST) -> int:
+    """How many of *planned* connections can be opened here, where one takes *each* files of this process."""
+    try:
+        import resource  # not on every system
+    except ImportError:
+        return max(min(planned, most, SPARE_FILES), 1)
+    return max(min(planned, most, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) // each), 1)
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    """A message of PostgreSQL's protocol; the first of a client has no *kind*."""
+    return kind + struct.pack("!i", len(body) + 4) + body
+
+
+def startup(database: str) -> bytes:
+    """What a client of *database* says first."""
+    return message(b"", b"\x00\x03\x00\x00" + b"\x00".join([b"user", b"judge", b"database", database.encode(), b"", b""]))
+
+
+@contextlib.contextmanager
+def opened(path: Path, count: int) -> Iterator[list[socket.socket]]:
+    """*count* connections to the socket at *path*."""
+    links: list[socket.socket] = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            links.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            links[-1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE_S), 0))
+            links[-1].connect(str(path))  # waits where many come at once; with a time-out of Python's it would give up instead
+            links[-1].settimeout(PATIENCE_S)
+        yield links
+
+
+def kept(path: Path, count: int, question: bytes, wanted: bytes) -> int:
+    """How many of *count* connections answer *question* with *wanted* and are still open when the last has been answered."""
+    good = 0
+    with contextlib.suppress(OSError), opened(path, count) as links:
+        answered = [link for link in links if _answers(link, question, wanted)]
+        for link in answered:
+            link.setblocking(False)
+            try:
+                link.recv(1)  # nothing to read and not waiting: it was closed
+            except BlockingIOError:
+                good += 1
+            except OSError:
+                continue
+    return good
+
+
+def _answers(link: socket.socket, question: bytes, wanted: bytes) -> bool:
+    try:
+        link.sendall(question)
+        return wanted in link.recv(65536)
+    except OSError:
+        return False
+
+
+class Backend:
+    """A database on a socket of its own that logs everybody in and answers no query until it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.asked = 0  # connections with a query
+        self._all = threading.Condition()
+        self._links: list[socket.socket] = []
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.bind(str(path))
+        path.chmod(0o777)
+        self._door.listen(512)
+        threading.Thread(target=self._admit, daemon=True).start()
+
+    def wait_for(self, count: int) -> int:
+        """How many connections have a query: *count*, or fewer where no more come for a while."""
+        with self._all:
+            while self.asked < count and self._all.wait(CALM_S):
+                pass
+            return self.asked
+
+    def close(self) -> None:
+        """End all connections."""
+        for one in (self._door, *self._links):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _admit(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, _ = self._door.accept()
+                self._links.append(link)
+                threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+
+    def _serve(self, link: socket.socket) -> None:
+        with link, contextlib.suppress(OSError):
+            link.settimeout(60.0)
+            link.recv(4096)
+            settings = b"".join(message(b"S", f"{k}\0{v}\0".encode()) for k, v in SETTINGS)
+            link.sendall(LOGGED_IN + settings + message(b"K", b"\x00" * 8) + READY)
+            if link.recv(4096)[:1] == b"Q":
+                with self._all:
+                    self.asked += 1
+                    self._all.notify_all()
+                link.recv(1)  # until one of both ends
+
+
+def queries(path: Path, database: str, backend: Backend, count: int) -> int:
+    """How many of *count* clients of a pooler at *path* have a query at the *backend* at once."""
+    with contextlib.suppress(OSError), opened(path, count) as links:
+        for link in links:
+            link.sendall(startup(database))
+        for link in links:
+            answer = b""
+            while READY not in answer and (part := link.recv(4096)):
+                answer += part
+                if answer[:1] == b"E":
+                    break
+            link.sendall(message(b"Q", b"SELECT 1\x00"))
+        return backend.wait_for(count)
+    return backend.asked
