@@ -14,11 +14,15 @@ import numpy as np
 
 from perfplan.checklist import states, tally
 from perfplan.findings import findings, holds_with
-from perfplan.plan import concurrency, month_names
+from perfplan.models.capacity import first_month
+from perfplan.models.growth import concurrent_users, in_flight
+from perfplan.models.latency import percentiles_s
+from perfplan.plan import Plan, concurrency, demand_rps, month_names, plan
+from perfplan.plan.promises import judge
 from perfplan.quantity import FloatArray, Quantity
 from perfplan.story import story
 from perfplan.uncertainty import SHOWN, Study, confidence
-from perfplan.words import change, count, money, month_name, number, percent, rate
+from perfplan.words import change, count, dotted, money, month_name, number, percent, rate
 
 SCHEMA = "perfplan/plan/1"
 
@@ -76,7 +80,7 @@ def _numbers(study: Study) -> dict[str, Any]:
     users, flying = concurrency(made)
     found: dict[str, Any] = {}
 
-    def put(key: str, values: FloatArray, unit: str, formula: str) -> None:
+    def put(key: str, values: FloatArray, unit: str, formula: Any) -> None:
         for m in SHOWN:
             if m < values.shape[1]:
                 low, middle, high = np.quantile(values[:, m], (0.05, 0.5, 0.95), method="higher")
@@ -85,46 +89,46 @@ def _numbers(study: Study) -> dict[str, Any]:
                     "p05": float(low),
                     "p95": float(high),
                     "unit": unit,
-                    "formula": formula,
+                    "formula": dotted(formula),
                 }
 
-    put("demand.peak_hour", made.rps, "1/s", "perfplan.plan.demand_rps")
-    put("demand.peak_second", made.second_rps, "1/s", "perfplan.plan.Plan.second_rps")
-    put("demand.users", users, "", "perfplan.models.growth.concurrent_users")
-    put("demand.in_flight", flying, "", "perfplan.models.growth.in_flight")
-    put("traffic.out", made.sent_bytes, "B/s", "perfplan.plan.plan")
-    put("cost.today_fleet", made.cost_month_usd, "USD/month", "perfplan.plan.Plan.cost_month_usd")
-    put("cost.plan", study.fleet.cost_usd, "USD/month", "perfplan.plan.Plan.cost_month_usd")
+    put("demand.peak_hour", made.rps, "1/s", demand_rps)
+    put("demand.peak_second", made.second_rps, "1/s", Plan.second_rps)
+    put("demand.users", users, "", concurrent_users)
+    put("demand.in_flight", flying, "", in_flight)
+    put("traffic.out", made.sent_bytes, "B/s", plan)
+    put("cost.today_fleet", made.cost_month_usd, "USD/month", Plan.cost_month_usd)
+    put("cost.plan", study.fleet.cost_usd, "USD/month", Plan.cost_month_usd)
     for name, ps in made.percentile_s.items():
         for p, values in ps.items():
-            put(f"latency.{name}.p{p * 100:g}", values, "s", "perfplan.models.latency.percentiles_s")
+            put(f"latency.{name}.p{p * 100:g}", values, "s", percentiles_s)
     for name, data in made.stored_bytes.items():
-        put(f"storage.{name}", data, "B", "perfplan.plan.plan")
+        put(f"storage.{name}", data, "B", plan)
     for path, resource in made.resources.items():
-        put(f"utilization.{path}", resource.utilization, "", "perfplan.models.queueing.MMc.utilization")
+        put(f"utilization.{path}", resource.utilization, "", resource.formula)
     for name in made.judged:
         held, asked = holds_with(study, name)
         for m in SHOWN:
             found[f"p_holds.{name}.{_month(study, m)}"] = {
                 "value": float(held[m]),
                 "unit": "",
-                "formula": "perfplan.plan.promises.judge",
+                "formula": dotted(judge),
                 "asked": asked,
             }
     for m in SHOWN:
         found[f"p_all.today_fleet.{_month(study, m)}"] = {
             "value": float(study.p_all[m]),
             "unit": "",
-            "formula": "perfplan.plan.Plan.all_hold",
+            "formula": dotted(Plan.all_hold),
         }
         found[f"p_all.plan.{_month(study, m)}"] = {
             "value": float(study.fleet.p_all[m]),
             "unit": "",
-            "formula": "perfplan.plan.Plan.all_hold",
+            "formula": dotted(Plan.all_hold),
         }
     for out in study.run_outs:
         quantiles = {k: out.quantile(p) for k, p in (("p05", 0.05), ("value", 0.5), ("p95", 0.95))}
-        found[f"run_out.{out.resource.path}"] = quantiles | {"unit": "months from as_of", "formula": "perfplan.models.capacity.first_month"}
+        found[f"run_out.{out.resource.path}"] = quantiles | {"unit": "months from as_of", "formula": dotted(first_month)}
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.findings import BROKEN, Finding, bought, cause, findings, first_below, lead_time_s, stuck
+from perfplan.quantity import HOURS_PER_MONTH
 from perfplan.scenario.statement import Entry
 from perfplan.uncertainty import Order, RunOut, Study, confidence, sampling_error
 from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, share, short_money, weeks
@@ -160,9 +161,9 @@ def _open_run_out(study: Study, first: RunOut) -> Opened:
     p05, p50, p95 = (month_name(str(study.scenario.as_of), first.quantile(p)) for p in (0.05, 0.5, 0.95))
     return Opened(
         title=f"{one.label[0].upper()}{one.label[1:]} run out: {p50} (P5–P95 {p05} … {p95})",
-        formula=f"first month with arrivals x time held / {one.label} > {share(float(np.median(one.limit)))} at the peak hour",
+        formula=f"first month with {one.used} > {share(float(np.median(one.limit)))}{' at the peak hour' if one.field != 'storage_limit' else ''}",
         inputs=_entries(study, sorted(paths, key=lambda p: -moved.get(p, 0.0))),
-        trust="Utilization is offered load over what there is: exact for any arrivals and service times. The limit is that of the plan: as stated, one lost included where one may be lost, "
+        trust=f"{one.trust} The limit is that of the plan: as stated, one lost included where one may be lost, "
         "and the peak second carried where that is promised. Growth is a steady rate with events on top.",
     )  # fmt: skip
 
@@ -175,7 +176,7 @@ def _open_cost(study: Study) -> Opened:
     movers = [m.path for m in sorted(study.moved, key=lambda m: -abs(m.cost_usd)) if m.cost_usd and m.path not in paths]
     return Opened(
         title=f"Cost with the plan in {month_name(str(study.scenario.as_of), last)}: {money(total)} a month",
-        formula="sum of count x price x 730.5 h + bytes out x price + bytes stored x price + calls x price",
+        formula=f"sum of count x price x {HOURS_PER_MONTH:g} h + bytes out x price + bytes stored x price + calls x price",
         inputs=_entries(study, [*movers[:3], *sorted((p for p in paths if study.statement.entries[p].source != "default"), key=lambda p: -cost.get(p, 0.0))]),
         trust="List or contract prices as stated, no discounts, no people. Traffic of a month follows from its peak hour by the profile of the week; events cost their days.",
     )  # fmt: skip

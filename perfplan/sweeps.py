@@ -16,7 +16,7 @@ from perfplan.models.caching import items_in_memory, lru_hit_ratio
 from perfplan.models.contributions import contributions_s
 from perfplan.models.latency import percentiles_s, sides_s
 from perfplan.models.service import Station
-from perfplan.plan import PERCENTILES, Plan, plan, today_rps
+from perfplan.plan import PERCENTILES, Plan, month_factors, plan, today_rps
 from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
@@ -284,7 +284,7 @@ def _p95s(scenario: Scenario, rps: FloatArray) -> dict[str, float]:
 
 
 def _cost(scenario: Scenario, rps: FloatArray) -> float:
-    return float(plan(scenario, rps, percentiles=(), objectives=()).cost_month_usd[0, 0])
+    return float(plan(scenario, rps, percentiles=(), objectives=(), month_factor=month_factors(scenario, 1)).cost_month_usd[0, 0])
 
 
 def _round_trip(study: Study) -> FloatArray:

@@ -317,7 +317,7 @@ class Tried:
     proposed: bool  # by the findings, not stated in the scenario
     p_all: float  # P(every objective holds) in the last month asked for
     p_lowest: float  # the lowest P of any month up to it
-    p95_change_s: float  # of the journey that is nearest to its target, in the last month, at the median
+    p95_change_s: float  # mean over journeys of p95, at today's load, at the median
     cost_change_usd: float  # per month, in the last month, at the median
     months_gained: float  # until P(every objective holds) falls below the asked confidence
     price_usd: float = 0.0
@@ -377,7 +377,7 @@ def _batching(drawn: Scenario, database: str) -> list[tuple[str, tuple[str, ...]
 
 def _tried_plan(scenario: Scenario, last: int) -> tuple[Plan, float]:
     """The plan of an option, and its p95."""
-    made = plan(scenario, percentiles=(), month_factor=month_factors(scenario))
+    made = plan(scenario, percentiles=())
     return made, _p95(made, last)
 
 
@@ -518,9 +518,9 @@ def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     """Plan *statement* at its median and in *worlds* worlds; size the fleet; try the options."""
     drawn = statement.at(worlds, seed)
     shown = sorted({*SHOWN, horizon(drawn)})
-    made = plan(drawn, both=True, at_months=shown, month_factor=month_factors(drawn))
+    made = plan(drawn, both=True, at_months=shown)
     fleet, middle = recommend(made), statement.at()
     return Study(
-        statement=statement, seed=seed, middle=plan(middle, both=True, month_factor=month_factors(middle)), worlds=made, run_outs=run_outs(made), fleet=fleet,
+        statement=statement, seed=seed, middle=plan(middle, both=True), worlds=made, run_outs=run_outs(made), fleet=fleet,
         options=try_options(statement, drawn, fleet, seed=seed), moved=sensitivities(statement, made, seed),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from typing import Any
 
 import numpy as np
 
@@ -193,6 +194,16 @@ def plural(n: float, noun: str) -> str:
     ('1\xa0replica', '12\xa0instances')
     """
     return f"{count(n)}{NBSP}{noun.removesuffix('s') if n == 1 else noun}"
+
+
+def dotted(function: Any) -> str:
+    """The full name of a function, class or property, as `import` and a reader find it.
+
+    >>> dotted(dotted)
+    'perfplan.words.dotted'
+    """
+    found = getattr(function, "fget", None) or getattr(function, "__wrapped__", function)
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 def band(middle: str, low: str, high: str) -> str:

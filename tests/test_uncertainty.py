@@ -7,7 +7,9 @@ import pytest
 
 from perfplan.document import SCHEMA, compare, document, to_json
 from perfplan.findings import BROKEN, findings
+from perfplan.models.cost import machines_month_usd
 from perfplan.plan import demand_rps, plan, with_counts
+from perfplan.plan.paths import carry
 from perfplan.reading import read
 from perfplan.story import story
 from perfplan.sweeps import knee
@@ -129,6 +131,40 @@ def test_a_certain_scenario_needs_one_world(small):
 def test_everything_is_the_same_again(statement):
     one, two = (to_json(document(study(read(STOREFRONT), worlds=40))) for _ in range(2))
     assert one == two
+
+
+@pytest.mark.parametrize(
+    ("change", "label", "used"),
+    [
+        (("cores: 4,", "cores: 4, storage: 800GB, storage_growth: 20GB,"), "store storage", "data today and what each month since adds"),
+        (("regions:", "link: 1.2MB/s\nregions:"), "network link", "bytes sent per second / what the link carries"),
+        (("instances: 4", "instances: 2"), "app instances", "arrivals x time held / app instances"),
+    ],
+)
+def test_what_runs_out_is_explained_by_its_own_rule(small, change, label, used):
+    small.write_text(SMALL.replace(*change))
+    made = study(read(small), worlds=40)
+    assert made.run_outs[0].resource.label == label
+    opened = story(made).headlines[1].opened
+    assert used in opened.formula
+    assert ("exact for any arrivals" in opened.trust) == (label == "app instances")
+    assert document(made)["numbers"][f"utilization.{made.run_outs[0].resource.path}.2026-11"]["formula"].startswith("perfplan.")
+
+
+def test_a_month_of_a_price_list_is_the_month_of_the_explanation(storefront):
+    assert "x 730 h" in story(storefront).headlines[2].opened.formula
+    assert float(machines_month_usd(1, 1.0)) == 730
+
+
+def test_users_are_taken_at_their_own_rate_or_at_the_pauses_of_the_journeys(small):
+    """600 users of a request in 20 s (the default think time) are 30 rps; stated at 30 a minute they are 300 rps."""
+    for stated, rps in (("peak: 50 rps", 30.0), ("peak: 50 rps, requests_per_user: 30/min", 300.0)):
+        text = SMALL.replace("peak_users: 900 to 1100, requests_per_user: 6/min", stated) + "  many: {kind: users, above: 600}\n"
+        small.write_text(text)
+        scenario = read(small).at()
+        used = plan(scenario, percentiles=()).judged["many"].value[0, 0]
+        station = carry(scenario, np.array([[rps]])).stations.values()
+        assert used == pytest.approx(max(float(np.max(s.utilization)) for s in station))
 
 
 def test_plan_json_has_unit_formula_and_interval_for_every_number(storefront):

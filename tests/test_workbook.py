@@ -14,6 +14,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 import websocket
 
@@ -652,6 +653,19 @@ def test_the_explorer_follows_its_sliders_and_saves_a_scenario(small, statement)
     assert "already there" in found.saved.value
     found.name.value = "../../other.yaml"
     assert found.save() == small.parent / "other.yaml"  # beside the scenario, wherever the name points
+
+
+def test_the_explorer_and_the_plan_say_one_cost(storefront, statement):
+    """A month of an event costs its days, wherever it is asked for."""
+    from perfplan.plan import plan
+    from perfplan.words import money
+    from perfplan.workbook.exploring import WORLDS, Explorer
+
+    last = storefront.last
+    assert any(e.month == "2027-11" for e in storefront.scenario.traffic.events)  # in the last month
+    asked = float(np.median(plan(statement.at(WORLDS), percentiles=(), objectives=()).cost_month_usd[:, last]))
+    assert asked == pytest.approx(float(np.median(storefront.worlds.cost_month_usd[:, last])), rel=0.02)
+    assert f"{money(asked)} a month at the end" in Explorer(statement).verdict.value
 
 
 def test_the_explore_notebook_runs(tmp_path):

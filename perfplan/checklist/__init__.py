@@ -13,6 +13,7 @@ from perfplan.checklist.rules import RULES
 from perfplan.items import BOXES, Item, items
 from perfplan.scenario import Answer
 from perfplan.uncertainty import Study
+from perfplan.words import dotted
 
 ANSWERS = ("measured", "computed", "artefact", "attested", "none")
 VERDICTS = ("met", "at risk", "not met", "not applicable", "unanswered")
@@ -28,7 +29,7 @@ class State:
     verdict: str  # one of VERDICTS
     text: str  # the number and where it stands, who attested it, or what is needed
     place: str = ""  # notebook of the plan where it is shown
-    formula: str = ""  # dotted name of the function that computes it
+    formula: str = ""  # name of the function that computes it
 
 
 @functools.lru_cache(maxsize=4)
@@ -43,9 +44,11 @@ def _state(study: Study, item: Item) -> State:
     found = rule.judge(study) if rule else None
     if rule is not None and found is not None and found.answer == "artefact" and attested is not None:
         shown = _attested(study, item, attested)
-        return dataclasses.replace(shown, answer="artefact", text=f"{found.text}; {shown.text}", place=rule.place, formula=rule.formula)
+        return dataclasses.replace(
+            shown, answer="artefact", text=f"{found.text}; {shown.text}", place=rule.place, formula=dotted(rule.formula)
+        )
     if rule is not None and found is not None:
-        return State(item=item, answer=found.answer, verdict=found.verdict, text=found.text, place=rule.place, formula=rule.formula)
+        return State(item=item, answer=found.answer, verdict=found.verdict, text=found.text, place=rule.place, formula=dotted(rule.formula))
     if attested is not None:
         return _attested(study, item, attested)
     return State(item=item, answer="none", verdict="unanswered", text=f"needs {item.needs}")

@@ -1,6 +1,6 @@
 """How each item that perfplan can answer is answered: a rule, the function that computes it, the chapter that shows it.
 
-An item stands here only if the function named under `formula` is called for it. Where the scenario lacks what a rule
+An item stands here only if the function under `formula` is called for it (a test watches). Where the scenario lacks what a rule
 needs, the rule returns None and the item stays unanswered.
 """
 
@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from perfplan.artifacts import configs
+from perfplan.artifacts import configs, k6, prometheus, servers
+from perfplan.artifacts.runbook import runbook
 from perfplan.findings import first_below, holds_with
 from perfplan.ladder import ladder
+from perfplan.models import availability, caching, capacity, cost, distributions, growth, latency, queueing, slo
 from perfplan.models.capacity import month_quantile
 from perfplan.models.growth import in_flight
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_s
-from perfplan.plan import burst, concurrency, until
+from perfplan.plan import burst, concurrency, paths, promises, until
 from perfplan.plan.promises import path_availability, visits_of
+from perfplan.reading import history
 from perfplan.scenario import (
     Availability,
     Cache,
@@ -36,8 +39,8 @@ from perfplan.scenario import (
     Tier,
     Users,
 )
-from perfplan.sweeps import Knee, shares_of_latency, todays_knee
-from perfplan.uncertainty import Study
+from perfplan.sweeps import Knee, knee, shares_of_latency, todays_knee
+from perfplan.uncertainty import Study, study, try_options
 from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
 
 
@@ -56,7 +59,7 @@ class Rule:
 
     judge: Callable[[Study], Found | None]
     place: str
-    formula: str
+    formula: Callable[..., Any]
 
 
 # ---- small helpers ----
@@ -477,12 +480,8 @@ def _batching(study: Study) -> Found | None:
 
 def _cost(study: Study) -> Found:
     cost = float(np.median(study.worlds.cost_month_usd[:, 0]))
-    requests = (
-        float(np.median(study.worlds.rps[:, 0])) * 730 * 3600 * float(np.mean(study.scenario.week))
-        if study.scenario.week is not None
-        else float("nan")
-    )
-    per = f", {money(cost / requests * 1e6)} per million requests" if np.isfinite(requests) else ""
+    requests = float(np.median(study.worlds.month_requests[:, 0]))
+    per = f", {money(cost / requests * 1e6)} per million requests" if requests > 0 else ""
     return Found(text=f"{money(cost)} a month today{per}; list prices as stated")
 
 
@@ -621,86 +620,85 @@ _POOL, _REDIS, _NGINX, _K6, _ALERTS, _RUNBOOK = (
     r"alerts\.yml",
     r"runbook\.md",
 )
-_SERVERS = "perfplan.artifacts.servers"
 RULES: dict[str, Rule] = {
-    "1.1.1": Rule(_expectations, _1, "perfplan.plan.promises.judge"),
-    "1.1.2": Rule(_patterns, _1, "perfplan.reading.history.read_history"),
-    "1.1.3": Rule(_growth, _1, "perfplan.models.growth.grown"),
-    "1.1.4": Rule(_critical, _1, "perfplan.plan.promises.judge"),
-    "1.1.5": Rule(_regions, _1, "perfplan.plan.paths.round_trip"),
-    "1.2.1": Rule(_latency, _1, "perfplan.models.latency.percentiles_s"),
-    "1.2.1.a": Rule(lambda s: _objectives(s, Latency), _1, "perfplan.models.latency.exceeds"),
-    "1.2.1.c": Rule(lambda s: _objectives(s, Completion), _1, "perfplan.models.queueing.MMc.response_exceeds"),
-    "1.2.2": Rule(_throughput, _1, "perfplan.plan.promises.judge"),
-    "1.2.2.a": Rule(_peak_second, _1, "perfplan.models.growth.peak_rps"),
-    "1.2.2.b": Rule(_users, _1, "perfplan.models.growth.concurrent_users"),
-    "1.2.3": Rule(_availability, _1, "perfplan.models.availability.in_series"),
-    "1.2.3.a": Rule(_uptime, _1, "perfplan.models.slo.error_budget_s"),
-    "1.2.4": Rule(_budget, _1, "perfplan.models.slo.error_budget_requests"),
-    "1.2.4.a": Rule(_budget, _1, "perfplan.models.slo.error_budget_s"),
-    "1.2.4.b": Rule(_freeze, _1, "perfplan.models.slo.error_budget_s"),
-    "1.2.5": Rule(_slis, _1, "perfplan.tables.indicators"),
-    "1.3.1": Rule(_peak_second, _1, "perfplan.models.growth.peak_rps"),
-    "1.3.2": Rule(_headroom, _1, "perfplan.sweeps.knee"),
-    "1.3.3": Rule(_storage, _1, "perfplan.models.capacity.first_month"),
-    "1.3.4": Rule(_bandwidth, _1, "perfplan.models.capacity.first_month"),
-    "1.3.5": Rule(_burst, _1, "perfplan.models.growth.burst_backlog"),
-    "2.1.3.a": Rule(_cpu_threshold, _2, "perfplan.sweeps.knee"),
-    "2.1.3.c": Rule(_queue_depth, _2, "perfplan.models.growth.in_flight"),
-    "2.1.4": Rule(_breakpoints, _2, "perfplan.sweeps.knee"),
-    "2.2.1": Rule(_hierarchy, _2, "perfplan.models.caching.lru_hit_ratio"),
-    "2.2.1.b": Rule(_edge, _2, "perfplan.plan.paths.edge_share"),
-    "2.2.1.c": Rule(_app_cache, _2, "perfplan.models.caching.lru_hit_ratio"),
-    "2.2.2.a": Rule(_cache_aside, _2, "perfplan.models.caching.miss_rate"),
-    "2.3.1.a": Rule(_oltp, _2, "perfplan.models.queueing.MMc"),
-    "2.3.1.c": Rule(_key_value, _2, "perfplan.models.queueing.MMc"),
-    "2.3.3": Rule(_pool, _2, "perfplan.models.queueing.erlang_c"),
-    "2.3.3.a": Rule(_pool, _2, "perfplan.models.queueing.MMc"),
-    "2.3.4": Rule(_replicas, _2, "perfplan.models.queueing.MMc"),
-    "2.3.5": Rule(_sharding, _2, "perfplan.models.capacity.first_month"),
-    "2.4.1.a": Rule(_jobs, _2, "perfplan.models.queueing.MMc"),
-    "2.4.1.b": Rule(_partners, _2, "perfplan.models.distributions.Lognormal"),
-    "2.4.1.c": Rule(lambda s: _jobs(s, "mail", "notif", "message", "sms"), _2, "perfplan.models.queueing.MMc"),
-    "2.4.1.d": Rule(lambda s: _jobs(s, "report", "invoice", "statement", "export"), _2, "perfplan.models.queueing.MMc"),
-    "2.5.1.a": Rule(_static, _2, "perfplan.models.cost.traffic_month_usd"),
-    "2.5.1.b": Rule(_cacheable, _2, "perfplan.plan.paths.edge_share"),
-    "3.1.3": Rule(_threads, _3, "perfplan.models.queueing.MMc"),
-    "3.1.4.a": Rule(_batching, _3, "perfplan.uncertainty.try_options"),
-    "2.3.3.b": Rule(_ladder, _3, "perfplan.ladder.ladder"),
-    "2.3.3.c": Rule(_idle, _3, "perfplan.ladder.ladder"),
-    "2.5.3": Rule(_file(_NGINX, "cache headers of static files and of each journey"), _3, f"{_SERVERS}.nginx"),
-    "3.2.3": Rule(_file(_POOL, "pool sizes and time-outs of the plan"), _3, f"{_SERVERS}.pgbouncer"),
-    "3.2.3.a": Rule(_file(_POOL, "pool mode, sizes, limits and time-outs"), _3, f"{_SERVERS}.pgbouncer"),
-    "3.3.1.a": Rule(_file(_REDIS, "memory, eviction and clients of a node"), _3, f"{_SERVERS}.redis"),
-    "3.4.1": Rule(_file(_NGINX, "upstreams of the planned instances, limits and time-outs"), _3, f"{_SERVERS}.nginx"),
-    "3.5.3": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _3, f"{_SERVERS}.nginx"),
-    "4.1.2": Rule(_file(_K6, "journeys with their shares as open arrivals"), _4, "perfplan.artifacts.k6.load_test"),
-    "4.1.3": Rule(_file(_K6, "promises as thresholds, dropped iterations included"), _4, "perfplan.artifacts.k6.thresholds"),
-    "4.1.3.a": Rule(_file(_K6, "a threshold for each latency promise"), _4, "perfplan.artifacts.k6.thresholds"),
-    "5.2.1": Rule(_file(_ALERTS, "burn-rate alerts of every promise counted in requests"), _5, "perfplan.artifacts.prometheus.rules"),
-    "5.2.1.a": Rule(_file(_ALERTS, "2 % of the budget within 1 h pages"), _5, "perfplan.models.slo.burn_rate"),
-    "5.2.1.b": Rule(_file(_ALERTS, "5 % of the budget within 6 h pages"), _5, "perfplan.models.slo.burn_rate"),
-    "5.2.1.c": Rule(_file(_ALERTS, "10 % of the budget within 3 days opens a ticket"), _5, "perfplan.models.slo.burn_rate"),
-    "5.2.2": Rule(_file(_ALERTS, "CPU, memory and disk"), _5, "perfplan.artifacts.prometheus.rules"),
-    "5.2.2.a": Rule(_file(_ALERTS, "CPU above 80 % for 5 minutes"), _5, "perfplan.artifacts.prometheus.rules"),
-    "5.2.2.b": Rule(_file(_ALERTS, "memory above 85 % for 5 minutes"), _5, "perfplan.artifacts.prometheus.rules"),
-    "5.2.2.c": Rule(_file(_ALERTS, "disk above 90 % for 5 minutes"), _5, "perfplan.artifacts.prometheus.rules"),
-    "6.1.1": Rule(_calendar, _6, "perfplan.artifacts.runbook.runbook"),
-    "6.2.2": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _6, f"{_SERVERS}.nginx"),
-    "6.2.4": Rule(_file(_POOL, "a pooler in front of the database"), _6, f"{_SERVERS}.pgbouncer"),
-    "6.3.3": Rule(_file(_RUNBOOK, "the five common issues with this system's numbers"), _6, "perfplan.artifacts.runbook.runbook"),
-    "CB.4": Rule(_file(_NGINX, "public, immutable, 30 days for files with a hash in their name"), _3, f"{_SERVERS}.nginx"),
-    "CB.5": Rule(_file(_K6, "k6 options with stages and thresholds"), _4, "perfplan.artifacts.k6.load_test"),
-    "5.3.3.c": Rule(_cost, _5, "perfplan.models.cost.machines_month_usd"),
-    "6.2.8": Rule(_batching, _6, "perfplan.uncertainty.try_options"),
-    "6.3.1": Rule(_document, _6, "perfplan.workbook.make"),
-    "6.3.2": Rule(_document, _6, "perfplan.workbook.make"),
-    "6.3.5": Rule(_run_out_months, _6, "perfplan.workbook.make"),
-    "CB.1": Rule(_peak_second, _1, "perfplan.models.growth.peak_rps"),
-    "QR.1": Rule(_p95, _1, "perfplan.models.latency.percentiles_s"),
-    "QR.2": Rule(_error_rate, _1, "perfplan.models.slo.binding_error_limit"),
-    "QR.3": Rule(_nines, _1, "perfplan.models.availability.in_series"),
-    "QR.4": Rule(_hits, _1, "perfplan.models.caching.lru_hit_ratio"),
-    "CI.1": Rule(_database_share, _2, "perfplan.sweeps.shares_of_latency"),
-    "CI.3": Rule(_limit, _2, "perfplan.sweeps.knee"),
+    "1.1.1": Rule(_expectations, _1, promises.judge),
+    "1.1.2": Rule(_patterns, _1, history.read_history),
+    "1.1.3": Rule(_growth, _1, growth.grown),
+    "1.1.4": Rule(_critical, _1, promises.judge),
+    "1.1.5": Rule(_regions, _1, paths.round_trip),
+    "1.2.1": Rule(_latency, _1, latency.percentiles_s),
+    "1.2.1.a": Rule(lambda s: _objectives(s, Latency), _1, latency.exceeds),
+    "1.2.1.c": Rule(lambda s: _objectives(s, Completion), _1, queueing.MMc.response_exceeds),
+    "1.2.2": Rule(_throughput, _1, promises.judge),
+    "1.2.2.a": Rule(_peak_second, _1, growth.peak_rps),
+    "1.2.2.b": Rule(_users, _1, growth.concurrent_users),
+    "1.2.3": Rule(_availability, _1, availability.in_series),
+    "1.2.3.a": Rule(_uptime, _1, slo.error_budget_s),
+    "1.2.4": Rule(_budget, _1, slo.error_budget_s),
+    "1.2.4.a": Rule(_budget, _1, slo.error_budget_s),
+    "1.2.4.b": Rule(_freeze, _1, slo.error_budget_s),
+    "1.2.5": Rule(_slis, _1, promises.judge),
+    "1.3.1": Rule(_peak_second, _1, growth.peak_rps),
+    "1.3.2": Rule(_headroom, _1, knee),
+    "1.3.3": Rule(_storage, _1, capacity.first_month),
+    "1.3.4": Rule(_bandwidth, _1, capacity.first_month),
+    "1.3.5": Rule(_burst, _1, growth.burst_backlog),
+    "2.1.3.a": Rule(_cpu_threshold, _2, knee),
+    "2.1.3.c": Rule(_queue_depth, _2, growth.in_flight),
+    "2.1.4": Rule(_breakpoints, _2, knee),
+    "2.2.1": Rule(_hierarchy, _2, caching.lru_hit_ratio),
+    "2.2.1.b": Rule(_edge, _2, paths.edge_share),
+    "2.2.1.c": Rule(_app_cache, _2, caching.lru_hit_ratio),
+    "2.2.2.a": Rule(_cache_aside, _2, caching.miss_rate),
+    "2.3.1.a": Rule(_oltp, _2, queueing.MMc),
+    "2.3.1.c": Rule(_key_value, _2, queueing.MMc),
+    "2.3.3": Rule(_pool, _2, queueing.erlang_c),
+    "2.3.3.a": Rule(_pool, _2, queueing.MMc),
+    "2.3.4": Rule(_replicas, _2, queueing.MMc),
+    "2.3.5": Rule(_sharding, _2, capacity.first_month),
+    "2.4.1.a": Rule(_jobs, _2, queueing.MMc),
+    "2.4.1.b": Rule(_partners, _2, distributions.Lognormal),
+    "2.4.1.c": Rule(lambda s: _jobs(s, "mail", "notif", "message", "sms"), _2, queueing.MMc),
+    "2.4.1.d": Rule(lambda s: _jobs(s, "report", "invoice", "statement", "export"), _2, queueing.MMc),
+    "2.5.1.a": Rule(_static, _2, cost.traffic_month_usd),
+    "2.5.1.b": Rule(_cacheable, _2, paths.edge_share),
+    "3.1.3": Rule(_threads, _3, queueing.MMc),
+    "3.1.4.a": Rule(_batching, _3, try_options),
+    "2.3.3.b": Rule(_ladder, _3, ladder),
+    "2.3.3.c": Rule(_idle, _3, ladder),
+    "2.5.3": Rule(_file(_NGINX, "cache headers of static files and of each journey"), _3, servers.nginx),
+    "3.2.3": Rule(_file(_POOL, "pool sizes and time-outs of the plan"), _3, servers.pgbouncer),
+    "3.2.3.a": Rule(_file(_POOL, "pool mode, sizes, limits and time-outs"), _3, servers.pgbouncer),
+    "3.3.1.a": Rule(_file(_REDIS, "memory, eviction and clients of a node"), _3, servers.redis),
+    "3.4.1": Rule(_file(_NGINX, "upstreams of the planned instances, limits and time-outs"), _3, servers.nginx),
+    "3.5.3": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _3, servers.nginx),
+    "4.1.2": Rule(_file(_K6, "journeys with their shares as open arrivals"), _4, k6.load_test),
+    "4.1.3": Rule(_file(_K6, "promises as thresholds, dropped iterations included"), _4, k6.thresholds),
+    "4.1.3.a": Rule(_file(_K6, "a threshold for each latency promise"), _4, k6.thresholds),
+    "5.2.1": Rule(_file(_ALERTS, "burn-rate alerts of every promise counted in requests"), _5, prometheus.rules),
+    "5.2.1.a": Rule(_file(_ALERTS, "2 % of the budget within 1 h pages"), _5, slo.burn_rate),
+    "5.2.1.b": Rule(_file(_ALERTS, "5 % of the budget within 6 h pages"), _5, slo.burn_rate),
+    "5.2.1.c": Rule(_file(_ALERTS, "10 % of the budget within 3 days opens a ticket"), _5, slo.burn_rate),
+    "5.2.2": Rule(_file(_ALERTS, "CPU, memory and disk"), _5, prometheus.rules),
+    "5.2.2.a": Rule(_file(_ALERTS, "CPU above 80 % for 5 minutes"), _5, prometheus.rules),
+    "5.2.2.b": Rule(_file(_ALERTS, "memory above 85 % for 5 minutes"), _5, prometheus.rules),
+    "5.2.2.c": Rule(_file(_ALERTS, "disk above 90 % for 5 minutes"), _5, prometheus.rules),
+    "6.1.1": Rule(_calendar, _6, runbook),
+    "6.2.2": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _6, servers.nginx),
+    "6.2.4": Rule(_file(_POOL, "a pooler in front of the database"), _6, servers.pgbouncer),
+    "6.3.3": Rule(_file(_RUNBOOK, "the five common issues with this system's numbers"), _6, runbook),
+    "CB.4": Rule(_file(_NGINX, "public, immutable, 30 days for files with a hash in their name"), _3, servers.nginx),
+    "CB.5": Rule(_file(_K6, "k6 options with stages and thresholds"), _4, k6.load_test),
+    "5.3.3.c": Rule(_cost, _5, cost.machines_month_usd),
+    "6.2.8": Rule(_batching, _6, try_options),
+    "6.3.1": Rule(_document, _6, study),
+    "6.3.2": Rule(_document, _6, study),
+    "6.3.5": Rule(_run_out_months, _6, capacity.month_quantile),
+    "CB.1": Rule(_peak_second, _1, growth.peak_rps),
+    "QR.1": Rule(_p95, _1, latency.percentiles_s),
+    "QR.2": Rule(_error_rate, _1, slo.binding_error_limit),
+    "QR.3": Rule(_nines, _1, availability.in_series),
+    "QR.4": Rule(_hits, _1, caching.lru_hit_ratio),
+    "CI.1": Rule(_database_share, _2, shares_of_latency),
+    "CI.3": Rule(_limit, _2, knee),
 }

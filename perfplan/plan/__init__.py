@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,11 @@ from perfplan.models.growth import (
     with_events,
 )
 from perfplan.models.latency import percentiles_s
-from perfplan.models.queueing import drain_time_s
+from perfplan.models.queueing import MMc, drain_time_s
 from perfplan.plan.loads import ByLoad, Loads
 from perfplan.plan.paths import Carried, carry, hit_ratios, traffic_bytes
 from perfplan.plan.promises import Judged, judge
-from perfplan.quantity import MONTH, FloatArray, Value
+from perfplan.quantity import DAY, MONTH, FloatArray, Value
 from perfplan.record import but
 from perfplan.scenario import Cache, Database, Objective, Partner, Queue, Scenario, Service, Throughput
 
@@ -46,11 +47,18 @@ class Resource:
     unit: str
     utilization: FloatArray  # (worlds, months)
     limit: FloatArray  # highest utilization that is planned for, N + 1 included
+    used: str  # how much of it is used, in words
+    trust: str  # how far that can be trusted
 
     @property
     def path(self) -> str:
         """The field of the scenario that states it."""
         return f"tiers.{self.tier}.{self.field}" if self.tier else self.field
+
+    @property
+    def formula(self) -> Any:
+        """What computes how much of it is used."""
+        return {"storage_limit": _stored, "limit": carry, "link": traffic_bytes}.get(self.field, MMc.utilization)
 
     @property
     def label(self) -> str:
@@ -72,6 +80,7 @@ class Plan:
     sent_bytes: FloatArray  # out of the data centre, per second at the peak
     received_bytes: FloatArray
     edge_bytes: FloatArray  # out of the content network, per second at the peak
+    month_requests: FloatArray  # in each month, over its weeks; events on their days
     cost_usd: Mapping[str, FloatArray]  # per month
     first: int = 0  # month of the first column
 
@@ -167,15 +176,18 @@ def month_names(scenario: Scenario, months: int = MONTHS) -> NDArray[np.datetime
 
 def plan(
     scenario: Scenario, rps: FloatArray | None = None, *, months: int = MONTHS, percentiles: Sequence[float] = PERCENTILES,
-    at_months: Sequence[int] | None = None, objectives: Iterable[str] | None = None, both: bool = False, first: int = 0, month_factor: Value = 1.0,
+    at_months: Sequence[int] | None = None, objectives: Iterable[str] | None = None, both: bool = False, first: int = 0, month_factor: Value | None = None,
 ) -> Plan:  # fmt: skip
     """The plan of *scenario*, in as many worlds as it was drawn.
 
     *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response
     times of each journey; empty: none. *at_months*: only there, nan elsewhere; left out, in all months. *first*: the month of the
-    first column. *month_factor*: see `month_factors`; load that the cost of traffic is made of, over the peak's. *objectives*: those
+    first column. *month_factor*: see `month_factors`; load that the cost of traffic is made of, over the peak's; left out, that of the
+    scenario's own months, or 1 where *rps* is given. *objectives*: those
     to judge; left out, all. *both*: latency objectives judged over the peak hour and over 28 days.
     """
+    if month_factor is None:
+        month_factor = month_factors(scenario, months) if rps is None else 1.0
     rps = demand_rps(scenario, months) if rps is None else rps
     rps = np.broadcast_to(rps, (max(worlds_in(scenario), rps.shape[0]), rps.shape[1]))
     hits = hit_ratios(scenario)
@@ -193,6 +205,7 @@ def plan(
         sent_bytes=sent,
         received_bytes=received,
         edge_bytes=edge,
+        month_requests=rps * month_factor * _peak_seconds(scenario),
         cost_usd=_cost(scenario, carried, stored, sent, edge, month_factor),
         first=first,
     )
@@ -275,18 +288,38 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
                 unit=UNITS[bought],
                 utilization=station.utilization + 0 * carried.rps,
                 limit=_limit(scenario, bought, count, carried, name),
+                used=f"arrivals x time held / {name} {UNITS[bought]}",
+                trust="Utilization is offered load over what there is: exact for any arrivals and service times.",
             )
         )
     for name, data in stored.items():
         full = data / scenario.tiers[name].storage_limit_bytes  # type: ignore[union-attr]
         found.append(
-            Resource(tier=name, field="storage_limit", count=1.0, unit="storage", utilization=full, limit=np.asarray(STORAGE_LIMIT))
+            Resource(
+                tier=name,
+                field="storage_limit",
+                count=1.0,
+                unit="storage",
+                utilization=full,
+                limit=np.asarray(STORAGE_LIMIT),
+                used=f"data today and what each month since adds, at its traffic / size of the volume of {name}",
+                trust="What a month adds grows with the traffic of that month; nothing is taken for deleted or compacted.",
+            )
         )
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Partner) and tier.limit_rps is not None:
             used = carried.calls_rps[name] / np.asarray(tier.limit_rps) + 0 * carried.rps
             found.append(
-                Resource(tier=name, field="limit", count=1.0, unit="rate limit", utilization=used, limit=np.asarray(PARTNER_LIMIT))
+                Resource(
+                    tier=name,
+                    field="limit",
+                    count=1.0,
+                    unit="rate limit",
+                    utilization=used,
+                    limit=np.asarray(PARTNER_LIMIT),
+                    used=f"calls to {name} / rate that it accepts",
+                    trust="Calls follow from the journeys' shares and their calls; retries are not among them.",
+                )
             )
     found.append(
         Resource(
@@ -296,6 +329,8 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
             unit="network link",
             utilization=sent / scenario.link_bytes_per_s,
             limit=np.asarray(LINK_LIMIT),
+            used="bytes sent per second / what the link carries",
+            trust="Bytes follow from the sizes of responses and files as stated; protocol overhead is not among them.",
         )
     )
     return {one.path: one for one in found}
@@ -338,11 +373,16 @@ def _stored(scenario: Scenario, rps: FloatArray, first: int) -> dict[str, FloatA
     }  # fmt: skip
 
 
+def _peak_seconds(scenario: Scenario) -> float:
+    """Seconds at the peak hour's rate that make the requests of a month of the usual week."""
+    return float(requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), MONTH / DAY))
+
+
 def _cost(
     scenario: Scenario, carried: Carried, stored: Mapping[str, FloatArray], sent: FloatArray, edge: FloatArray, month_factor: Value
 ) -> dict[str, FloatArray]:
     flat = 0 * carried.rps
-    seconds = month_factor * requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), 365.25 / 12)
+    seconds = month_factor * _peak_seconds(scenario)
     cost: dict[str, FloatArray] = {}
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Service | Cache):
