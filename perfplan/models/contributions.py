@@ -22,6 +22,8 @@ from perfplan.models.latency import percentiles_s
 from perfplan.quantity import FloatArray
 
 STEP = 0.04  # relative change of a part's times, up and down
+FINE = 1280  # terms of the percentiles that differences are made of
+NOISE = 2e-5  # share of the whole that a numerical difference cannot tell from nothing
 
 
 def contributions_s(whole: Distribution, parts: Mapping[str, Sequence[Distribution]], ps: Sequence[float]) -> dict[str, FloatArray]:
@@ -39,7 +41,8 @@ def contributions_s(whole: Distribution, parts: Mapping[str, Sequence[Distributi
     total = _one(percentiles_s(whole, ps))
     if not np.isfinite(total).all():
         return {name: np.full(len(ps), np.inf) for name in parts}
-    found = {name: np.maximum(_slope(whole, leaves, ps), 0.0) for name, leaves in parts.items()}
+    found = {name: _slope(whole, leaves, ps) for name, leaves in parts.items()}
+    found = {name: np.where(values > NOISE * total, values, 0.0) for name, values in found.items()}
     together = sum(found.values(), np.zeros(len(ps)))
     with np.errstate(divide="ignore", invalid="ignore"):
         return {name: np.where(together > 0, values * total / together, 0.0) for name, values in found.items()}
@@ -47,7 +50,7 @@ def contributions_s(whole: Distribution, parts: Mapping[str, Sequence[Distributi
 
 def _slope(whole: Distribution, leaves: Sequence[Distribution], ps: Sequence[float]) -> FloatArray:
     known = {id(leaf) for leaf in leaves}
-    up, down = (_one(percentiles_s(_longer(whole, known, factor), ps)) for factor in (1 + STEP, 1 - STEP))
+    up, down = (_one(percentiles_s(_longer(whole, known, factor), ps, terms=FINE)) for factor in (1 + STEP, 1 - STEP))
     return np.asarray((up - down) / (2 * STEP))
 
 

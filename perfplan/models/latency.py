@@ -43,8 +43,10 @@ CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
 
 
-def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[int, ...] = ()) -> list[FloatArray]:
+def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[int, ...] = (), *, terms: int = TERMS) -> list[FloatArray]:
     """The times within which shares *ps* of all responses come, each of the broadcast shape; inf where saturated.
+
+    More *terms* than TERMS are in double precision, for what differences are made of.
 
     >>> from perfplan.models.distributions import Exponential, Series, Wait
     >>> from perfplan.models.queueing import MMc
@@ -57,7 +59,7 @@ def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[
     count = int(settled.sum())
     answers = [np.full(settled.shape, np.inf) for _ in ps]
     length = _length_s(cells.tail(RARE), count)
-    parts = [_percentiles(cells, length, at, [min(p, DEEP) for p in ps]) for at in _chunks(count, TERMS)]
+    parts = [_percentiles(cells, length, at, [min(p, DEEP) for p in ps], terms) for at in _chunks(count, terms)]
     for p, answer, columns in zip(ps, answers, zip(*parts, strict=True) if parts else [], strict=False):
         found = np.concatenate(columns)
         answer[settled] = found if p <= DEEP else _deep(cells, found, p)
