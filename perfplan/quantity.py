@@ -63,6 +63,8 @@ class Quantity:
     low: float = 0.0
     high: float = math.inf
     open_low: bool = False  # the lower border itself is not allowed
+    least: float = 0.0  # in size, where it is not 0, and *most*: what is believable of any such number
+    most: float = 1e30
     scale: Scale = LOG
     whole: bool = False
     bare: bool = False  # a number without unit is allowed
@@ -96,7 +98,7 @@ _PER = {"s": 1.0, "min": 1 / MINUTE, "h": 1 / HOUR, "day": 1 / DAY}
 _BYTES = {"B": 1.0} | {f"{p}B": 1000.0**i for i, p in enumerate("kMGTP", 1)} | {f"{p}iB": 1024.0**i for i, p in enumerate("KMGTP", 1)}
 _PERCENT = {"%": 0.01}
 
-SECONDS = Quantity(name="duration", unit="s", suffix="s", units=_TIME, open_low=True, example="12ms")
+SECONDS = Quantity(name="duration", unit="s", suffix="s", units=_TIME, open_low=True, example="12ms", most=10 * 365.25 * DAY, least=1e-9)
 RPS = Quantity(
     name="rate",
     unit="1/s",
@@ -104,32 +106,34 @@ RPS = Quantity(
     units={"rps": 1.0, "req/s": 1.0} | {f"/{k}": v for k, v in _PER.items()},
     open_low=True,
     example="400 rps",
+    most=1e9,
+    least=1e-9,
 )
-BYTES = Quantity(name="size", unit="B", suffix="bytes", units=_BYTES, open_low=True, example="2GiB")
+BYTES = Quantity(name="size", unit="B", suffix="bytes", units=_BYTES, open_low=True, example="2GiB", most=1e18, least=0.01)
 BYTES_PER_SECOND = Quantity(
-    name="bandwidth", unit="B/s", suffix="bytes_per_s", open_low=True, example="10Gbit/s",
+    name="bandwidth", unit="B/s", suffix="bytes_per_s", open_low=True, example="10Gbit/s", most=1e15, least=1.0,
     units={f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": 1000.0**i / 8 for i, p in enumerate("kMGT", 1)},
 )  # fmt: skip
-USD = Quantity(name="amount of money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200")
+USD = Quantity(name="amount of money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200", most=1e12)
 USD_PER_HOUR = Quantity(
-    name="price per hour", unit="USD/h", suffix="usd_per_hour", example="$0.12/h", scale=LINEAR,
+    name="price per hour", unit="USD/h", suffix="usd_per_hour", example="$0.12/h", scale=LINEAR, most=1e6,
     units={"$/h": 1.0, "$/month": 1 / HOURS_PER_MONTH},
 )  # fmt: skip
-USD_PER_BYTE = Quantity(name="price per byte", unit="USD/B", suffix="usd_per_byte", units={f"$/{u}": 1 / f for u, f in _BYTES.items() if f >= 1e9}, scale=LINEAR, example="$0.05/GB")  # fmt: skip
+USD_PER_BYTE = Quantity(name="price per byte", unit="USD/B", suffix="usd_per_byte", units={f"$/{u}": 1 / f for u, f in _BYTES.items() if f >= 1e9}, scale=LINEAR, example="$0.05/GB", most=1.0)  # fmt: skip
 USD_PER_BYTE_MONTH = Quantity(
-    name="price per byte and month", unit="USD/B/month", suffix="usd_per_byte_month", scale=LINEAR, example="$0.10/GiB/month",
+    name="price per byte and month", unit="USD/B/month", suffix="usd_per_byte_month", scale=LINEAR, example="$0.10/GiB/month", most=1.0,
     units={f"$/{u}/month": 1 / f for u, f in _BYTES.items() if f >= 1e9},
 )  # fmt: skip
 FRACTION = Quantity(name="fraction", unit="", units=_PERCENT, high=1.0, scale=LOGIT, bare=True, example="99.9%")
-RATIO = Quantity(name="ratio", unit="", units={"x": 1.0, "%": 0.01}, open_low=True, bare=True, example="1.4")
-COUNT = Quantity(name="count", unit="", units={}, open_low=True, bare=True, example="55k")
-WHOLE = Quantity(name="whole number", unit="", units={}, low=1.0, whole=True, bare=True, example="24")
-WHOLE_OR_NONE = Quantity(name="whole number, or 0", unit="", units={}, whole=True, bare=True, example="2", scale=LINEAR)
+RATIO = Quantity(name="ratio", unit="", units={"x": 1.0, "%": 0.01}, open_low=True, bare=True, example="1.4", most=1e6, least=1e-9)
+COUNT = Quantity(name="count", unit="", units={}, open_low=True, bare=True, example="55k", most=1e12, least=1e-6)
+WHOLE = Quantity(name="whole number", unit="", units={}, low=1.0, whole=True, bare=True, example="24", most=1e6)
+WHOLE_OR_NONE = Quantity(name="whole number, or 0", unit="", units={}, whole=True, bare=True, example="2", scale=LINEAR, most=1e6)
 GROWTH = Quantity(
-    name="growth rate", unit="1/month", suffix="per_month", low=-0.9, scale=LOG1P, example="2.5%/month",
+    name="growth rate", unit="1/month", suffix="per_month", low=-0.9, scale=LOG1P, example="2.5%/month", most=1.0,
     units={"%/month": 0.01, "%/year": 0.01},
 )  # fmt: skip
-PERCENTILE = Quantity(name="percentile", unit="", units=_PERCENT, high=1.0, open_low=True, scale=LOGIT, example="p95")
+PERCENTILE = Quantity(name="percentile", unit="", units=_PERCENT, low=0.01, high=0.999999, scale=LOGIT, example="p95")
 
 _KINDS = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Quantity)}
 
@@ -320,6 +324,9 @@ def _way_out(unit: str, text: str, number: float, quantity: Quantity) -> str:
 def _check(value: float, text: str, number: float, unit: str, quantity: Quantity) -> None:
     if not math.isfinite(value) or abs(value) > 1e30:
         raise Misread(f"must be a number of believable size; got {text}")
+    if value > quantity.most or 0 < value < quantity.least:
+        bound = f"at most {quantity.show(quantity.most)}" if value > quantity.most else f"at least {quantity.show(quantity.least)}"
+        raise Misread(f"must be a number of believable size, {bound}; got {text}")
     low_ok = value > quantity.low if quantity.open_low else value >= quantity.low
     if not (low_ok and value <= quantity.high):
         hint = ""

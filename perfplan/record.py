@@ -55,6 +55,8 @@ class Declared:
     default: str | None  # as a person would write it; None: must be stated, or empty if *optional*
     reason: str
     optional: bool
+    least: str | None = None  # what is believable at least and at most, as a person would write it; None: what its kind allows
+    most: str | None = None
 
     @property
     def label(self) -> str:
@@ -62,12 +64,22 @@ class Declared:
         return self.key.replace("_", " ").capitalize()
 
 
-def field(help: str, default: str | None = None, *, reason: str = "", optional: bool = False, many: bool = False) -> Any:
+def field(
+    help: str, default: str | None = None, *, reason: str = "", optional: bool = False, many: bool = False,
+    least: str | None = None, most: str | None = None,
+) -> Any:  # fmt: skip
     """Declare a field: its meaning, its default as a person would write it, and the *reason* for that default.
 
-    *optional*: may be absent, then None. *many*: a map or list that may be absent, then empty.
+    *optional*: may be absent, then None. *many*: a map or list that may be absent, then empty. *least*, *most*: what is believable.
     """
-    about = {"help": help, "default": default, "reason": reason, "optional": optional or many or default is not None}
+    about = {
+        "help": help,
+        "default": default,
+        "reason": reason,
+        "optional": optional or many or default is not None,
+        "least": least,
+        "most": most,
+    }
     if many:
         return dataclasses.field(default_factory=dict, metadata=about)
     if optional:
@@ -116,7 +128,7 @@ def _declare(one: dataclasses.Field[Any], hint: Any) -> Declared:
     about = one.metadata
     return Declared(
         name=one.name, key=key, help=about.get("help", "which kind it is"), kind=kind, default=about.get("default"),
-        reason=about.get("reason", ""), optional=bool(about.get("optional")),
+        reason=about.get("reason", ""), optional=bool(about.get("optional")), least=about.get("least"), most=about.get("most"),
     )  # fmt: skip
 
 

@@ -17,7 +17,6 @@ from perfplan.models.capacity import first_month, month_quantile, nodes_needed
 from perfplan.models.scalability import Crew
 from perfplan.plan import MONTHS, Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, until, with_counts, worlds_in
 from perfplan.quantity import DAY, MONTH, FloatArray
-from perfplan.reading.document import BadScenario
 from perfplan.record import but
 from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, Throughput, Tier, Users
 from perfplan.scenario.statement import Statement
@@ -394,7 +393,7 @@ def _try(
     nothing, p95 = before
     try:
         changed = statement.but(*overrides)
-    except BadScenario:
+    except ValueError:
         if proposed:  # it may pass what a field can hold; what a person states was checked at the door
             return None
         raise

@@ -15,12 +15,13 @@ import yaml
 
 from perfplan.items import ids
 from perfplan.models.distributions import Lognormal
-from perfplan.quantity import Misread, Quantity, a, parse
+from perfplan.quantity import Law, Misread, Quantity, a, parse
 from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of, unseen
 from perfplan.reading.history import History, read_history
 from perfplan.reading.measured import Points, Samples, read_points, read_samples
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario, ServiceLaw, Traffic
+from perfplan.scenario.rules import WIDEST, too_wide
 from perfplan.scenario.rules import problems as rules_broken
 from perfplan.scenario.statement import Branch, Entry, Statement
 
@@ -173,7 +174,7 @@ class _Reader:
             return None
         text = str(node.value)
         try:
-            value = parse(text, one.kind) if isinstance(one.kind, Quantity) else self._word(text, one.kind)
+            value = _believable(parse(text, one.kind), text, one) if isinstance(one.kind, Quantity) else self._word(text, one.kind)
         except Misread as error:
             self._bad(node, path, str(error))
             return None
@@ -303,6 +304,9 @@ class _Reader:
             half, most = (parse(words[name], kind) for name, kind in kinds.items())
         except (KeyError, Misread):
             return "", ""
+        if most.mid > WIDEST * half.mid:
+            self.problems.append(Problem(law.start_mark.line + 1, f"tiers.{tier}.service.p99", too_wide(half.mid, most.mid)))
+            return "1ms", "p50 and p99"  # the problem is enough
         ends = sorted(
             {
                 float(Lognormal.through(half.quantile(p), most.quantile(p)).mean_s)
@@ -384,6 +388,15 @@ class Maker:
 
     def __call__(self, values: dict[str, Any]) -> Any:
         return self.cls(**values)
+
+
+def _believable(law: Law, text: str, one: Declared) -> Law:
+    """The law, where all of its interval is what can be believed of the field."""
+    if one.least is not None and law.low < parse(one.least, one.kind).mid:
+        raise Misread(f"must be at least {one.least}, to be believed; got {shorten(text)}")
+    if one.most is not None and law.high > parse(one.most, one.kind).mid:
+        raise Misread(f"must be at most {one.most}, to be believed; got {shorten(text)}")
+    return law
 
 
 def _as_tuple(values: dict[str, Any]) -> tuple[Any, ...]:

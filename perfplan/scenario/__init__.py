@@ -42,8 +42,10 @@ class Event:
 
     name: Name = field("what happens")
     month: Month = field("month in which it happens")
-    factor: Ratio = field("peak of that month over the peak it would have without the event")
-    lasts_s: Seconds = field("how long it lasts: its peak decides what is needed, its days what they cost", "7d", reason="a campaign week")
+    factor: Ratio = field("peak of that month over the peak it would have without the event", most="1000")
+    lasts_s: Seconds = field(
+        "how long it lasts: its peak decides what is needed, its days what they cost", "7d", reason="a campaign week", most="1 year"
+    )
 
 
 @record
@@ -58,10 +60,16 @@ class Traffic:
     )
     growth_per_month: Growth | None = field("growth of the peak", optional=True)
     peak_second: Ratio = field(
-        "busiest second over the mean of the busiest hour", "1.4", reason="web traffic with flash crowds shows 1.2 to 1.6"
+        "busiest second over the mean of the busiest hour",
+        "1.4",
+        reason="web traffic with flash crowds shows 1.2 to 1.6",
+        least="1",
+        most="1000",
     )
-    burst_s: Seconds = field("how long such a burst lasts", "10s", reason="a push message or a television spot is answered within seconds")
-    request_bytes: Bytes = field("size of a request", "1.5kB", reason="headers, cookies and a small body")
+    burst_s: Seconds = field(
+        "how long such a burst lasts", "10s", reason="a push message or a television spot is answered within seconds", most="1d"
+    )
+    request_bytes: Bytes = field("size of a request", "1.5kB", reason="headers, cookies and a small body", most="1GB")
     events: Sequence[Event] = field("planned events", many=True)
 
 
@@ -70,7 +78,7 @@ class Region:
     """Where users are."""
 
     share: Fraction = field("share of the users who are here")
-    round_trip_s: Seconds = field("round trip between these users and the service")
+    round_trip_s: Seconds = field("round trip between these users and the service", most="10s")
 
 
 @record
@@ -79,10 +87,10 @@ class Cdn:
 
     hit_ratio: Fraction = field("cacheable requests that the edge answers", "90%", reason="growth target of the quick reference")
     response_s: Seconds = field(
-        "time the edge takes for a hit, without the round trip", "4ms", reason="published edge figures are 1 to 10 ms"
+        "time the edge takes for a hit, without the round trip", "4ms", reason="published edge figures are 1 to 10 ms", most="1min"
     )
     round_trip_share: Ratio = field(
-        "round trip to the edge over the round trip to the service", "0.35", reason="edges stand in the users' own region"
+        "round trip to the edge over the round trip to the service", "0.35", reason="edges stand in the users' own region", most="10"
     )
     egress_usd_per_byte: UsdPerByte = field("price of traffic from the edge", "$0.04/GB", reason="list prices at tens of TB")
 
@@ -92,13 +100,15 @@ class Journey:
     """What a user does: a kind of request, and the calls to tiers that one such request makes, one after the other."""
 
     share: Fraction = field("share of all requests")
-    think_time_s: Seconds = field("pause of a user between two requests", "20s", reason="reading time on shop pages is 10 to 30 s")
-    cacheable: Fraction = field("share of its requests that the edge may answer", "0%", reason="nothing is cached unless stated")
-    response_bytes: Bytes = field("size of the response", "40kB", reason="a compressed page or JSON document")
-    static_bytes: Bytes = field(
-        "static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures"
+    think_time_s: Seconds = field(
+        "pause of a user between two requests", "20s", reason="reading time on shop pages is 10 to 30 s", most="1d"
     )
-    calls: Mapping[TierName, Ratio] = field("calls to tiers per request")
+    cacheable: Fraction = field("share of its requests that the edge may answer", "0%", reason="nothing is cached unless stated")
+    response_bytes: Bytes = field("size of the response", "40kB", reason="a compressed page or JSON document", most="100GB")
+    static_bytes: Bytes = field(
+        "static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures", most="100GB"
+    )
+    calls: Mapping[TierName, Ratio] = field("calls to tiers per request", most="10000")
     entry: Annotated[str, Reference(section="tiers", kinds=("service",))] | None = field(
         "service that makes these calls and, where it is blocking, waits for them; left out, the only service among them", optional=True
     )
@@ -112,11 +122,13 @@ class ServiceLaw:
         "CSV or CSV.xz with a column `seconds`: times of single requests at an idle server; gives the mean too where it is not stated",
         optional=True,
     )
-    p50_s: Seconds | None = field("half are shorter; with p99, taken for a lognormal", optional=True)
-    p99_s: Seconds | None = field("99 of 100 are shorter", optional=True)
+    p50_s: Seconds | None = field("half are shorter; with p99, taken for a lognormal", optional=True, least="1us", most="1h")
+    p99_s: Seconds | None = field("99 of 100 are shorter", optional=True, least="1us", most="1h")
     variation: Ratio | None = field(
         "standard deviation over mean, taken for a lognormal: 0.1 is nearly constant, 1 varies like an exponential time, 2 is bursty",
         optional=True,
+        least="0.01",
+        most="10",
     )
     shape: Any = hidden()  # of the samples
 
@@ -161,9 +173,13 @@ class Service:
     """A stateless service: instances behind a random load balancer, each with threads that work on one request each."""
 
     kind: Literal["service"]
-    instances: Whole = field("instances today")
-    threads: Whole = field("requests that one instance works on at a time", "16", reason="a common default of application servers")
-    service_time_s: Seconds = field("own work on one call, without waiting for other tiers; `service` may give it")
+    instances: Whole = field("instances today", most="100000")
+    threads: Whole = field(
+        "requests that one instance works on at a time", "16", reason="a common default of application servers", most="10000"
+    )
+    service_time_s: Seconds = field(
+        "own work on one call, without waiting for other tiers; `service` may give it", least="0.1us", most="1h"
+    )
     discipline: Annotated[str, Choice(words=("fcfs", "ps"))] = field(
         "how requests get its threads: each has one to itself, first come first served (fcfs), or all who are there share them, as processes share cores (ps; threads are then cores, and io is async)",
         "fcfs",
@@ -178,20 +194,24 @@ class Service:
         "blocking",
         reason="the common case, and the careful one",
     )
-    calls: Mapping[TierName, Ratio] = field("calls it makes to other tiers per call to it, beside those of the journeys", many=True)
+    calls: Mapping[TierName, Ratio] = field(
+        "calls it makes to other tiers per call to it, beside those of the journeys", many=True, most="10000"
+    )
     utilization_limit: Fraction = field(
-        "highest utilization that is planned for", "75%", reason="leaves room for minutes above the hour's mean"
+        "highest utilization that is planned for", "75%", reason="leaves room for minutes above the hour's mean", least="1%"
     )
     node_availability: Fraction = field("availability of one instance", "99.5%", reason="deploys, crashes and machine loss: 3.6 h a month")
     availability: Fraction = field("availability of what all instances share", "99.99%", reason="load balancer and network of a region")
     request_timeout_s: Seconds | None = field(
-        "time after which it gives up on a request; left out, it follows from the plan", optional=True
+        "time after which it gives up on a request; left out, it follows from the plan", optional=True, most="1d"
     )
     keep_alive_s: Seconds | None = field(
-        "how long it keeps an idle connection of the balancer open; left out, a quarter longer than the balancer does", optional=True
+        "how long it keeps an idle connection of the balancer open; left out, a quarter longer than the balancer does",
+        optional=True,
+        most="1d",
     )
     price_usd_per_hour: UsdPerHour = field("price of one instance", "$0/h", reason="not priced unless stated")
-    lead_time_s: Seconds = field("from order to running", "1d", reason="instances of a cloud are there the same day")
+    lead_time_s: Seconds = field("from order to running", "1d", reason="instances of a cloud are there the same day", most="3 years")
 
 
 @record
@@ -199,20 +219,22 @@ class Cache:
     """A cache of nodes that share the keys; a miss calls its origin."""
 
     kind: Literal["cache"]
-    instances: Whole = field("nodes today")
-    service_time_s: Seconds = field("time of one look-up", "0.3ms", reason="a look-up over the local network")
+    instances: Whole = field("nodes today", most="10000")
+    service_time_s: Seconds = field("time of one look-up", "0.3ms", reason="a look-up over the local network", least="0.1us", most="1min")
     origin: TierName = field("tier that is asked on a miss")
     hit_ratio: Fraction | None = field("stated hit ratio; left out, it follows from the sizes below", optional=True)
-    items: Count = field("different items asked for", "1M", reason="a middling catalogue with its variants")
-    popularity: Ratio = field("Zipf exponent of their popularity", "0.9", reason="web and key-value traces show 0.6 to 1.2")
-    item_bytes: Bytes = field("memory of one item, overhead included", "2kB", reason="a small document")
-    memory_bytes: Bytes = field("memory for items of one node", "8GiB", reason="a small cloud node")
+    items: Count = field("different items asked for", "1M", reason="a middling catalogue with its variants", least="1")
+    popularity: Ratio = field(
+        "Zipf exponent of their popularity", "0.9", reason="web and key-value traces show 0.6 to 1.2", least="0.01", most="5"
+    )
+    item_bytes: Bytes = field("memory of one item, overhead included", "2kB", reason="a small document", least="1B", most="1GB")
+    memory_bytes: Bytes = field("memory for items of one node", "8GiB", reason="a small cloud node", least="1B")
     utilization_limit: Fraction = field(
-        "highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody"
+        "highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody", least="1%"
     )
     node_availability: Fraction = field("availability of one node", "99.9%", reason="managed nodes fail over within a minute")
     price_usd_per_hour: UsdPerHour = field("price of one node", "$0/h", reason="not priced unless stated")
-    lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour")
+    lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour", most="3 years")
 
 
 @record
@@ -220,11 +242,11 @@ class Database:
     """A primary with read replicas behind a connection pool; reads go to the replicas where there are any."""
 
     kind: Literal["database"]
-    cores: Whole = field("cores of each node")
-    replicas: WholeOrNone = field("read replicas today", "0", reason="none unless stated")
-    connections: Whole = field("size of the connection pool over all nodes", "100", reason="a common default")
-    max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer")
-    service_time_s: Seconds = field("work of a core on one query; `service` may give it")
+    cores: Whole = field("cores of each node", most="10000")
+    replicas: WholeOrNone = field("read replicas today", "0", reason="none unless stated", most="1000")
+    connections: Whole = field("size of the connection pool over all nodes", "100", reason="a common default", most="100000")
+    max_connections: Whole = field("connections that one node accepts", "400", reason="above that memory and locks suffer", most="100000")
+    service_time_s: Seconds = field("work of a core on one query; `service` may give it", least="0.1us", most="1h")
     discipline: Annotated[str, Choice(words=("fcfs", "ps"))] = field(
         "how queries get its cores: all who run share them (ps), or each has one to itself, first come first served (fcfs)",
         "ps",
@@ -238,18 +260,21 @@ class Database:
         "time the caller keeps the connection per query beyond the query itself, and waits for",
         "1ms",
         reason="driver and transaction overhead",
+        most="1h",
     )
-    acquire_timeout_s: Seconds | None = field("longest wait for a pooled connection; left out, it follows from the plan", optional=True)
-    statement_timeout_s: Seconds | None = field("longest query; left out, it follows from the plan", optional=True)
+    acquire_timeout_s: Seconds | None = field(
+        "longest wait for a pooled connection; left out, it follows from the plan", optional=True, most="1d"
+    )
+    statement_timeout_s: Seconds | None = field("longest query; left out, it follows from the plan", optional=True, most="1d")
     idle_timeout_s: Seconds | None = field(
-        "how long the pool keeps an idle connection; left out, three quarters of what the balancer allows", optional=True
+        "how long the pool keeps an idle connection; left out, three quarters of what the balancer allows", optional=True, most="1d"
     )
     read_share: Fraction = field("queries that only read", "80%", reason="typical of shops")
     utilization_limit: Fraction = field(
-        "highest utilization of its cores that is planned for", "65%", reason="vacuum and backups need the rest"
+        "highest utilization of its cores that is planned for", "65%", reason="vacuum and backups need the rest", least="1%"
     )
     pool_limit: Fraction = field(
-        "highest utilization of the pool that is planned for", "85%", reason="above that the wait for a connection explodes"
+        "highest utilization of the pool that is planned for", "85%", reason="above that the wait for a connection explodes", least="1%"
     )
     availability: Fraction = field("availability with failover", "99.95%", reason="service level of managed databases with a standby")
     storage_bytes: Bytes = field("data today", "100GB", reason="a middling shop")
@@ -261,8 +286,12 @@ class Database:
     storage_price_usd_per_byte_month: UsdPerByteMonth = field(
         "price of storage", "$0.115/GB/month", reason="list price of fast network volumes"
     )
-    lead_time_s: Seconds = field("from order of a node to running", "2 weeks", reason="a migration needs a rehearsal and a window")
-    pool_lead_time_s: Seconds = field("from decision to a larger pool", "1d", reason="a setting of the pooler, loaded without a restart")
+    lead_time_s: Seconds = field(
+        "from order of a node to running", "2 weeks", reason="a migration needs a rehearsal and a window", most="3 years"
+    )
+    pool_lead_time_s: Seconds = field(
+        "from decision to a larger pool", "1d", reason="a setting of the pooler, loaded without a restart", most="3 years"
+    )
 
 
 @record
@@ -270,14 +299,14 @@ class Queue:
     """A broker queue with workers; a call publishes a job and does not wait for it."""
 
     kind: Literal["queue"]
-    workers: Whole = field("workers today")
-    service_time_s: Seconds = field("work on one job; `service` may give it")
+    workers: Whole = field("workers today", most="100000")
+    service_time_s: Seconds = field("work on one job; `service` may give it", least="0.1us", most="1d")
     service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
-    publish_time_s: Seconds = field("time to publish a job", "2ms", reason="one acknowledged write")
-    utilization_limit: Fraction = field("highest utilization that is planned for", "80%", reason="jobs may wait")
+    publish_time_s: Seconds = field("time to publish a job", "2ms", reason="one acknowledged write", most="1min")
+    utilization_limit: Fraction = field("highest utilization that is planned for", "80%", reason="jobs may wait", least="1%")
     availability: Fraction = field("availability of the broker", "99.95%", reason="service level of managed brokers")
     price_usd_per_hour: UsdPerHour = field("price of one worker", "$0/h", reason="not priced unless stated")
-    lead_time_s: Seconds = field("from order to running", "1d", reason="workers are containers")
+    lead_time_s: Seconds = field("from order to running", "1d", reason="workers are containers", most="3 years")
 
 
 @record
@@ -285,16 +314,16 @@ class Partner:
     """A service of somebody else, known by the percentiles it states; its times do not depend on our load."""
 
     kind: Literal["partner"]
-    p50_s: Seconds = field("half of its answers are faster")
-    p99_s: Seconds = field("99 of 100 answers are faster")
+    p50_s: Seconds = field("half of its answers are faster", least="1us", most="1h")
+    p99_s: Seconds = field("99 of 100 answers are faster", least="1us", most="1h")
     limit_rps: Rps | None = field("rate it accepts; calls beyond it fail", optional=True)
     availability: Fraction = field("availability it states", "99.9%", reason="common in contracts")
     call_usd: Usd = field("price of one call", "$0", reason="not priced unless stated")
     timeout_s: Seconds | None = field(
-        "time after which a call is given up; left out, it follows from the stated percentiles", optional=True
+        "time after which a call is given up; left out, it follows from the stated percentiles", optional=True, most="1d"
     )
     retries: WholeOrNone = field(
-        "calls made again after a failure, at most", "0", reason="a retry doubles the load when it is least wanted"
+        "calls made again after a failure, at most", "0", reason="a retry doubles the load when it is least wanted", most="100"
     )
 
 
@@ -308,13 +337,15 @@ class Latency:
     kind: Literal["latency"]
     journey: JourneyName = field("journey that is promised")
     percentile: Percentile = field("percentile that is promised", "p95", reason="the quick reference promises p95")
-    below_s: Seconds = field("target")
+    below_s: Seconds = field("target", least="1us", most="1d")
     over: Annotated[str, Choice(words=("peak hour", "28 days"))] = field(
         "over what it is judged: the load of the peak hour, or the share of slow requests in 28 days",
         "peak hour",
         reason="users remember the worst hour",
     )
-    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    confidence: Fraction = field(
+        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
+    )
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
 
 
@@ -325,7 +356,9 @@ class Availability:
     kind: Literal["availability"]
     journey: JourneyName = field("journey that is promised")
     above: Fraction = field("target")
-    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    confidence: Fraction = field(
+        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
+    )
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
 
 
@@ -336,7 +369,9 @@ class Errors:
     kind: Literal["errors"]
     journey: JourneyName = field("journey that is promised")
     below: Fraction = field("target")
-    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    confidence: Fraction = field(
+        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
+    )
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
 
 
@@ -346,7 +381,9 @@ class Throughput:
 
     kind: Literal["throughput"]
     above_rps: Rps | None = field("rate it must carry; left out, the forecast peak second", optional=True)
-    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    confidence: Fraction = field(
+        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
+    )
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
 
 
@@ -356,7 +393,9 @@ class Users:
 
     kind: Literal["users"]
     above: Count = field("concurrent users it must carry")
-    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    confidence: Fraction = field(
+        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
+    )
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
 
 
@@ -367,8 +406,10 @@ class Completion:
     kind: Literal["completion"]
     queue: Annotated[str, Reference(section="tiers", kinds=("queue",))] = field("queue that is promised")
     percentile: Percentile = field("percentile that is promised", "p99", reason="a late job is seen by its user")
-    below_s: Seconds = field("target")
-    confidence: Fraction = field("probability with which it must hold", "95%", reason="one plan in twenty may miss")
+    below_s: Seconds = field("target", least="1us", most="30d")
+    confidence: Fraction = field(
+        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
+    )
     until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
 
 
@@ -382,8 +423,8 @@ class Option:
     set: Sequence[Override] = field("what it changes, such as tiers.api.instances=30")
     price_usd: Usd = field("one-off price", "$0", reason="free unless stated")
     monthly_usd: Usd = field("running price that the changed fields do not show", "$0", reason="none unless stated")
-    effort_s: Seconds = field("work of people", "1d", reason="a change of configuration")
-    lead_time_s: Seconds = field("from decision to effect", "1d", reason="a deploy")
+    effort_s: Seconds = field("work of people", "1d", reason="a change of configuration", most="10 years")
+    lead_time_s: Seconds = field("from decision to effect", "1d", reason="a deploy", most="3 years")
 
 
 @record
@@ -412,14 +453,18 @@ class Scenario:
     tiers: Mapping[str, Tier] = field("what carries it")
     egress_usd_per_byte: UsdPerByte = field("price of traffic out of the data centre", "$0.07/GB", reason="list prices at tens of TB")
     link_bytes_per_s: BytesPerSecond = field("what the data centre's link carries", "10Gbit/s", reason="a common uplink")
-    client_timeout_s: Seconds | None = field("time after which a client gives up; left out, it follows from the plan", optional=True)
+    client_timeout_s: Seconds | None = field(
+        "time after which a client gives up; left out, it follows from the plan", optional=True, most="1d"
+    )
     balancer_idle_s: Seconds = field(
-        "how long load balancer and firewalls keep an idle connection", "60s", reason="default of common cloud balancers"
+        "how long load balancer and firewalls keep an idle connection", "60s", reason="default of common cloud balancers", most="1d"
     )
     objectives: Mapping[str, Objective] = field("what was promised")
-    order_ahead_s: Seconds = field("how long one order should last", "6 months", reason="two rounds of orders a year")
+    order_ahead_s: Seconds = field(
+        "how long one order should last", "6 months", reason="two rounds of orders a year", least="1d", most="3 years"
+    )
     headroom: Ratio = field(
-        "load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x"
+        "load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x", most="1000"
     )
     freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
     options: Mapping[str, Option] = field("what could be done", many=True)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from perfplan.quantity import MONTH
+from perfplan.quantity import MONTH, Value
 from perfplan.scenario import Cache, Completion, Database, Partner, Queue, Scenario, Service
 
 LONGEST_S = 36.5 * MONTH
+WIDEST = 100  # p99 over p50
+FIRST_YEAR, LAST_YEAR = 2000, 2199
 MOST_HINDERED = 400  # cores whose hindrance is solved
 Problem = tuple[str, str]  # path of the field, what is wrong
 
@@ -105,6 +107,8 @@ def _partners(scenario: Scenario) -> Iterator[Problem]:
     for name, tier in scenario.tiers.items():
         if isinstance(tier, Partner) and tier.p99_s <= tier.p50_s:
             yield f"tiers.{name}.p99", f"must be more than its p50; got {tier.p99_s * 1e3:g}ms against {tier.p50_s * 1e3:g}ms"
+        elif isinstance(tier, Partner) and tier.p99_s > WIDEST * tier.p50_s:
+            yield f"tiers.{name}.p99", too_wide(tier.p50_s, tier.p99_s)
 
 
 def _laws(scenario: Scenario) -> Iterator[Problem]:
@@ -117,6 +121,13 @@ def _laws(scenario: Scenario) -> Iterator[Problem]:
             yield f"tiers.{name}.service", "must be given one way: samples, or p50 with p99, or variation (with service_time)"
         elif law.p50_s is not None and law.p99_s <= law.p50_s:
             yield f"tiers.{name}.service.p99", f"must be more than its p50; got {law.p99_s * 1e3:g}ms against {law.p50_s * 1e3:g}ms"
+        elif law.p50_s is not None and law.p99_s > WIDEST * law.p50_s:
+            yield f"tiers.{name}.service.p99", too_wide(law.p50_s, law.p99_s)
+
+
+def too_wide(p50_s: Value, p99_s: Value) -> str:
+    """What is said of percentiles further apart than WIDEST."""
+    return f"must be at most {WIDEST} times its p50, to be believed as one law; got {p99_s * 1e3:g}ms against {p50_s * 1e3:g}ms (two kinds of calls? make two tiers)"
 
 
 def _crews(scenario: Scenario) -> Iterator[Problem]:
@@ -153,6 +164,9 @@ def _dates(scenario: Scenario) -> Iterator[Problem]:
             datetime.date.fromisoformat(text)
         except ValueError:
             yield path, f"must be a day of the calendar; got {text}"
+            continue
+        if path == "as_of" and not FIRST_YEAR <= int(text[:4]) <= LAST_YEAR:
+            yield path, f"must be a day from {FIRST_YEAR} to {LAST_YEAR}; got {text}"
 
 
 def _days(scenario: Scenario) -> Iterator[tuple[str, str]]:
