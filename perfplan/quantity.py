@@ -342,6 +342,8 @@ def _show(quantity: Quantity, value: float, digits: int) -> str:
         return f"p{value * 100:.6g}"
     if quantity in (FRACTION, GROWTH):
         return f"{value * 100:.{digits + 3}g}%" + ("/month" if quantity is GROWTH else "")
+    if quantity is RPS and 0 < value < 1e-3:
+        return f"{_digits(value / quantity.units['/day'], digits)}/day"
     if quantity.suffix.startswith("usd"):
         return _show_money(quantity, value, digits)
     shown: tuple[str, ...] = {"duration": ("us", "ms", "s", "min", "h", "d"), "size": ("B", "kB", "MB", "GB", "TB", "PB")}.get(

@@ -12,16 +12,19 @@ NBSP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
 
 
+NOTHING = 1e-5  # smaller numbers are not written out
+
+
 def number(value: float, digits: int = 3) -> str:
     """Three significant digits with thousands separated.
 
-    >>> number(2000), number(0.01234), number(1234567), number(float("inf"))
-    ('2,000', '0.0123', '1,230,000', 'without end')
+    >>> number(2000), number(0.01234), number(1234567), number(float("inf")), number(3.6e-9)
+    ('2,000', '0.0123', '1,230,000', 'without end', 'nearly 0')
     """
     if not math.isfinite(value):
         return "unknown" if math.isnan(value) else "without end"
-    if value == 0:
-        return "0"
+    if abs(value) < NOTHING:
+        return "nearly 0" if value else "0"
     places = digits - 1 - math.floor(math.log10(abs(value)))
     text = f"{round(value, places):,.{max(places, 0)}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,13 +1,16 @@
 """Values far from what is usual: each is planned in time, or refused at the door with what is believable."""
 
 import random
+import re
 import sys
 
 import pytest
 
+from perfplan.artifacts import configs
 from perfplan.cli import main
 from perfplan.reading import BadScenario, read
 from perfplan.uncertainty import study
+from perfplan.workbook.folder import all_tables
 from tests.conftest import ROOT, SMALL
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -41,7 +44,8 @@ EXTREMES = {
     "the end of the calendar": ("2026-11-24", "9999-12-31", "as_of: must be a day from 2000 to 2199; got 9999-12-31"),
     "the last day": ("2026-11-24", "2199-12-31", None),
     "as many threads as may be": ("instances: 4, threads: 8", "instances: 100000, threads: 10000", None),
-    "nobody, nearly": ("900 to 1100", "0.000001", None),
+    "nobody": ("900 to 1100", "0.000001", "peak_users: must be at least 1, to be believed; got 0.000001"),
+    "one user": ("900 to 1100", "1", None),
     "everybody": ("900 to 1100", "1e12", None),
     "many calls that time out": ("calls: {app: 1, store: 2}", "calls: {app: 1, store: 10000}", None),
 }
@@ -61,6 +65,13 @@ def test_a_value_is_planned_in_time_or_refused_at_the_door(small, capsys, name):
         assert says in str(caught.value)
 
 
+def test_no_number_is_a_row_of_zeros(small):
+    small.write_text(SMALL.replace("900 to 1100, requests_per_user: 6/min", "1, requests_per_user: 0.001/day"))
+    made = study(read(small), worlds=30)
+    assert not [t.name for t in all_tables(made) if "0.000000" in t.html()]
+    assert not [name for name, text in configs(made).items() if re.search(r"(#|//|;|\*\*).*0\.000000", text)]
+
+
 def test_what_the_search_proposes_is_believable(small):
     """A load that no fleet carries: the search buys as much as there is, and its own counts are a scenario."""
     small.write_text(SMALL.replace("900 to 1100", "1e9 to 2e9"))
@@ -77,5 +88,5 @@ def test_fields_changed_at_random_are_planned_or_refused(tmp_path, seed):
         rng = random.Random(f"suite {seed} {case}")
         text = fuzz.mutated(rng, rng.choice(fuzz.bases()))
         path.write_text(text, encoding="utf-8")
-        found[case] = fuzz.fault(path, whole=case % 10 == 0)
+        found[case] = fuzz.fault(path, whole=case == 0)
     assert {case: fault for case, fault in found.items() if fault} == {}

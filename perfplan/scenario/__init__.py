@@ -52,9 +52,9 @@ class Event:
 class Traffic:
     """How much traffic comes at the busiest hour, and how it grows."""
 
-    peak_users: Count | None = field("people online in the busiest hour", optional=True)
-    requests_per_user_rps: Rps | None = field("requests one of them sends", optional=True)
-    peak_rps: Rps | None = field("requests per second in the busiest hour, where users are not known", optional=True)
+    peak_users: Count | None = field("people online in the busiest hour", optional=True, least="1")
+    requests_per_user_rps: Rps | None = field("requests one of them sends", optional=True, least="0.001/day")
+    peak_rps: Rps | None = field("requests per second in the busiest hour, where users are not known", optional=True, least="1/day")
     history: File | None = field(
         "CSV of time and requests, hourly: gives peak, week profile and trend where they are not stated", optional=True
     )
@@ -316,7 +316,7 @@ class Partner:
     kind: Literal["partner"]
     p50_s: Seconds = field("half of its answers are faster", least="1us", most="1h")
     p99_s: Seconds = field("99 of 100 answers are faster", least="1us", most="1h")
-    limit_rps: Rps | None = field("rate it accepts; calls beyond it fail", optional=True)
+    limit_rps: Rps | None = field("rate it accepts; calls beyond it fail", optional=True, least="1/day")
     availability: Fraction = field("availability it states", "99.9%", reason="common in contracts")
     call_usd: Usd = field("price of one call", "$0", reason="not priced unless stated")
     timeout_s: Seconds | None = field(
@@ -380,7 +380,7 @@ class Throughput:
     """The service can carry a rate of requests in its peak second with no station saturated."""
 
     kind: Literal["throughput"]
-    above_rps: Rps | None = field("rate it must carry; left out, the forecast peak second", optional=True)
+    above_rps: Rps | None = field("rate it must carry; left out, the forecast peak second", optional=True, least="1/day")
     confidence: Fraction = field(
         "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
     )
@@ -392,7 +392,7 @@ class Users:
     """The service can carry a number of concurrent users with every latency objective kept at the peak hour's load."""
 
     kind: Literal["users"]
-    above: Count = field("concurrent users it must carry")
+    above: Count = field("concurrent users it must carry", least="1")
     confidence: Fraction = field(
         "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
     )
