@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
+LONGEST_S = 1_000_000  # that a check may be given
 HOLDS, BREAKS, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes of check, diff and validate; plan uses 0, 2, 3 and 130
 
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if getattr(options, "debug", False):
             raise
-        expected = isinstance(error, (OSError, RuntimeError)) and not isinstance(error, RecursionError)
+        expected = isinstance(error, OSError) or type(error).__module__.startswith("perfplan.")
         print(f"perfplan: {error}" if expected else _fault(error), file=sys.stderr)
         return FAILED
 
@@ -241,10 +242,12 @@ def _verified(out: Path) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from perfplan.reading import read
+    from perfplan.reading import BadScenario, Problem, read
     from perfplan.workbook.checking import check, items
 
     _refuse_worlds(options.worlds)
+    if not 0 <= options.limit <= LONGEST_S:
+        raise BadScenario("perfplan", [Problem(0, "--limit", f"must be a number of seconds from 0 to {LONGEST_S}; got {options.limit:g}")])
     with _within(options.limit):
         statement = read(_scenario(options), tuple(options.overrides))
         report, holds = (items(statement, options.worlds), True) if options.items else check(statement, options.worlds)

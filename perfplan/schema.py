@@ -78,13 +78,19 @@ def _walk(cls: type, prefix: str, rows: list[dict[str, str]]) -> None:
         rows.append(
             {
                 "field": path,
-                "kind": kind_name(one.kind),
+                "kind": kind_name(one.kind) + _believable(one),
                 "meaning": one.help,
                 "default": one.default or ("–" if one.optional else "must be stated"),
                 "reason": one.reason,
             }
         )
         _below(one.kind, path, rows)
+
+
+def _believable(one: Declared) -> str:
+    """What is believable of a field, where that is less than what its kind allows."""
+    said = [f"at {rule} {bound}" for rule, bound in (("least", one.least), ("most", one.most)) if bound]
+    return f"; {', '.join(said)}" if said else ""
 
 
 def _below(kind: Any, path: str, rows: list[dict[str, str]]) -> None:

@@ -1,18 +1,11 @@
 """What a plan that is made again may differ in, and what not."""
 
 import base64
-import copy
-import json
-import random
-import re
-import shutil
 
 import numpy as np
 import pytest
 
-from perfplan.cli import main
 from perfplan.workbook.alike import differences
-from tests.conftest import ROOT
 
 
 def html(text):
@@ -28,6 +21,11 @@ def same(kept, found):
     [
         ("p95 540 ms", "p95 541 ms", True),  # a unit of the last digit
         ("p95 540 ms", "p95 545 ms", False),
+        ("p95 20 ms", "p95 20.1 ms", True),
+        ("97 % at peak", "98 % at peak", True),
+        ("2 instances", "3 instances", False),  # a count
+        ("9 of 10 worlds", "10 of 10 worlds", False),
+        ("nothing: 0", "nothing: 1", False),
         ("$26,300 a month", "$26,400 a month", True),  # three digits are shown
         ("$26,300 a month", "$27,300 a month", False),
         ("60,000 users", "70,000 users", False),
@@ -40,7 +38,7 @@ def same(kept, found):
         ("-3.2 %", "-3.3 %", True),
         ("-3.2 %", "3.2 %", False),
         ("x 1,990 y", "x 1,990 y z", False),
-        ("sha256:12ab", "sha256:13ab", True),  # digits of a name are not told from a number's: such text comes from the inputs
+        ("sha256:12ab", "sha256:13ab", False),
         ('<td data-v="0.123456789">0.123</td>', '<td data-v="0.123459">0.123</td>', True),
         ('<td data-v="0.123456789">0.123</td>', '<td data-v="0.1247">0.123</td>', False),
         ('<td style="width:37.3%">0.37</td>', '<td class="x" style="width:37.3%">0.37</td>', False),
@@ -70,6 +68,14 @@ def test_numbers_of_figures_may_differ_by_a_thousandth(of):
     assert not same(of(*values), of(1.0, 300.0, float("inf")))
 
 
+def test_a_small_number_is_measured_by_its_own_row():
+    """A load of thousands in one trace does not hide that a latency in another has doubled."""
+    both = [{"data": {"application/vnd.plotly.v1+json": {"data": [{"y": [60_000.0]}, {"y": [0.05, 0.1]}]}}}]
+    other = [{"data": {"application/vnd.plotly.v1+json": {"data": [{"y": [60_000.0]}, {"y": [0.1, 0.1]}]}}}]
+    assert not same(both, other)
+    assert not same([{"data": {"text/plain": "instances 3"}}], [{"data": {"text/plain": "instances 4"}}])
+
+
 def test_the_largest_difference_that_may_not_be_comes_first():
     rows = differences(figure(1.0, 2.0, 3.0), figure(1.0, 2.2, 3.0001))
     assert [(r.kept, r.found, r.allowed) for r in rows] == [("2", "2.2", False), ("3", "3.0001", True)]
@@ -81,56 +87,3 @@ def test_outputs_of_another_kind_or_number_are_not_the_same():
     assert not same(html("a"), [{"data": {"text/plain": "a"}}])
     assert not same([{"stdout": "a"}], [{"stderr": "a"}])
     assert same([], [])
-
-
-def perturbed(value, factor, rng):
-    """Figures and hidden values, each number times *factor* or its inverse."""
-    if isinstance(value, dict):
-        return {
-            k: v if k in ("execution_count", "metadata", "text/html", "source", "id") else perturbed(v, factor, rng)
-            for k, v in value.items()
-        }
-    if isinstance(value, list):
-        return [perturbed(v, factor, rng) for v in value]
-    if isinstance(value, float):
-        return value * factor ** rng.choice((-1, 1))
-    return value
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    out = tmp_path_factory.mktemp("alike") / "plan"
-    assert main(["plan", str(ROOT / "data" / "measured" / "scenario.yaml"), "--out", str(out), "--worlds", "60"]) == 0
-    for path in (out / "notebooks").glob("*.ipynb"):
-        if path.stem != "2_architecture":
-            path.unlink()
-    return out
-
-
-@pytest.mark.parametrize(("factor", "code"), [(1.00001, 0), (1.01, 1)])
-def test_kept_figures_may_be_off_by_a_hundred_thousandth_but_not_by_a_hundredth(folder, tmp_path, capsys, factor, code):
-    shutil.copytree(folder, tmp_path / "plan")
-    path = tmp_path / "plan" / "notebooks" / "2_architecture.ipynb"
-    notebook = json.loads(path.read_text())
-    for cell in notebook["cells"]:
-        if "outputs" in cell:
-            cell["outputs"] = perturbed(copy.deepcopy(cell["outputs"]), factor, random.Random(3))
-    path.write_text(json.dumps(notebook))
-    assert main(["validate", str(tmp_path / "plan")]) == code
-    said = capsys.readouterr().out
-    if code:
-        assert re.search(r"cell \d+: differs: figures\.\w+\(study.*\), kept .*% ?\)", said) or "differs: figures." in said
-        sizes = [float(v) for v in re.findall(r"\((\d+\.\d+)%\)", said)]
-        assert sizes == sorted(sizes, reverse=True)
-        assert 0.9 < sizes[0] < 2.1
-    else:
-        assert "the plan can be reproduced, on a machine that adds otherwise: numbers differ by up to 1e-05, no word does" in said
-
-
-def test_one_word_is_found(folder, tmp_path, capsys):
-    shutil.copytree(folder, tmp_path / "plan")
-    path = tmp_path / "plan" / "notebooks" / "2_architecture.ipynb"
-    assert "is the slowest journey" in path.read_text()
-    path.write_text(path.read_text().replace("is the slowest journey", "is the laziest journey", 1))
-    assert main(["validate", str(tmp_path / "plan")]) == 1
-    assert re.search(r"cell \d+: differs: .*slowest.*, kept .*laziest", capsys.readouterr().out)

@@ -136,6 +136,17 @@ def test_a_share_that_need_not_be_precise_is_known_to_be_small():
         assert found < 1e-3 if share < 1e-2 else found == pytest.approx(share, rel=0.02)
 
 
+def test_a_branch_that_is_rare_and_very_slow_does_not_blur_the_others():
+    """One call in ten thousand takes half a minute beside calls of a millisecond: p99 is that of the others, and the share is known to a hundredth of it."""
+    fast = Series(parts=(Constant(mean_s=0.02), Exponential(mean_s=1e-3), Exponential(mean_s=3e-4)))
+    path = Series(parts=(fast, Visits(part=Exponential(mean_s=30.0), times=1e-4)))
+    for p in (0.5, 0.95, 0.99):
+        assert float(percentiles_s(path, (p,))[0]) == pytest.approx(float(percentiles_s(fast, (p,))[0]), rel=0.005)
+    for t_s in (0.022, 0.023, 0.025, 0.03):
+        true = (1e-3 * np.exp(-(t_s - 0.02) / 1e-3) - 3e-4 * np.exp(-(t_s - 0.02) / 3e-4)) / 7e-4 * (1 - 1e-4) + 1e-4
+        assert abs(float(exceeds(path, t_s)) - true) < max(0.02 * true, 1e-4)
+
+
 def test_a_percentile_on_the_border_of_a_mixture_has_two_sides():
     path, beyond = hyperexponential((0.99, 0.01), (0.001, 1.0))
     low, high = sides_s(path, 0.99)

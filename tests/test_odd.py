@@ -167,7 +167,7 @@ def test_a_horizon_beyond_the_plan_is_refused(small):
         read(small)
 
 
-@pytest.mark.parametrize("users", ["900M", "90000000M"])
+@pytest.mark.parametrize("users", ["900M", "900000M"])
 @pytest.mark.parametrize("over", ["28 days", "peak hour"])
 def test_a_load_far_beyond_everything_breaks_every_promise_and_nothing_else(small, users, over):
     from perfplan.workbook.checking import check

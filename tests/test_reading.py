@@ -275,12 +275,12 @@ def test_a_week_without_requests_is_left_out_and_named(small, nothing):
     assert scenario.traffic.growth_per_month == pytest.approx(whole.traffic.growth_per_month, rel=1e-3)
     assert scenario.traffic.peak_rps == pytest.approx(whole.traffic.peak_rps)
     assert np.isfinite(scenario.week).all()
-    assert "left out as empty: the week from 2026-02-23" in statement.entries["traffic.growth"].where
+    assert "left out, as hardly any hour of them has requests: the week from 2026-02-23" in statement.entries["traffic.growth"].where
 
 
 def test_too_few_weeks_that_are_left_are_refused_with_those_that_are_empty(small):
     (small.parent / "traffic.csv").write_text(hourly([100.0] * 7 + [0.0]))
-    assert "covers 7; left out as empty: the week from 2026-02-23" in problems(small, WITH_HISTORY)
+    assert "covers 7; left out, as hardly any hour of them has requests: the week from 2026-02-23" in problems(small, WITH_HISTORY)
 
 
 def test_a_step_or_a_spike_does_not_bend_the_trend_and_is_named(small):
@@ -301,6 +301,14 @@ def test_growth_that_no_history_can_promise_must_be_stated(small):
     entry = read(small).entries["traffic.growth"]
     assert (entry.law.mid, entry.source) == (0.04, "stated")
     assert "+23.6% a month" in entry.beside
+
+
+def test_what_a_history_says_must_be_believable_too(small):
+    (small.parent / "traffic.csv").write_text(hourly([1e12] * 9))
+    assert "traffic.history: traffic.csv says of peak: must be a number of believable size" in problems(small, WITH_HISTORY)
+    (small.parent / "traffic.csv").write_text(hourly([1000 * 0.9**k for k in range(12)]))
+    month = f"{0.9 ** (365.25 / 12 / 7) - 1:+.1%} a month"
+    assert f"traffic.growth: must be stated, such as 2.5%/month: traffic.csv says {month}" in problems(small, WITH_HISTORY)
 
 
 def test_the_interval_holds_the_slopes_of_both_halves(small):
@@ -325,6 +333,7 @@ def seconds_of(at):
         lambda at: 1000 * seconds_of(at),
         lambda at: str(at).replace("-", "").replace("T", "") + "00",
         lambda at: str(at).replace("-", "").replace("T", "") + "0000",
+        lambda at: str(at).replace("-", "").replace("T", ""),
     ],
 )
 def test_moments_are_read_however_tools_write_them(small, write):

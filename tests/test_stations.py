@@ -203,6 +203,8 @@ def test_nobody_in_a_closed_network_has_no_throughput_and_meets_no_queue():
         (lambda: closed_approximately([Visited(service_s=1.0)], 2, float("nan")), "think_s must be a finite time"),
         (lambda: closed([Visited(service_s=1.0)], -1), "customers must be a whole number, 0 or more; got -1"),
         (lambda: closed([Visited(service_s=1.0)], 1.5), "customers must be a whole number"),
+        (lambda: closed([Visited(service_s=1.0)], float("inf")), "customers must be a whole number"),
+        (lambda: Open(arrival_rps=-1.0, stations=[]), "arrival_rps must be a finite rate, 0 or more; got -1.0"),
         (lambda: closed([Visited(service_s=0.0)], 3), "a circle that takes none has no throughput"),
         (lambda: closed_approximately([Visited(service_s=1.0, servers=2)], 2), "got 2 servers (closed() answers them)"),
         (lambda: Visited(service_s=-1.0), "service_s must be a finite number, 0 or more; got -1.0"),
@@ -215,6 +217,12 @@ def test_nobody_in_a_closed_network_has_no_throughput_and_meets_no_queue():
 def test_a_senseless_network_is_refused_with_its_argument(wrong, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         wrong()
+
+
+def test_a_delay_in_an_open_network_makes_nobody_wait():
+    net = Open(arrival_rps=10.0, stations=[Visited(service_s=0.5, visits=2.0, servers=None), Visited(service_s=0.05)])
+    assert net.mean_response_s == pytest.approx(1.0 + 0.05 / (1 - 0.5))
+    assert closed([Visited(service_s=1.0)], 3.0).throughput_rps == closed([Visited(service_s=1.0)], 3).throughput_rps
 
 
 def test_an_open_network_is_the_limit_of_a_closed_one():

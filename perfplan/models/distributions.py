@@ -72,6 +72,7 @@ class Tail(NamedTuple):
     variance: Value
     scale_s: Value  # of the slowest exponential
     sigma: Value  # standard deviation of the logarithm of its heaviest part; 0 where all tails are exponential
+    left: Value = 0.0  # probability of the branches that were left aside
 
 
 class Distribution(Protocol):
@@ -234,7 +235,8 @@ class Wait:
             return self.probability * (2 - self.probability) * np.asarray(self.scale_s) ** 2
 
     def tail(self, rare: float) -> Tail:
-        return Tail(self.mean_s, self.variance, np.where(np.asarray(self.probability) > rare, self.scale_s, 0.0), 0.0)
+        waits = np.asarray(self.probability) > rare
+        return Tail(self.mean_s, self.variance, np.where(waits, self.scale_s, 0.0), 0.0, np.where(waits, 0.0, self.probability))
 
     def characteristic(self, at: Frequencies) -> Complex:
         waits = last(self.probability, at.u)
@@ -323,8 +325,8 @@ class Series:
         return sum((p.variance for p in self.parts), 0.0)
 
     def tail(self, rare: float) -> Tail:
-        means, variances, scales, sigmas = zip(*(p.tail(rare) for p in self.parts), strict=True)
-        return Tail(sum(means, 0.0), sum(variances, 0.0), _largest(scales), _largest(sigmas))
+        means, variances, scales, sigmas, left = zip(*(p.tail(rare) for p in self.parts), strict=True)
+        return Tail(sum(means, 0.0), sum(variances, 0.0), _largest(scales), _largest(sigmas), sum(left, 0.0))
 
     def characteristic(self, at: Frequencies) -> Complex:
         never = NEVER if at.u.dtype == np.float32 else NEVER_AT_ALL
@@ -357,10 +359,10 @@ class Mixture:
 
     def tail(self, rare: float) -> Tail:
         taken = [np.asarray(weight) > rare for weight in self.weights]
-        tails = [p.tail(rare) for p in self.parts]
-        return Tail(
-            *(_largest([np.where(t, value, 0.0) for t, value in zip(taken, values, strict=True)]) for values in zip(*tails, strict=True))
-        )
+        *reach, within = zip(*(p.tail(rare) for p in self.parts), strict=True)
+        left = sum((w * np.where(t, one, 1.0) for t, w, one in zip(taken, self.weights, within, strict=True)), 0.0)
+        mean_s, variance, scale_s, sigma = (_largest([np.where(t, v, 0.0) for t, v in zip(taken, values, strict=True)]) for values in reach)
+        return Tail(mean_s, variance, scale_s, sigma, left)
 
     def characteristic(self, at: Frequencies) -> Complex:
         phi = np.zeros(at.u.shape, dtype=np.result_type(at.u.dtype, np.complex64))
@@ -395,7 +397,9 @@ class Visits:
 
     def tail(self, rare: float) -> Tail:
         most, one = self._whole + (self._rest > rare), self.part.tail(rare)
-        return Tail(most * one.mean_s, most * one.variance, one.scale_s, one.sigma)
+        some = most > 0
+        left = most * one.left + np.where(self._rest > rare, 0.0, self._rest)
+        return Tail(most * one.mean_s, most * one.variance, some * np.asarray(one.scale_s), some * np.asarray(one.sigma), left)
 
     def characteristic(self, at: Frequencies) -> Complex:
         phi = at.of(self.part)
@@ -421,7 +425,7 @@ class Scaled:
 
     def tail(self, rare: float) -> Tail:
         one = self.part.tail(rare)
-        return Tail(self.factor * one.mean_s, self.factor**2 * one.variance, self.factor * one.scale_s, one.sigma)
+        return Tail(self.factor * one.mean_s, self.factor**2 * one.variance, self.factor * one.scale_s, one.sigma, one.left)
 
     def characteristic(self, at: Frequencies) -> Complex:
         return cast(Complex, self.part.characteristic(Frequencies(at.u * last(self.factor, at.u), self.part)))

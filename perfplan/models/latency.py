@@ -36,8 +36,11 @@ SAME_SHARE = 0.02  # what three quarters of them may say otherwise of a share; f
 DEEP = 0.992  # percentiles beyond are looked for by the share beyond a time
 LEAST = 1e-6  # smallest share that is computed to 2 %
 NOISE, TABLED = 5e-5, 1e-3  # below it single precision shows in a share; the same where a part is tabulated or reaches further than L
-RARE, RAREST = 1e-5, 1e-8  # what happens less often does not decide how far a tail is followed; the same of a small share
-LONGER = 1.2  # a tail that rare branches make so much longer may show in shares up to TABLED
+RARE = 0.01  # a branch that is so much rarer than the share that is looked for does not decide how far the tail is followed
+LEVELS = (0.1, 0.01, 1e-3, 1e-4, 1e-6)  # shares, each looked at with a series that reaches as far as it needs
+LONGER = 1.2  # a tail that rare branches make so much longer is looked at again
+FEW = 64  # cells at once that may have more than MANY_TERMS, as each then takes a hundredth of a second
+MANY_TERMS = 8192
 FOLDED = 3.0  # scales beyond a time at which the series ends: exp(-2 x 3) of its share is folded onto it
 CELLS = 512  # worked on at once, so that intermediate arrays stay in cache
 D = TypeVar("D")
@@ -52,26 +55,37 @@ def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[
     >>> from perfplan.models.queueing import MMc
     >>> wait = Wait.of(MMc(arrival_rps=0.5, service_s=1.0, servers=1))
     >>> both = Series(parts=(wait, Exponential(mean_s=1.0)))
-    >>> [float(v.round(2)) for v in percentiles_s(both, (0.5, 0.95, 0.999))]  # 2 ln 2, 2 ln 20, 2 ln 1000
-    [1.39, 5.99, 13.82]
+    >>> [float(v.round(1)) for v in percentiles_s(both, (0.5, 0.95, 0.999))]  # 2 ln 2, 2 ln 20, 2 ln 1000
+    [1.4, 6.0, 13.8]
     """
     cells, settled, shape = _settled(distribution, shape)
     count = int(settled.sum())
     answers = [np.full(settled.shape, np.inf) for _ in ps]
-    length = _length_s(cells.tail(RARE), count)
-    parts = [_percentiles(cells, length, at, [min(p, DEEP) for p in ps], terms) for at in _chunks(count, terms)]
-    for p, answer, columns in zip(ps, answers, zip(*parts, strict=True) if parts else [], strict=False):
-        found = np.concatenate(columns)
-        answer[settled] = found if p <= DEEP else _deep(cells, found, p)
+    if count:
+        for p, answer, found in zip(ps, answers, _shallow(cells, count, [min(p, DEEP) for p in ps], terms), strict=True):
+            answer[settled] = found if p <= DEEP else _deep(cells, found, p)
     return [a.reshape(shape) for a in answers]
+
+
+def _shallow(cells: Any, count: int, ps: Sequence[float], terms: int) -> list[FloatArray]:
+    """Percentiles up to DEEP, off a grid that reaches as far as the furthest needs; where that is too far for a nearer one, off its own."""
+    lengths = [_length_s(cells.tail(RARE * (1 - p)), count) for p in ps]
+    longest = np.max(lengths, axis=0)
+    found = [np.concatenate(c) for c in zip(*(_percentiles(cells, longest, at, ps, terms) for at in _chunks(count, terms)), strict=True)]
+    for p, length, values in zip(ps, lengths, found, strict=True):
+        place = np.flatnonzero(longest > LONGER * length)
+        if place.size:
+            some, near = _take(cells, lambda a, place=place: a[place]), length[place]
+            values[place] = np.concatenate([_percentiles(some, near, at, [p], terms)[0] for at in _chunks(place.size, terms)])
+    return found
 
 
 def sides_s(distribution: Distribution, p: float, shape: tuple[int, ...] = ()) -> tuple[FloatArray, FloatArray]:
     """The percentile *p* when a fiftieth more, and a fiftieth fewer, of the responses are slower: far apart where the cdf is flat there.
 
     >>> from perfplan.models.distributions import Exponential, Mixture
-    >>> low, high = sides_s(Mixture(weights=(0.99, 0.01), parts=(Exponential(mean_s=0.001), Exponential(mean_s=10.0))), 0.99)
-    >>> bool(low < 0.01), bool(high > 0.1)
+    >>> low, high = sides_s(Mixture(weights=(0.99, 0.01), parts=(Exponential(mean_s=0.001), Exponential(mean_s=1.0))), 0.99)
+    >>> bool(low < 0.01), bool(high > 0.015)
     (True, True)
     """
     low, high = percentiles_s(distribution, (1 - (1 - p) * 1.02, 1 - (1 - p) * 0.98), shape)
@@ -110,6 +124,7 @@ def _deep(cells: Any, start_s: FloatArray, p: float) -> FloatArray:
 def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (), *, least: float = LEAST) -> FloatArray:
     """P(response > *t_s*), within 2 % where it is *least* or more; 1 where saturated.
 
+    Where parts differ several thousand times in scale, the rare slow ones may be counted whole: the share is then too large, not too small.
     A larger *least* costs less: a share below it is then only known to be so.
 
     >>> from perfplan.models.distributions import Exponential
@@ -124,21 +139,45 @@ def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (),
 
 
 def _exceed(cells: Any, t_s: FloatArray, least: float) -> FloatArray:
-    """P(response > *t_s*): in single precision, and where that or a rare slow branch shows in it, again in double, as far as it reaches."""
-    tail = cells.tail(RARE)
-    length = _length_s(tail, t_s.size, t_s)
-    over = _in_chunks(cells, length, t_s, least, np.float32)
-    if least < TABLED:
-        reach = _length_s(cells.tail(RAREST), t_s.size, t_s)
-        unsure = np.where((np.asarray(tail.sigma) > 0) | (reach > LONGER * length), TABLED, NOISE)
-        place = np.flatnonzero((over < unsure) & (unsure > least))
-        over[place] = _in_chunks(_take(cells, lambda a: a[place]), reach[place], t_s[place], least, np.float64)
+    """P(response > *t_s*), level by level: a smaller share with a series that reaches further, and in double precision where single shows.
+
+    Where the further series cannot tell parts of too different scale, the nearer one's share stands, and with it, to be careful, all of the
+    branches that it left aside.
+    """
+    over, length, left = np.empty(t_s.size), np.zeros(t_s.size), np.zeros(t_s.size)
+    place, double = np.arange(t_s.size), np.zeros(t_s.size, dtype=bool)
+    for level in LEVELS:
+        tail = cells.tail(RARE * level)
+        reach, aside, noise = (
+            np.broadcast_to(v, t_s.size)
+            for v in (_length_s(tail, t_s.size, t_s), np.asarray(tail.left), np.where(np.asarray(tail.sigma) > 0, TABLED, NOISE))
+        )
+        for precision in (np.float32, np.float64):
+            longer = reach[place] > LONGER * length[place]
+            shows = (length[place] > 0) & (over[place] < noise[place]) & (least < noise[place])  # single precision, in the share
+            some = place[longer & ~shows if precision is np.float32 else shows & (longer | ~double[place])]
+            if not some.size:
+                continue
+            found, doubt = _in_chunks(_take(cells, lambda a, some=some: a[some]), reach[some], t_s[some], least, precision)
+            stands = doubt & (length[some] > 0)
+            over[some] = np.where(stands, np.minimum(over[some] + left[some], 1.0), found)
+            length[some], left[some], double[some] = reach[some], aside[some], precision is np.float64
+            place = np.setdiff1d(place, some[stands])
+        place = place[over[place] < level]
+        if level <= least or not place.size:
+            break
     return over
 
 
-def _in_chunks(cells: Any, length: FloatArray, t_s: FloatArray, least: float, precision: Any, terms: int = TERMS_AT) -> FloatArray:
-    parts = [_exceeds(cells, length, at, t_s[at], least, terms, precision) for at in _chunks(t_s.size, terms)]
-    return np.concatenate(parts) if parts else np.empty(0)
+def _in_chunks(
+    cells: Any, length: FloatArray, t_s: FloatArray, least: float, precision: Any, terms: int = TERMS_AT, most: int = 0
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """`_exceeds` of all cells, with *most* terms; 0: what so many cells may have."""
+    most = most or (MOST_TERMS if t_s.size <= FEW else MANY_TERMS)
+    over, doubt = np.empty(t_s.size), np.zeros(t_s.size, dtype=bool)
+    for at in _chunks(t_s.size, terms):
+        over[at], doubt[at] = _exceeds(cells, length, at, t_s[at], least, terms, precision, most)
+    return over, doubt
 
 
 def _settled(distribution: Distribution, shape: tuple[int, ...]) -> tuple[Any, NDArray[np.bool_], tuple[int, ...]]:
@@ -245,24 +284,29 @@ def _crossing(hazard: FloatArray, level: float) -> FloatArray:
     return np.asarray(i - 1 + np.clip(part + np.where(smooth, curve * bend / np.maximum(high - low, 1e-12), 0.0), 0, 1))
 
 
-def _exceeds(cells: Any, length: FloatArray, at: slice, t_s: FloatArray, least: float, terms: int, precision: Any) -> FloatArray:
-    """P(response > *t_s*) of a chunk of cells; again with twice the terms where the last ones are not small against it, and fewer of them say otherwise."""
+def _exceeds(
+    cells: Any, length: FloatArray, at: slice, t_s: FloatArray, least: float, terms: int, precision: Any, most: int
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """P(response > *t_s*) of a chunk of cells, and whether it is in doubt still.
+
+    Again with twice the terms, up to *most*, where the last ones are not small against it and fewer of them say otherwise.
+    """
     real, rough = _series(cells, length, at, terms, precision)
     length = length[at]
     x = t_s / length
     waves = powers(turn((np.pi * x[:, None]).astype(precision)), terms).imag
     over = 1 - x - np.einsum("ck,ck->c", waves, real * _weights(terms, precision))
     enough = SAME_SHARE * np.maximum(over, max(least, NOISE if precision is np.float32 else 0.0))
-    again = (rough > ROUGH) & (t_s < 12 * length / terms)
-    unsure = np.flatnonzero(~again & ((rough > ROUGH) | (rough > np.pi * terms / 8 * enough)))
+    doubt = (rough > ROUGH) & (t_s < 12 * length / terms)
+    unsure = np.flatnonzero(~doubt & ((rough > ROUGH) | (rough > np.pi * terms / 8 * enough)))
     for part, wider in ((3 / 4, 1), (5 / 8, 2.5)) if unsure.size else ():
         few = int(part * terms)
         fewer = 1 - x[unsure] - np.einsum("ck,ck->c", waves[unsure, :few], real[unsure, :few] * _weights(few, precision))
-        again[unsure] |= np.abs(fewer - over[unsure]) > wider * enough[unsure]
+        doubt[unsure] |= np.abs(fewer - over[unsure]) > wider * enough[unsure]
     over = np.asarray(np.clip(over, 0, 1))
-    if again.any() and terms < MOST_TERMS:
-        place = np.flatnonzero(again)
-        over[place] = _in_chunks(
-            _take(cells, lambda a: a[at][place]), length[place], t_s[place], least, precision if terms < TERMS else np.float64, 2 * terms
+    if doubt.any() and terms < most:
+        place, finer = np.flatnonzero(doubt), precision if terms < TERMS else np.float64
+        over[place], doubt[place] = _in_chunks(
+            _take(cells, lambda a: a[at][place]), length[place], t_s[place], least, finer, 2 * terms, most
         )
-    return over
+    return over, doubt

@@ -37,7 +37,7 @@ class Visited:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a finite number, 0 or more; got {value}")
-        if self.servers is not None and not (self.servers >= 1 and self.servers == int(self.servers)):
+        if self.servers is not None and not (math.isfinite(self.servers) and self.servers >= 1 and self.servers == int(self.servers)):
             raise ValueError(f"servers must be a whole number, 1 or more, or None for a delay; got {self.servers}")
 
     @property
@@ -71,6 +71,7 @@ def closed(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) 
     0.2
     """
     _refuse_senseless(customers, think_s, sum(s.demand_s for s in stations))
+    customers = int(customers)
     if not customers:
         return _empty(stations)
     thinking = Visited(service_s=float(think_s), servers=None)
@@ -87,7 +88,7 @@ def closed(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) 
 
 
 def _refuse_senseless(customers: int, think_s: Seconds, demand_s: float) -> None:
-    if customers < 0 or customers != int(customers):
+    if not math.isfinite(customers) or customers < 0 or customers != int(customers):
         raise ValueError(f"customers must be a whole number, 0 or more; got {customers}")
     if not (math.isfinite(float(think_s)) and float(think_s) >= 0):
         raise ValueError(f"think_s must be a finite time, 0 or more; got {think_s}")
@@ -168,6 +169,7 @@ def closed_classes(
         raise ValueError("demands_s must be finite, 0 or more")
     for count, think, row in zip(customers, think_s, demands, strict=True):
         _refuse_senseless(count, think, float(row.sum()))
+    customers = [int(count) for count in customers]
     total: dict[tuple[int, ...], FloatArray] = {}
     throughput, number = np.zeros(len(customers)), np.zeros_like(demands)
     for population in itertools.product(*(range(n + 1) for n in customers)):
@@ -189,6 +191,10 @@ class Open:
     arrival_rps: Rps
     stations: Sequence[Visited]
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(float(self.arrival_rps)) and float(self.arrival_rps) >= 0):
+            raise ValueError(f"arrival_rps must be a finite rate, 0 or more; got {self.arrival_rps}")
+
     def station(self, index: int) -> MMc:
         """The station as an M/M/c queue."""
         one = self.stations[index]
@@ -197,4 +203,7 @@ class Open:
     @property
     def mean_response_s(self) -> float:
         """Of a request, over all its visits."""
-        return sum(s.visits * float(np.asarray(self.station(i).mean_response_s)) for i, s in enumerate(self.stations))
+        return sum(
+            s.demand_s if s.servers is None else s.visits * float(np.asarray(self.station(i).mean_response_s))
+            for i, s in enumerate(self.stations)
+        )

@@ -295,8 +295,9 @@ class QueueWait:
 
     def tail(self, rare: float) -> Tail:
         expected, variance = self._waiting
-        scale_s = np.where(np.asarray(self.probability) > rare, np.maximum(expected, np.sqrt(variance)), 0.0)
-        return Tail(self.mean_s, self.variance, scale_s, np.sqrt(np.log1p(self.shape.scv)))
+        waits = np.asarray(self.probability) > rare
+        scale_s = np.where(waits, np.maximum(expected, np.sqrt(variance)), 0.0)
+        return Tail(self.mean_s, self.variance, scale_s, np.sqrt(np.log1p(self.shape.scv)), np.where(waits, 0.0, self.probability))
 
     def _p(self, u: FloatArray) -> FloatArray:
         return np.asarray(self.probability, dtype=u.dtype)[..., None]

@@ -22,7 +22,7 @@ WEEKS_PER_MONTH = 365.25 / 12 / 7
 FEWEST_WEEKS = 8
 LAST_WEEKS = 4  # whose busiest hour is the peak
 LARGEST = 1_000_000_000  # bytes
-FASTEST, UNSURE = 0.15, 0.50  # growth a month, and its upper end, beyond which a history says too little of the months to come
+FASTEST, UNSURE = 0.15, 0.50  # growth or decline a month, and the upper end, beyond which a history says too little of the months to come
 MOMENTS = {12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # digits without anything between: year to minute, or to second
 
 
@@ -82,6 +82,8 @@ def _times(texts: Any) -> Any:
     if not len(texts) or not digits.all():
         return pd.to_datetime(texts, utc=True, errors="coerce", format="ISO8601").dt.tz_localize(None)
     length = texts.str.partition(".")[0].str.len()
+    if (length == 10).all() and texts.str.startswith("20").all():  # as seconds since 1970 that would be 2033 and later
+        return pd.to_datetime(texts, errors="coerce", format="%Y%m%d%H")
     if length.nunique() > 1:
         return pd.Series(pd.NaT, index=texts.index)
     if int(length.iloc[0]) in MOMENTS:
@@ -112,7 +114,7 @@ def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
     if bad.size:
         row = table.iloc[bad[0]]
         raise Misread(
-            f"row {bad[0] + 2} of {name} must be a time and a count of 0 or more; got {row['time'][:40]!r}, {row['requests'][:40]!r}"
+            f"row {bad[0] + 2} of {name} must be a time and a count of 0 or more; got {row['time'][:40]!r}, {row['requests'][:40]!r} (times as 2026-11-24T18:00Z, as 202611241800, or in seconds or milliseconds since 1970, all alike)"
         )
     if times.empty or times.duplicated().any():
         raise Misread(f"times must be there and stand once; {name} has {'none' if times.empty else _twice(times[times.duplicated()])}")
@@ -142,7 +144,7 @@ def _left_out(starts: FloatArray) -> str:
     """Weeks without requests, by name; "" where there are none."""
     if not starts.size:
         return ""
-    return f"; left out as empty: the week{'s' * (starts.size > 1)} from {', '.join(_day(s) for s in starts[:3])}{' and more' * (starts.size > 3)}"
+    return f"; left out, as hardly any hour of them has requests: the week{'s' * (starts.size > 1)} from {', '.join(_day(s) for s in starts[:3])}{' and more' * (starts.size > 3)}"
 
 
 def _peak(table: FloatArray, times: FloatArray, spread: float) -> tuple[Law, str]:
@@ -161,7 +163,7 @@ def _growth(found: Trend, times: FloatArray, peaks: FloatArray, left_out: str) -
     edges = max(found.high - found.slope, 1e-6), max(found.slope - found.low, 1e-6)
     low, mid, high = (float(np.expm1(WEEKS_PER_MONTH * s)) for s in (found.slope - edges[1], found.slope, found.slope + edges[0]))
     said = f"median slope of {times.size} weekly peaks{_odd(found, times, peaks)}{left_out}"
-    if mid > FASTEST or high > UNSURE:
+    if abs(mid) > FASTEST or high > UNSURE:
         return None, f"{mid:+.1%} a month, {low:+.1%} to {high:+.1%}{_odd(found, times, peaks)}"
     return Law(low=low, mid=mid, high=high, scale=LOG1P), said
 

@@ -341,6 +341,12 @@ class _Reader:
             path = f"traffic.{one.key}"
             quantity = one.kind
             text = f"{quantity.show(float(law.quantile(0.05)))} to {quantity.show(float(law.quantile(0.95)))}" if law else ""
+            try:
+                _ = law and _believable(law, text, one)
+            except Misread as error:
+                self.problems.append(
+                    Problem(self._line("traffic.history"), "traffic.history", f"{history.file} says of {one.key}: {error}")
+                )
             if taken:
                 stated = "traffic.peak_users" if name == "peak_rps" and users else path
                 said = f"{history.file} says {text}, {where}" if law else f"{history.file} says {where}"
@@ -392,6 +398,8 @@ class Maker:
 
 def _believable(law: Law, text: str, one: Declared) -> Law:
     """The law, where all of its interval is what can be believed of the field."""
+    if law.high > one.kind.most or 0 < law.low < one.kind.least:
+        raise Misread(f"must be a number of believable size; got {shorten(text)}")
     if one.least is not None and law.low < parse(one.least, one.kind).mid:
         raise Misread(f"must be at least {one.least}, to be believed; got {shorten(text)}")
     if one.most is not None and law.high > parse(one.most, one.kind).mid:

@@ -1,7 +1,7 @@
 """Whether the outputs of a cell say the same as those that were kept, on another machine too.
 
 Another processor adds in another order, and every number differs in its last digits. So numbers in figures and hidden values are the same
-within TOLERANCE, shown ones within one unit of their last digit; words, verdicts, dates and the number of things must be equal.
+within TOLERANCE, shown ones within one unit of their last digit; words, verdicts, dates and counts below a hundred must be equal.
 As a plugin of pytest (`-p perfplan.workbook.alike`) this is how nbval compares; what differs is written to the file that REPORT names.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 TOLERANCE = 1e-3  # relative, of numbers that nobody reads
-TINY = 1e-6  # of the largest number of the same name in a figure: below it a number is nothing; of a text, as it is
+TINY = 1e-6  # of the largest number in a row: below it a number is nothing; in a text, as it is
 REPORT = "PERFPLAN_DIFFERENCES"  # names the file that differences are appended to, a line of JSON a cell
 SKIPPED = {"metadata", "traceback", "output_type", "name", "execution_count", "application/vnd.jupyter.widget-view+json"}
 # a date, a year, or a number with what belongs to it; not the digits within a name
@@ -45,29 +45,13 @@ class Difference:
 
 def differences(kept: Any, found: Any) -> list[Difference]:
     """What differs between two outputs, or parts of them; the largest first."""
-    scales: dict[str, float] = {}
-    _measure(kept, "", scales)
-    return sorted(_walk(kept, found, "", scales), key=lambda d: (d.allowed, -d.size))
+    return sorted(_walk(kept, found, 0.0), key=lambda d: (d.allowed, -d.size))
 
 
-def _measure(value: Any, name: str, scales: dict[str, float]) -> None:
-    """The largest number under each name, at any depth."""
-    if isinstance(value, Mapping):
-        for key, one in value.items() if "bdata" not in value else ():
-            _measure(one, str(key), scales)
-        if "bdata" in value:
-            _measure(_unpacked(value), name, scales)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            _measure(one, name, scales)
-    elif _number(value) and math.isfinite(value):
-        scales[name] = max(scales.get(name, 0.0), abs(value))
-
-
-def _walk(kept: Any, found: Any, name: str, scales: Mapping[str, float]) -> Iterator[Difference]:
+def _walk(kept: Any, found: Any, scale: float) -> Iterator[Difference]:
     if isinstance(kept, Mapping) and isinstance(found, Mapping):
         if "bdata" in kept and "bdata" in found:
-            yield from _walk(_unpacked(kept), _unpacked(found), name, scales)
+            yield from _walk(_unpacked(kept), _unpacked(found), 0.0)
         elif kept.keys() - SKIPPED != found.keys() - SKIPPED:
             yield _other(", ".join(map(str, kept)), ", ".join(map(str, found)))
         else:
@@ -75,16 +59,17 @@ def _walk(kept: Any, found: Any, name: str, scales: Mapping[str, float]) -> Iter
                 if key in ("text/html", "text/plain"):
                     yield from _texts("".join(kept[key]), "".join(found[key]), hidden=key == "text/plain")
                 else:
-                    yield from _walk(kept[key], found[key], str(key), scales)
+                    yield from _walk(kept[key], found[key], 0.0)
     elif isinstance(kept, list | tuple) and isinstance(found, list | tuple):
         if len(kept) != len(found):
             yield _other(f"{len(kept)} values", f"{len(found)} values")
             return
+        scale = max((abs(v) for v in kept if _number(v) and math.isfinite(v)), default=0.0)
         for one, other in zip(kept, found, strict=True):
-            yield from _walk(one, other, name, scales)
+            yield from _walk(one, other, scale)
     elif _number(kept) and _number(found):
         if kept != found and not (math.isnan(kept) and math.isnan(found)):
-            size = 0.0 if abs(kept - found) <= TINY * scales.get(name, 0.0) else _size(kept, found)
+            size = 0.0 if abs(kept - found) <= TINY * scale else _size(kept, found)
             yield Difference(size=size, kept=f"{kept:.6g}", found=f"{found:.6g}", allowed=size <= TOLERANCE)
     elif isinstance(kept, str) and isinstance(found, str):
         yield from _texts(kept, found, hidden=False)
@@ -117,13 +102,14 @@ def _texts(kept: str, found: str, *, hidden: bool) -> Iterator[Difference]:
     if hidden:  # columns of a frame are as wide as their longest number
         kept, found = (re.sub(r"\s+", " ", text) for text in (kept, found))
     pieces = [list(_pieces(text, hidden)) for text in (kept, found)]
-    for one, other in itertools.zip_longest(*pieces):
+    after = [piece[0] for piece in pieces[0][1:]] + [""]
+    for (one, other), next_ in zip(itertools.zip_longest(*pieces), itertools.chain(after, itertools.repeat("")), strict=False):
         if one == other:
             continue
         if one is None or other is None or not (one[1] and other[1] and one[2] == other[2]):
             yield _other(*_around(kept, found))
             return
-        yield _numbers(one[0], other[0], hidden=one[2])
+        yield _numbers(one[0], other[0], hidden=one[2], share=next_.lstrip().startswith("%"))
 
 
 def _pieces(text: str, hidden: bool) -> Iterator[tuple[str, bool, bool]]:
@@ -138,11 +124,13 @@ def _pieces(text: str, hidden: bool) -> Iterator[tuple[str, bool, bool]]:
         yield part[start:], False, inside
 
 
-def _numbers(kept: str, found: str, *, hidden: bool) -> Difference:
+def _numbers(kept: str, found: str, *, hidden: bool, share: bool) -> Difference:
+    """Two numbers of a text; *share*: in percent. Whole numbers below 100 are counts, and must be equal."""
     one, other = (float(text.replace(",", "")) for text in (kept, found))
     size = 0.0 if one == other or (hidden and abs(one - other) <= TINY) else _size(one, other)
-    last = max(_last_digit(kept), _last_digit(found))
-    allowed = abs(one - other) <= 1.0001 * last or (hidden and size <= TOLERANCE)
+    last = min(_last_digit(kept), _last_digit(found))
+    counted = all(re.fullmatch(r"\d{1,2}", text) for text in (kept, found)) and not share  # of things, which are bought or promised
+    allowed = size <= TOLERANCE if hidden else abs(one - other) <= 1.0001 * last and not counted
     return Difference(size=size, kept=kept, found=found, allowed=allowed)
 
 
