@@ -256,6 +256,22 @@ def test_no_peak_is_found_where_the_points_have_none(load, throughput):
     assert found.beta == 0
 
 
+def test_users_by_the_hundred_thousand_are_fitted_like_threads():
+    load = np.array([10_000.0, 20_000, 40_000, 80_000, 160_000, 320_000])
+    law = Usl(alpha=1e-5, beta=1e-10, gamma=1.0)
+    found = fit_usl(load, law.throughput(load))
+    assert (found.alpha, found.beta, found.gamma) == pytest.approx((1e-5, 1e-10, 1.0), rel=1e-3)
+    assert found.peak_load == pytest.approx(law.peak_load, rel=1e-3)
+    small = fit_usl(load / 10_000, law.throughput(load) * 1e-12)
+    assert small.throughput(load / 10_000) == pytest.approx(law.throughput(load) * 1e-12, rel=1e-3)
+
+
+def test_noise_is_not_called_superlinear():
+    rng, load = np.random.default_rng(3), np.array([1.0, 2, 4, 8, 16, 32])
+    clean = Usl(alpha=0.02, beta=0.0, gamma=100.0).throughput(load)
+    assert [fit_usl(load, clean * (1 + 0.02 * rng.standard_normal(6))).remark for _ in range(10)] == [""] * 10
+
+
 def test_an_optimum_is_never_behind_the_peak():
     law = Usl(alpha=0.001, beta=1e-3, gamma=100.0)  # 1 / alpha is 1,000, the peak at 31.6
     assert law.optimal_load == law.peak_load == pytest.approx(math.sqrt(0.999 / 1e-3))

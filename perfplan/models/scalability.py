@@ -148,7 +148,8 @@ class Crew:
 
 
 FEWEST_LOADS = 3
-NOTICED = 0.01  # share by which throughput over load must rise to be called superlinear
+NOTICED = 0.03  # share by which throughput over load must rise to be called superlinear
+NEARLY_NONE = 1e-3  # contention of points that may rise so
 WORTH = 1e-6  # a parameter must save more than this share of the squared residuals, or of the points themselves, to be kept
 
 
@@ -166,18 +167,20 @@ def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:
     from scipy.special import stdtrit
 
     n, x = _points(load, throughput)
-    scale = float((x / n).max())
+    scale, most, largest = float((x / n).max()), float(x.max()), float(n.max())
 
     def residuals(p: FloatArray) -> FloatArray:
-        return np.asarray(Usl(alpha=p[0], beta=p[1], gamma=p[2] * scale).throughput(n) - x)
+        return np.asarray((Usl(alpha=p[0], beta=p[1], gamma=p[2] * scale).throughput(n) - x) / most)
 
     starts = [(a, b, 1.0) for a in (0.01, 0.1, 0.5) for b in (1e-5, 1e-3, 1e-2)]
+    starts += [(min(a / largest, 0.5), b / largest**2, 1.0) for a in (0.3, 3.0) for b in (0.1, 1.0)]
+    sizes = [min(0.01, 1 / largest), min(1e-4, 1 / largest**2), 1.0]
     fits = [
         least_squares(
             residuals,
             s,
             bounds=([0, 0, 0], [1, np.inf, np.inf]),
-            x_scale=[0.01, 1e-4, 1.0],
+            x_scale=sizes,
             xtol=1e-15,
             ftol=1e-15,
             gtol=1e-15,
@@ -187,15 +190,15 @@ def fit_usl(load: FloatArray, throughput: FloatArray) -> Usl:
     ]
     best = min(fits, key=lambda f: f.cost)
     alpha, beta, gamma = (float(v) for v in best.x * [1, 1, scale])
-    rss, free = float(2 * best.cost), n.size - 3
+    rss, free = float(2 * best.cost) * most**2, n.size - 3
     half = (np.nan, np.nan, np.nan)
     if free > 0:
-        jacobian = np.asarray(best.jac)
-        covariance = np.linalg.pinv(jacobian.T @ jacobian) * rss / free
-        wide = float(stdtrit(free, 0.975)) * np.sqrt(np.diag(covariance)) * [1, 1, scale]
+        jacobian = np.asarray(best.jac) * sizes  # of parameters that are alike in size, so that none is lost in rounding
+        covariance = np.linalg.pinv(jacobian.T @ jacobian) * float(2 * best.cost) / free
+        wide = float(stdtrit(free, 0.975)) * np.sqrt(np.diag(covariance)) * sizes * [1, 1, scale]
         half = (float(wide[0]), float(wide[1]), float(wide[2]))
-    whole = Usl(alpha=alpha, beta=beta, gamma=gamma, rss=rss, half_width=half, superlinear=_superlinear(n, x))
-    return _plainer(whole, n, x)
+    found = _plainer(Usl(alpha=alpha, beta=beta, gamma=gamma, rss=rss, half_width=half), n, x)
+    return replace(found, superlinear=_superlinear(n, x)) if found.alpha < NEARLY_NONE else found
 
 
 def _points(load: FloatArray, throughput: FloatArray) -> tuple[FloatArray, FloatArray]:
