@@ -15,7 +15,7 @@ test: .venv/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # uv installs several times faster than pip; where it cannot, pip does the same
 define install
