@@ -62,7 +62,12 @@ def test_every_command_is_one_that_exists(command, tmp_path, monkeypatch):
                 options.worlds = 40
             assert options.run(options) in (0, 1)
     elif program == "python":
-        done = subprocess.run([sys.executable, *rest], cwd=ROOT, capture_output=True, text=True, check=True)
+        table = ROOT / rest[-1]  # every tenth of its rows: all of them are answered in test_stations.py and test_caching.py
+        rows = table.read_text(encoding="utf-8").splitlines(keepends=True)
+        (tmp_path / table.name).write_text("".join([rows[0], *rows[1::10]]), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, *rest[:-1], str(tmp_path / table.name)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         assert "answered" in done.stdout
     else:
         assert program == "papermill"
