@@ -144,7 +144,7 @@ def _exceed(cells: Any, t_s: FloatArray, least: float) -> FloatArray:
     Where the further series cannot tell parts of too different scale, the nearer one's share stands, and with it, to be careful, all of the
     branches that it left aside.
     """
-    over, length, left = np.empty(t_s.size), np.zeros(t_s.size), np.zeros(t_s.size)
+    over, length, left = np.zeros(t_s.size), np.zeros(t_s.size), np.zeros(t_s.size)
     place, double = np.arange(t_s.size), np.zeros(t_s.size, dtype=bool)
     for level in LEVELS:
         tail = cells.tail(RARE * level)
@@ -160,7 +160,9 @@ def _exceed(cells: Any, t_s: FloatArray, least: float) -> FloatArray:
                 continue
             found, doubt = _in_chunks(_take(cells, lambda a, some=some: a[some]), reach[some], t_s[some], least, precision)
             stands = doubt & (length[some] > 0)
-            over[some] = np.where(stands, np.minimum(over[some] + left[some], 1.0), found)
+            careful = np.minimum(over[some[stands]] + left[some[stands]], 1.0)
+            over[some] = found
+            over[some[stands]] = careful
             length[some], left[some], double[some] = reach[some], aside[some], precision is np.float64
             place = np.setdiff1d(place, some[stands])
         place = place[over[place] < level]
