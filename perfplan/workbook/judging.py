@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfplan.artifacts.k6 import threshold_problem
-from perfplan.workbook import crowd
+from perfplan.workbook.crowd import Backend, kept, possible, queries
 
 PATIENCE_S = 20.0
 WHERE = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"  # where Debian keeps servers
@@ -116,8 +116,8 @@ def nginx(path: Path, rooms: Path) -> Verdict:
             planned = re.search(r"^  # (\d+) connections in the peak second", config, re.M)
             if b"200 OK" not in answer or not planned:
                 return _verdict("nginx, asked for /healthz", answer, b"200 OK", server)
-            count = crowd.possible(int(planned[1]))
-            good = crowd.kept(Path(room) / "socket", count, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"200 OK")
+            count = possible(int(planned[1]))
+            good = kept(Path(room) / "socket", count, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"200 OK")
             return _crowded("nginx, asked for /healthz", good, count, int(planned[1]), server)
 
 
@@ -164,9 +164,9 @@ def pgbouncer(path: Path, rooms: Path) -> Verdict:
             at = answer.find(b"default_pool_size")
             verdict = _verdict("pgbouncer, asked for its pool size", answer[at : at + 60], wanted[1].encode() if wanted else b"?", server)
             for name, port, size in pools if verdict.accepted else ():
-                count = crowd.possible(int(size), each=2)
-                with contextlib.closing(crowd.Backend(Path(room) / f".s.PGSQL.{port}")) as backend:
-                    good = crowd.queries(Path(room) / ".s.PGSQL.6432", name, backend, count)
+                count = possible(int(size), each=2)
+                with contextlib.closing(Backend(Path(room) / f".s.PGSQL.{port}")) as backend:
+                    good = queries(Path(room) / ".s.PGSQL.6432", name, backend, count)
                 verdict = _crowded("pgbouncer, its pools filled", good, count, int(size), server)
                 if not verdict.accepted:
                     break
