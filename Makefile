@@ -13,7 +13,7 @@ lab: .venv/.plan
 test: .venv/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict
+	printf '%s\n' linux win32 darwin | xargs -P 2 -I{} $(BIN)/mypy --strict --platform {} --cache-dir .mypy_cache/{}
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -11,38 +12,59 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from perfplan.system import enough_memory, open_streams
+from perfplan.terminal import INTERRUPTED, leaving_on_signals, prepare, say
+
 LONGEST_S = 1_000_000  # that a check may be given
-HOLDS, BREAKS, BAD_INPUT, FAILED, INTERRUPTED = 0, 1, 2, 3, 130  # exit codes of check, diff and validate; plan uses 0, 2, 3 and 130
+HOLDS, BREAKS, BAD_INPUT, FAILED = 0, 1, 2, 3  # exit codes of check, diff and validate, and 130: interrupted; plan uses 0, 2, 3 and 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    from perfplan.reading import BadScenario
+    open_streams()
+    prepare()
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown and options.run is not _lab:
+        _parser().parse_args(arguments)  # says what it does not know, and leaves
+    options.unknown = unknown
+    with leaving_on_signals():
+        return _run(options)
 
-    options = _parser().parse_args(arguments)
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return int(options.run(options))
-    except BadScenario as error:
-        print(error, file=sys.stderr)
-        return BAD_INPUT
     except KeyboardInterrupt:
-        print("perfplan: interrupted; what was there before stands", file=sys.stderr)
+        say("perfplan: interrupted; what was there before stands", sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # `perfplan check ... | head`
-        sys.stderr.close()
-        return FAILED
     except Exception as error:
+        reading = sys.modules.get("perfplan.reading.document")  # imported by whoever could raise it
+        if reading and isinstance(error, reading.BadScenario):
+            say(error, sys.stderr)
+            return BAD_INPUT
         if getattr(options, "debug", False):
             raise
-        expected = isinstance(error, OSError) or type(error).__module__.startswith("perfplan.")
-        print(f"perfplan: {error}" if expected else _fault(error), file=sys.stderr)
+        say(f"perfplan: {_expected(error) or _fault(error)}", sys.stderr)
         return FAILED
+
+
+def _expected(error: Exception) -> str:
+    """What can go wrong without anybody's fault, in words; "" for anything else."""
+    if isinstance(error, MemoryError):
+        return "memory ended; state fewer --worlds, or close other programs"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space is left for {error.filename or 'what is written'} (free some, state another place with --out, or set TMPDIR)"
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return "too many files are open; raise the limit (`ulimit -n 4096`)"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error) if isinstance(error, OSError) or type(error).__module__.startswith("perfplan.") else ""
 
 
 def _fault(error: Exception) -> str:
     """Three lines about what nobody foresaw: what, where, how to report it."""
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return f"perfplan: {what}\n  where: {_places(error.__traceback__)}\n  This is a fault of perfplan: please report it with the scenario and what the command prints with --debug; nothing was written."
+    return f"{what}\n  where: {_places(error.__traceback__)}\n  This is a fault of perfplan: please report it with the scenario and what the command prints with --debug; nothing was written."
 
 
 def _places(trace: TracebackType | None, most: int = 3) -> str:
@@ -74,10 +96,10 @@ def _within(limit_s: float) -> Iterator[None]:
         while frame is not None:
             frames.append((frame, frame.f_lineno))
             frame = frame.f_back
-        print(
+        say(
             f"perfplan: not done within {limit_s:g} s (--limit; 0: none)\n  it was in {_said(frames, 3)}\n  --worlds makes it shorter; a value far from what is usual may be the cause",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
+            sys.stderr,
+        )
         os._exit(FAILED)
 
     watch = threading.Timer(limit_s, end)
@@ -107,7 +129,12 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = commands.add_parser("plan", parents=[debug], help="plan a scenario and write its plan folder")
     _inputs(plan)
-    plan.add_argument("--out", metavar="DIR", help="plan folder (default: plans/NAME, NAME being the folder of the scenario)")
+    plan.add_argument(
+        "--out",
+        metavar="DIR",
+        help="plan folder (default: plans/FOLDER, FOLDER being that of scenario.yaml; of another file, plans/FOLDER-FILE)",
+    )
+    plan.add_argument("--renamed", action="store_true", help="replace the plan of a service of another name, as this one was called so")
     plan.add_argument("--worlds", type=int, default=2000, help="draws of the uncertain inputs (default: 2000)")
     plan.add_argument(
         "--engine", choices=("one", "stock"), default="one", help="one kernel for all notebooks, or one for each (papermill's own)"
@@ -142,7 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     validate = commands.add_parser(
         "validate",
         parents=[debug],
-        help="run a plan's notebooks again from its inputs and compare them cell by cell; exit 0 where all are the same",
+        help="make a plan again from its inputs and compare everything; exit 0 where all is the same, 1 where something differs",
+        description="Makes a plan again from what lies in its inputs/, with the notebooks of this perfplan, and compares what comes out with what lies in the folder: cells, plan.json, plan.html, tables and configs. Nothing that lies in the folder is run, and the folder is not changed.",
     )
     validate.add_argument("folder", help="plan folder")
     validate.set_defaults(run=_validate)
@@ -153,7 +181,9 @@ def _parser() -> argparse.ArgumentParser:
     fields = commands.add_parser("fields", parents=[debug], help="print the reference of all fields")
     fields.set_defaults(run=_fields)
 
-    lab = commands.add_parser("lab", parents=[debug], help="open JupyterLab on the workbook")
+    lab = commands.add_parser(
+        "lab", parents=[debug], help="open JupyterLab on the workbook; other options are JupyterLab's, such as --no-browser or --allow-root"
+    )
     lab.set_defaults(run=_lab)
     return parser
 
@@ -182,14 +212,10 @@ def _scenario(options: argparse.Namespace) -> Path:
     return Path(options.scenario)
 
 
-def _refuse_other_folders(out: Path) -> None:
-    """A plan replaces a plan; it never replaces anything else."""
-    from perfplan.reading import BadScenario, Problem
-
-    if out.is_dir() and (not any(out.iterdir()) or (out / "plan.json").is_file()):
-        return
-    if out.exists() or out.is_symlink():
-        raise BadScenario("perfplan plan", [Problem(0, "--out", f"must be a new folder or one that holds a plan; {out} is something else")])
+def _place(path: Path) -> Path:
+    """Where a plan goes that was given no place: each scenario file of a folder has one of its own."""
+    folder = path.resolve().parent.name or "root"
+    return Path("plans") / (folder if path.name == "scenario.yaml" else f"{folder}-{path.stem}")
 
 
 def _refuse_worlds(worlds: int) -> None:
@@ -202,26 +228,26 @@ def _refuse_worlds(worlds: int) -> None:
 def _new(options: argparse.Namespace) -> int:
     from perfplan.starter import write
 
-    print(write(options.name, options.tier))
+    say(write(options.name, options.tier))
     return 0
 
 
 def _plan(options: argparse.Namespace) -> int:
+    enough_memory("plan")
     from perfplan.story import story
     from perfplan.workbook import make, place
 
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see UNASKED in workbook/engine.py
     path = _scenario(options)
-    out = Path(options.out) if options.out else Path("plans") / path.resolve().parent.name
-    _refuse_other_folders(out)
+    out = place.real(options.out or _place(path))
     _refuse_worlds(options.worlds)
     with place.stopping_on_signals():
-        study = make(path, out, tuple(options.overrides), options.worlds, options.engine, options.verify)
+        study = make(path, out, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed)
     for line in story(study).lines():
-        print(line)
+        say(line)
     if options.verify:
-        print(_verified(out))
-    print(out / "plan.html")
+        say(_verified(out))
+    say(Path(options.out or _place(path)) / "plan.html")
     return 0
 
 
@@ -242,16 +268,19 @@ def _verified(out: Path) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
+    enough_memory("check")
     from perfplan.reading import BadScenario, Problem, read
     from perfplan.workbook.checking import check, items
+    from perfplan.workbook.folder import enough
 
     _refuse_worlds(options.worlds)
     if not 0 <= options.limit <= LONGEST_S:
         raise BadScenario("perfplan", [Problem(0, "--limit", f"must be a number of seconds from 0 to {LONGEST_S}; got {options.limit:g}")])
     with _within(options.limit):
         statement = read(_scenario(options), tuple(options.overrides))
+        enough("check", statement, options.worlds)
         report, holds = (items(statement, options.worlds), True) if options.items else check(statement, options.worlds)
-    print(report)
+    say(report)
     return HOLDS if holds else BREAKS
 
 
@@ -262,9 +291,9 @@ def _diff(options: argparse.Namespace) -> int:
     before, now = comparing.load(options.before), comparing.load(options.now)
     rows = comparing.differences(before, now, allowed)
     if options.format == "html":
-        print(comparing.as_html(before, now, rows).rstrip())
+        say(comparing.as_html(before, now, rows).rstrip())
     else:
-        print((comparing.as_json if options.format == "json" else comparing.as_text)(rows).rstrip())
+        say((comparing.as_json if options.format == "json" else comparing.as_text)(rows).rstrip())
     return BREAKS if rows else HOLDS
 
 
@@ -272,7 +301,7 @@ def _validate(options: argparse.Namespace) -> int:
     from perfplan.workbook.validating import validate
 
     report, same = validate(Path(options.folder))
-    print(report)
+    say(report)
     return HOLDS if same else BREAKS
 
 
@@ -281,25 +310,25 @@ def _schema(_: argparse.Namespace) -> int:
 
     from perfplan.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=1))
+    say(json.dumps(json_schema(), indent=1))
     return 0
 
 
 def _fields(_: argparse.Namespace) -> int:
     from perfplan.schema import all_fields
 
-    print("| field | kind | meaning | default | why |\n|---|---|---|---|---|")
+    say("| field | kind | meaning | default | why |\n|---|---|---|---|---|")
     for row in all_fields():
-        print("| " + " | ".join(value.replace("|", "\\|") for value in row.values()) + " |")
+        say("| " + " | ".join(value.replace("|", "\\|") for value in row.values()) + " |")
     return 0
 
 
-def _lab(_: argparse.Namespace) -> int:
-    import os
+def _lab(options: argparse.Namespace) -> int:
+    import subprocess
 
-    from perfplan.workbook.folder import notebooks_folder
+    from perfplan.workbook.folder import workbook
 
-    os.execvp(sys.executable, [sys.executable, "-m", "jupyterlab", str(notebooks_folder().parent)])
+    return subprocess.run([sys.executable, "-m", "jupyterlab", str(workbook(Path.cwd())), *options.unknown], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """plan.json: every number of a plan with unit, formula and interval, in a stable, versioned schema; and plan against plan.
 
-Layout, version 1: `inputs` by path of the field (text, value, interval, unit, source), `numbers` by key (value, P5, P95,
-unit, formula), `fleet` (orders), `findings`, `options`, `checklist`. Keys are sorted; no time of day, no path of a machine.
+Layout, version 2: `perfplan` (the version that made it), `inputs` by path of the field (text, value, interval, unit, source), `numbers` by key
+(value, P5, P95, unit, formula), `fleet` (orders), `findings`, `options`, `checklist`; of a plan folder, `overrides` and `files` (hashes of what
+lies in inputs/). Keys are sorted; no time of day, no path of a machine. Version 1 named neither the version nor the overrides.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from perfplan import VERSION
 from perfplan.checklist import states, tally
 from perfplan.findings import findings, holds_with
 from perfplan.models.capacity import first_month
@@ -24,7 +26,8 @@ from perfplan.story import story
 from perfplan.uncertainty import SHOWN, Study, confidence
 from perfplan.words import change, count, dotted, money, month_name, number, percent, rate
 
-SCHEMA = "perfplan/plan/1"
+SCHEMA = "perfplan/plan/2"
+SCHEMAS = ("perfplan/plan/1", SCHEMA)  # that can be read, for history and comparison
 
 
 def document(study: Study) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def document(study: Study) -> dict[str, Any]:
     told = story(study)
     found = states(study)
     return {
-        "schema": SCHEMA, "name": study.scenario.name, "as_of": str(study.scenario.as_of), "worlds": int(study.worlds.rps.shape[0]), "seed": study.seed,
+        "schema": SCHEMA, "perfplan": VERSION, "name": study.scenario.name, "as_of": str(study.scenario.as_of), "worlds": int(study.worlds.rps.shape[0]), "seed": study.seed,
         "confidence": confidence(study.scenario), "asked_until": _month(study, study.last), "verdict": told.verdict, "remedy": told.remedy, "decision": told.decision,
         "inputs": _inputs(study), "numbers": _numbers(study),
         "fleet": [{"month": _month(study, o.month), "counts": dict(o.counts), "changes": {k: list(v) for k, v in o.changes.items()}} for o in study.fleet.orders],

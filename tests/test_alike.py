@@ -87,3 +87,11 @@ def test_outputs_of_another_kind_or_number_are_not_the_same():
     assert not same(html("a"), [{"data": {"text/plain": "a"}}])
     assert not same([{"stdout": "a"}], [{"stderr": "a"}])
     assert same([], [])
+
+
+def test_names_of_what_is_drawn_are_words_and_those_of_streams_are_not():
+    def trace(name):
+        return [{"output_type": "display_data", "data": {"application/vnd.plotly.v1+json": {"data": [{"x": [1.0], "name": name}]}}}]
+
+    assert not same(trace("browse"), trace("brows"))
+    assert same([{"output_type": "stream", "name": "stdout", "text": "x"}], [{"output_type": "stream", "name": "stderr", "text": "x"}])

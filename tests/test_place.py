@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from perfplan.cli import main
-from perfplan.workbook import folder, place
+from perfplan.workbook import carrying, folder, place
 
+PLAN = json.loads((Path(__file__).parent / "data" / "plan_1.json").read_text())
 KILLS = 100
 FILES = 40
 
@@ -25,10 +26,10 @@ def make(out, number, exchange=True):
     if not exchange:
         place.exchange = lambda *_: False
     with place.making(out) as making:
-        place.carry_history(making.plan, out)
+        carrying.carry_history(making.plan, making.out)
         for i in range(FILES):
             (making.plan / f"{i}.txt").write_text(str(number))
-        (making.plan / "plan.json").write_text(json.dumps({"as_of": "2026-11-24", "number": number}))
+        (making.plan / "plan.json").write_text(json.dumps(PLAN | {"number": number}))
         making.publish()
 
 
@@ -153,7 +154,6 @@ def test_history_counts_on_and_survives_an_unreadable_plan(tmp_path):
     (out / "plan.json").write_text("{")
     make(out, 3)
     names = sorted(p.name for p in (out / "history").iterdir())
-    assert names == ["0001-2026-11-24.json", "0002-unreadable.json"]
-    (out / "history" / "0001-2026-11-24.json").unlink()
+    assert names == ["0001-2026-11-24.json", "0002-plan.json.damaged"]
     make(out, 4)
-    assert sorted(p.name for p in (out / "history").iterdir()) == ["0002-unreadable.json", "0003-2026-11-24.json"]
+    assert sorted(p.name for p in (out / "history").iterdir()) == ["0001-2026-11-24.json", "0003-2026-11-24.json"]

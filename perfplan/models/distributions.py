@@ -397,7 +397,7 @@ class Visits:
 
     def tail(self, rare: float) -> Tail:
         most, one = self._whole + (self._rest > rare), self.part.tail(rare)
-        some = most > 0
+        some = np.where(most > 0, 1.0, 0.0)
         left = most * one.left + np.where(self._rest > rare, 0.0, self._rest)
         return Tail(most * one.mean_s, most * one.variance, some * np.asarray(one.scale_s), some * np.asarray(one.sigma), left)
 

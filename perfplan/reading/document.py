@@ -53,6 +53,8 @@ def text_of(path: Path) -> str:
         return BadScenario(str(path), [Problem(0, "", message)])
 
     try:
+        if path.is_dir():
+            raise refuse(f"must be a file; it is a folder (name the scenario in it, such as {path / 'scenario.yaml'})")
         if not path.is_file():
             raise refuse("must be a file; there is none (write one with `perfplan new NAME`)")
         if path.stat().st_size > LARGEST:

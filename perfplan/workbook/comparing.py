@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from perfplan.blocks import Column, Table, safe
-from perfplan.document import KINDS, SCHEMA, compare, to_json
+from perfplan.document import KINDS, compare, to_json
 from perfplan.quantity import FRACTION, Misread, parse
 from perfplan.reading import BadScenario, Problem
+from perfplan.terminal import one_line
+from perfplan.workbook import kept
 
 HERE = Path(__file__).parent
 
 
 def load(path: str) -> dict[str, Any]:
     """The plan.json of a plan folder, or the file itself."""
-    file = Path(path) / "plan.json" if Path(path).is_dir() else Path(path)
+    file = Path(path) / kept.PLAN if Path(path).is_dir() else Path(path)
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadScenario(str(file), [Problem(0, "plan", f"must be a plan folder or its plan.json; {error.strerror}")]) from None
-    except ValueError:
-        raise BadScenario(str(file), [Problem(0, "plan", "must be the plan.json of a plan; it is no JSON")]) from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise BadScenario(str(file), [Problem(0, "schema", f"must be {SCHEMA}; make the plan again with this version")])
-    return data
+        return kept.load(Path(os.path.realpath(file)))
+    except kept.Unreadable as error:
+        raise BadScenario(str(file), [Problem(0, "plan", f"must be a plan folder or its plan.json; {error}")]) from None
 
 
 def tolerances(texts: Sequence[str]) -> dict[str, float]:
@@ -54,7 +51,8 @@ def differences(before: dict[str, Any], now: dict[str, Any], allowed: Mapping[st
 def as_text(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as lines, by kind."""
     lines = [
-        f"{row['kind']:8}{row['what']}: {row['then']} -> {row['now']}{f' ({change})' if (change := row['change']) else ''}" for row in rows
+        one_line(f"{row['kind']:8}{row['what']}: {row['then']} -> {row['now']}{f' ({change})' if (change := row['change']) else ''}")
+        for row in rows
     ]
     return "\n".join([*lines, f"{len(rows)} differences" if len(rows) != 1 else "1 difference"])
 

@@ -7,11 +7,14 @@ query, and keeps the query waiting, so that every query holds a connection of it
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+from perfplan.system import local_socket, most_files
 
 MOST = 2000  # connections that a judge opens; more are opened by benchmarks/connections.py
 SPARE_FILES = 200  # of this process, for everything else
@@ -23,11 +26,7 @@ SETTINGS = (("server_version", "15.0"), ("client_encoding", "UTF8"), ("DateStyle
 
 def possible(planned: int, each: int = 1, most: int = MOST) -> int:
     """How many of *planned* connections can be opened here, where one takes *each* files of this process."""
-    try:
-        import resource  # not on every system
-    except ImportError:
-        return max(min(planned, most, SPARE_FILES), 1)
-    return max(min(planned, most, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_FILES) // each), 1)
+    return max(min(planned, most, (most_files() - SPARE_FILES) // each), 1)
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -46,7 +45,7 @@ def opened(path: Path, count: int) -> Iterator[list[socket.socket]]:
     links: list[socket.socket] = []
     with contextlib.ExitStack() as stack:
         for _ in range(count):
-            links.append(stack.enter_context(socket.socket(socket.AF_UNIX)))
+            links.append(stack.enter_context(local_socket()))
             links[-1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE_S), 0))
             links[-1].connect(str(path))  # waits where many come at once; with a time-out of Python's it would give up instead
             links[-1].settimeout(PATIENCE_S)
@@ -83,12 +82,13 @@ class Backend:
     def __init__(self, path: Path) -> None:
         self.asked = 0  # connections with a query
         self._all = threading.Condition()
-        self._links: list[socket.socket] = []
-        self._door = socket.socket(socket.AF_UNIX)
+        self._ended, self._end = socket.socketpair()
+        self._door = local_socket()
         self._door.bind(str(path))
         path.chmod(0o777)
         self._door.listen(512)
-        threading.Thread(target=self._admit, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def wait_for(self, count: int) -> int:
         """How many connections have a query: *count*, or fewer where no more come for a while."""
@@ -99,29 +99,39 @@ class Backend:
 
     def close(self) -> None:
         """End all connections."""
-        for one in (self._door, *self._links):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        self._end.close()
+        self._thread.join(PATIENCE_S)
 
-    def _admit(self) -> None:
-        with contextlib.suppress(OSError):
+    def _serve(self) -> None:
+        known: set[socket.socket] = set()  # that have been logged in
+        with selectors.DefaultSelector() as ready, contextlib.ExitStack() as stack:
+            for one in (self._ended, self._door):
+                ready.register(stack.enter_context(one), selectors.EVENT_READ)
             while True:
-                link, _ = self._door.accept()
-                self._links.append(link)
-                threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+                for key, _ in ready.select():
+                    link = key.fileobj
+                    if link is self._ended:
+                        return
+                    if link is self._door:
+                        ready.register(stack.enter_context(self._door.accept()[0]), selectors.EVENT_READ)
+                    elif isinstance(link, socket.socket) and not self._heard(link, known):
+                        ready.unregister(link)
 
-    def _serve(self, link: socket.socket) -> None:
-        with link, contextlib.suppress(OSError):
-            link.settimeout(60.0)
-            link.recv(4096)
-            settings = b"".join(message(b"S", f"{k}\0{v}\0".encode()) for k, v in SETTINGS)
-            link.sendall(LOGGED_IN + settings + message(b"K", b"\x00" * 8) + READY)
-            if link.recv(4096)[:1] == b"Q":
+    def _heard(self, link: socket.socket, known: set[socket.socket]) -> bool:
+        """Answer what came on a connection; whether more is to come."""
+        try:
+            said = link.recv(4096)
+            if said and link not in known:
+                known.add(link)
+                settings = b"".join(message(b"S", f"{k}\0{v}\0".encode()) for k, v in SETTINGS)
+                link.sendall(LOGGED_IN + settings + message(b"K", b"\x00" * 8) + READY)
+            elif said[:1] == b"Q":
                 with self._all:
                     self.asked += 1
                     self._all.notify_all()
-                link.recv(1)  # until one of both ends
+        except OSError:
+            return False
+        return bool(said)
 
 
 def queries(path: Path, database: str, backend: Backend, count: int) -> int:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
 import shutil
 import sys
-import sysconfig
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,14 +19,16 @@ from perfplan.artifacts import configs
 from perfplan.blocks import Table
 from perfplan.checklist import states
 from perfplan.document import document, to_json
-from perfplan.reading import read
+from perfplan.reading import BadScenario, Problem, read
 from perfplan.scenario.statement import Statement
+from perfplan.system import LOCAL_SOCKETS, enough_files, enough_memory, free_for_data
 from perfplan.uncertainty import Study
 from perfplan.verify import simulated
+from perfplan.workbook import carrying
 from perfplan.workbook.judging import judge
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, verified
 from perfplan.workbook.page import CHAPTERS, page
-from perfplan.workbook.place import Making, carry_history, stop_if_asked
+from perfplan.workbook.place import Making, ready, real, stop_if_asked
 from perfplan.workbook.place import making as making_of
 
 SCENARIO = "inputs/scenario.yaml"
@@ -39,38 +39,107 @@ class CellFailed(RuntimeError):
 
 
 def notebooks_folder() -> Path:
-    """Where the notebooks are: in the checkout, or where the wheel put them."""
-    return _shipped("notebooks")
+    """Where the notebooks are."""
+    return shipped("notebooks")
 
 
 def data_folder() -> Path:
     """Where the example scenarios are."""
-    return _shipped("data")
+    return shipped("data")
 
 
-def _shipped(name: str) -> Path:
-    checkout = Path(__file__).parents[2] / name
-    return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "perfplan" / name
+def shipped(name: str) -> Path:
+    """A folder that travels inside the package; in a checkout it lies beside it."""
+    package = Path(__file__).parents[1]
+    return package / name if (package / name).is_dir() else package.parent / name
+
+
+LAB = "perfplan-lab"  # the copy that JupyterLab opens
+
+
+def workbook(here: Path) -> Path:
+    """The folder for JupyterLab to open: the checkout where one works in it, else *here*, with a copy of notebooks and examples in LAB.
+
+    What is there already stays as it is.
+    """
+    package = Path(__file__).parents[1]
+    if not (package / "notebooks").is_dir() and here.resolve().is_relative_to(package.parent):
+        return package.parent
+    for name in ("notebooks", "data"):
+        if not (here / LAB / name).exists():
+            shutil.copytree(shipped(name), here / LAB / name)
+    return here / LAB
 
 
 def make(
-    path: str | Path, out: str | Path, overrides: tuple[str, ...] = (), worlds: int = WORLDS, engine: str = "one", verify: bool = False
+    path: str | Path,
+    out: str | Path,
+    overrides: tuple[str, ...] = (),
+    worlds: int = WORLDS,
+    engine: str = "one",
+    verify: bool = False,
+    renamed: bool = False,
 ) -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
-    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`.
+    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`. What is
+    somebody's own in the old folder is carried over, see `perfplan.workbook.carrying`; *renamed*: also where that is the plan of a service of
+    another name. Raises `BadScenario` where *out* must not be replaced, and `Lacking` where the system has too little for the work.
     """
+    out = real(out)
     statement = read(path, overrides)
-    with making_of(Path(out)) as making:
-        study = _fill(making, statement, worlds, engine, verify)
+    _refuse_to_hold(out, statement)
+    _ready(out, statement, worlds)
+    with making_of(out) as making:
+        found = carrying.survey(out, str(statement.entries["name"].value), renamed)
+        carrying.carry_history(making.plan, out)
+        statement = copy_inputs(making.plan, Path(path), statement)
+        study, _ = fill(making, statement, worlds, engine, verify)
+        carrying.sign(making.plan)
+        for line in carrying.carry(making.plan, out, found):
+            print(line, file=sys.stderr)
         making.publish()
     return study
 
 
-def _fill(making: Making, statement: Statement, worlds: int, engine: str, verify: bool) -> Study:
+def _refuse_to_hold(out: Path, statement: Statement) -> None:
+    """A plan replaces its folder whole, so what it is made from must lie elsewhere."""
+    for name in (statement.file, *(str(Path(statement.file).parent / file) for file in statement.files)):
+        if real(name).is_relative_to(out):
+            raise BadScenario(
+                "perfplan plan", [Problem(0, "--out", f"must be a folder that holds nothing the plan is made from; {out} holds {name}")]
+            )
+
+
+SPACE = 30e6  # bytes of a plan folder without its inputs and what is carried over: 8 MB, and the judges' files
+CACHED = 0.8  # bytes per world and pair of entries of what the kernel is given: 0.7 for the storefront (197 entries)
+USED = {"check": 2.2, "plan": 5.4}  # the same of memory, over 37 months
+
+
+def enough(command: str, statement: Statement, worlds: int) -> None:
+    """Raise `Lacking` where the memory does not suffice for so many worlds: a plan of 100,000 of the storefront takes 21 GB."""
+    each = USED[command] * len(statement.entries) ** 2
+    fit = int(free_for_data(command) / each)
+    way_out = f"state fewer --worlds: about {fit:,} fit" if fit >= 30 else "close other programs"
+    enough_memory(command, each * worlds, f"{worlds:,} worlds of this scenario", way_out)
+
+
+def _ready(out: Path, statement: Statement, worlds: int) -> None:
+    enough_files()
+    enough("plan", statement, worlds)
+    own = sum(file.stat().st_size for file in _walked(out))
+    inputs = sum((Path(statement.file).parent / name).stat().st_size for name in statement.files)
+    ready(out, SPACE + own + inputs, SPACE + CACHED * len(statement.entries) ** 2 * worlds)
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    for base, _, names in os.walk(folder):
+        yield from (Path(base) / name for name in names if not (Path(base) / name).is_symlink())
+
+
+def fill(making: Making, statement: Statement, worlds: int, engine: str, verify: bool) -> tuple[Study, dict[str, Any]]:
+    """Make everything of a plan but what is carried over, in the folder *making* is for; *statement*: of the copy in inputs/."""
     folder = making.plan
-    inputs = _inputs(folder, statement)
-    carry_history(folder, making.out)
     kept = (
         *statement.overrides,
         *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()),
@@ -79,39 +148,45 @@ def _fill(making: Making, statement: Statement, worlds: int, engine: str, verify
         study = plan_of(read(folder / SCENARIO, kept), worlds)
         if verify:
             rows = [asdict(row) for row in simulated(study)]
-            (folder / "inputs" / VERIFIED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            write(folder / "inputs" / VERIFIED, json.dumps(rows, indent=1) + "\n")
         with _engine(engine, folder, making.room) as name:
             notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([file for file, _, _ in CHAPTERS])}
-    made = document(study) | {"files": inputs}
-    (folder / "plan.json").write_text(to_json(made), encoding="utf-8")
-    (folder / "plan.html").write_text(page(study, notebooks), encoding="utf-8")
+    files = {path.relative_to(folder / "inputs").as_posix(): carrying.hash_of(path) for path in sorted(_walked(folder / "inputs"))}
+    made = document(study) | {"files": files, "overrides": list(statement.overrides)}
+    write(folder / "plan.json", to_json(made))
+    write(folder / "plan.html", page(study, notebooks))
     _tables(folder / "tables", study, verified(str(folder / SCENARIO)))
     _configs(folder / "configs", study, making.room)
-    return study
+    return study, notebooks
+
+
+def write(path: Path, text: str) -> None:
+    """Write the same bytes on every system."""
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _configs(folder: Path, study: Study, room: Path) -> None:
     folder.mkdir()
     for name, text in configs(study).items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write(folder / name, text)
     verdicts = {name: {"judge": v.judge, "accepted": v.accepted, "said": v.said} for name, v in judge(folder, room).items()}
-    (folder / "judged.json").write_text(json.dumps(verdicts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write(folder / "judged.json", json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
 
 
-def _inputs(folder: Path, statement: Statement) -> dict[str, str]:
-    """Copy the scenario and every file it names; returns their hashes."""
-    source = Path(statement.file)
+def copy_inputs(folder: Path, source: Path, statement: Statement) -> Statement:
+    """Copy the scenario and every file it names; returns the statement of the copy, which nobody changes meanwhile."""
     target = folder / "inputs"
     target.mkdir()
-    hashes = {}
     for name, file in (("scenario.yaml", source), *((n, source.parent / n) for n in statement.files)):
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-        hashes[name] = hashlib.sha256(copy.read_bytes()).hexdigest()
     if statement.overrides:
-        (target / "overrides.txt").write_text("\n".join(statement.overrides) + "\n", encoding="utf-8")
-    return hashes
+        write(target / "overrides.txt", "\n".join(statement.overrides) + "\n")
+    try:
+        return read(target / "scenario.yaml", statement.overrides)
+    except BadScenario as error:  # it was changed since it was read
+        raise BadScenario(str(source), error.problems) from None
 
 
 def _engine(name: str, folder: Path, room: Path) -> contextlib.AbstractContextManager[str | None]:
@@ -126,11 +201,15 @@ def _engine(name: str, folder: Path, room: Path) -> contextlib.AbstractContextMa
 def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engine: str | None) -> Any:
     """Execute one notebook by papermill and keep it in the plan folder."""
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
+    from perfplan.workbook.engine import KernelDied
+
     target = folder / "notebooks" / f"{name}.ipynb"
     target.parent.mkdir(exist_ok=True)
+    stop_if_asked()
     parameters = {"scenario": SCENARIO, "overrides": json.dumps(overrides, ensure_ascii=False) if overrides else "", "worlds": str(worlds)}
     try:
         with warnings.catch_warnings():
@@ -144,16 +223,19 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engin
                 progress_bar=False,
                 log_output=False,
                 kernel_name="python3",
-                config=Config(KernelManager={"transport": "ipc"}),  # no port that others could listen on
+                config=Config(KernelManager={"transport": "ipc" if LOCAL_SOCKETS else "tcp"}),  # no port that others could listen on
             )
         stop_if_asked()
+    except DeadKernelError:
+        stop_if_asked()
+        raise KernelDied(f"the kernel was killed (out of memory?) while notebook {name} ran") from None
     except PapermillExecutionError as error:
         stop_if_asked()  # then the cell failed for that
         raise CellFailed(
             f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}"
         ) from None
     _without_times(made)
-    target.write_text(json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    write(target, json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
     return made
 
 

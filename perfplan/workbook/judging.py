@@ -6,11 +6,9 @@ Servers are started on a socket in a folder of their own, asked, and ended; they
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -20,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfplan.artifacts.k6 import threshold_problem
+from perfplan.system import LOCAL_SOCKETS, child, is_root, local_socket
 from perfplan.workbook.crowd import Backend, kept, possible, queries
 
 PATIENCE_S = 20.0
@@ -41,8 +40,18 @@ def judge(folder: Path, room: Path) -> dict[str, Verdict]:
     for path in sorted(folder.iterdir()):
         for pattern, one in JUDGES.items():
             if re.fullmatch(pattern, path.name):
-                found[path.name] = one(path, room)
+                found[path.name] = _asked(one, path, room)
     return found
+
+
+def _asked(one: Callable[[Path, Path], Verdict], path: Path, room: Path) -> Verdict:
+    name = one.__name__.replace("_", " ")
+    if one in SERVERS and not LOCAL_SOCKETS:
+        return Verdict(judge=name, accepted=None, said="not judged here: this system has no sockets that are files")
+    try:
+        return one(path, room)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Verdict(judge=name, accepted=None, said=f"not judged here: {type(error).__name__}")
 
 
 def _tool(name: str) -> str | None:
@@ -53,17 +62,9 @@ def _run(command: list[str], folder: Path, judge: str) -> Verdict:
     tool = _tool(command[0])
     if tool is None:
         return Verdict(judge=judge, accepted=None, said=f"{command[0]} is not installed here")
-    done = subprocess.run(
-        [tool, *command[1:]], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False, preexec_fn=_die_with_parent
-    )
+    done = subprocess.run([tool, *command[1:]], cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S, check=False, **child())
     said = (done.stdout + done.stderr).replace(str(folder), ".").strip()
     return Verdict(judge=judge, accepted=done.returncode == 0, said="accepted" if done.returncode == 0 else said[-600:])
-
-
-def _die_with_parent() -> None:
-    """Linux: end with the process that started this one, also when that is killed."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def alerts(path: Path, _: Path) -> Verdict:
@@ -122,7 +123,7 @@ def nginx(path: Path, rooms: Path) -> Verdict:
 
 
 def _as_root() -> str:
-    return "user root;" if os.geteuid() == 0 else ""
+    return "user root;" if is_root() else ""
 
 
 def redis(path: Path, rooms: Path) -> Verdict:
@@ -155,7 +156,7 @@ def pgbouncer(path: Path, rooms: Path) -> Verdict:
         )  # queries wait here until the last has come
         text = re.sub(r" = host=127\.0\.0\.1 port=", f" = host={room} user=judge port=", text)
         (Path(room) / "judge.ini").write_text(text, encoding="utf-8")
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        user = ["-u", "nobody"] if is_root() else []
         with _started([tool, *user, "judge.ini"], Path(room)) as server:
             start = b"\x00\x03\x00\x00user\x00judge\x00database\x00pgbouncer\x00\x00"
             query = b"SHOW CONFIG;\x00"
@@ -185,6 +186,7 @@ JUDGES: dict[str, Callable[[Path, Path], Verdict]] = {
     r"redis-.*\.conf": redis,
     r"pgbouncer-.*\.ini": pgbouncer,
 }
+SERVERS = (nginx, redis, pgbouncer)  # that are started on a socket
 
 
 @dataclass
@@ -203,7 +205,7 @@ class Server:
 def _started(command: list[str], room: Path) -> Iterator[Server]:
     log = room / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=room, stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=_die_with_parent)
+        process = subprocess.Popen(command, cwd=room, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **child())
     try:
         yield Server(process=process, log=log)
     finally:
@@ -219,7 +221,7 @@ def _ask(server: Server, path: Path, *questions: bytes, until: bytes = b"") -> b
     """What the server answers on its socket, to each question *until* that or until it hangs up; nothing where it has ended."""
     deadline = time.monotonic() + PATIENCE_S / 2
     while time.monotonic() < deadline and server.process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as link, contextlib.suppress(OSError):
+        with local_socket() as link, contextlib.suppress(OSError):
             link.settimeout(PATIENCE_S / 2)
             link.connect(str(path))
             return b"".join(_answer(link, question, until) for question in questions)

@@ -21,6 +21,7 @@ from perfplan.scenario.statement import Statement
 from perfplan.story import story
 from perfplan.uncertainty import Study, study
 from perfplan.words import month_name
+from perfplan.workbook import kept
 
 WORLDS, SEED = 2000, 7
 CACHE = "PERFPLAN_CACHE"  # folder in which one run's notebooks find the plan that was computed for them
@@ -97,10 +98,8 @@ def plan_of(statement: Statement, worlds: int = WORLDS) -> Study:
 
 
 def previous(scenario: str) -> dict[str, Any] | None:
-    """The newest earlier plan.json of the plan folder that *scenario* lies in; None where there is none."""
-    folder = find(scenario).resolve().parent.parent / "history"
-    found = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    return dict(json.loads(found[-1].read_text(encoding="utf-8"))) if found else None
+    """The newest earlier plan of the plan folder that *scenario* lies in; None where there is none that can be read."""
+    return kept.newest(find(scenario).resolve().parent.parent / "history")
 
 
 # ---- blocks ----

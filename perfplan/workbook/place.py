@@ -7,23 +7,23 @@ next one takes them away, and puts the old plan back where the system knows no e
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
-import fcntl
-import json
 import os
-import re
 import secrets
 import shutil
 import signal
+import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
+
+from perfplan.system import STOPPING, Lacking, enough_space, exchange, nearest_folder, room_for_sockets, user
+
 ROOM = "perfplan-"  # how the folders for sockets and caches begin; short, as paths of sockets must be
+ELSEWHERE = "state another place with --out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,51 +43,114 @@ class Making:
         """Put the new plan in the place of the old one, which goes with the stage."""
         stop_if_asked()
         if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())):
+            with contextlib.suppress(FileNotFoundError):
+                self.out.rmdir()  # Windows renames onto nothing, not even onto an empty folder
             self.plan.rename(self.out)
         elif not exchange(self.plan, self.out):
             self.out.rename(self.stage / "old")
             self.plan.rename(self.out)
 
 
+def real(out: str | Path) -> Path:
+    """The folder that *out* names, also through links: two names of one folder are one place."""
+    return Path(os.path.realpath(out))
+
+
+def ready(out: Path, bytes_needed: float, room_bytes: float) -> None:
+    """Raise `Lacking` where a plan cannot get the place *out*, asked before the work: who may write, and what is free there and for temporary files."""
+    folder = nearest_folder(out.parent)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Lacking(f"{folder} cannot be written: {_whose(folder)} ({ELSEWHERE})")
+    if out.is_dir() and not (os.access(out, os.W_OK | os.X_OK) and _may_move(out, folder)):
+        raise Lacking(f"{out} cannot be replaced: {_whose(out)} ({ELSEWHERE})")
+    enough_space(folder, bytes_needed, f"free some, or {ELSEWHERE}")
+    enough_space(room_for_sockets(), room_bytes, "free some, or set TMPDIR to a folder with more")
+
+
+def _whose(path: Path) -> str:
+    about = path.stat()
+    if about.st_uid == user():
+        return f"its mode is {stat.filemode(about.st_mode)}, or the disk is read-only"
+    with contextlib.suppress(OSError, KeyError, NotImplementedError):
+        return f"it belongs to {getattr(path, 'owner')()}"  # noqa: B009  # mypy for Windows refuses it
+    return f"it belongs to user {about.st_uid}"
+
+
+def _may_move(path: Path, folder: Path) -> bool:
+    """In a folder for everybody (its sticky bit is set) only its owner may rename what lies there."""
+    if user() <= 0 or not folder.stat().st_mode & stat.S_ISVTX:
+        return True
+    return user() in (path.stat().st_uid, folder.stat().st_uid)
+
+
 @contextlib.contextmanager
 def making(out: Path) -> Iterator[Making]:
     """A stage beside *out* for one plan; nobody else makes a plan there meanwhile, and nothing of it stays."""
+    out = real(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     stage = out.parent / f".{out.name}.making"
     with _locked(out.parent / f".{out.name}.lock", out):
         recover(out, stage)
-        room = Path(tempfile.gettempdir()) / f"{ROOM}{secrets.token_hex(4)}"
+        room = room_for_sockets() / f"{ROOM}{secrets.token_hex(4)}"
         try:
             (stage / "plan").mkdir(parents=True)
-            (stage / "room").symlink_to(room)  # first, so that the next run finds it, should this one be killed
+            (stage / "room").write_text(str(room), encoding="utf-8")  # first, so that the next run finds it, should this one be killed
             room.mkdir(mode=0o700)
             yield Making(out=out, stage=stage, room=room)
         finally:
+            with _unhurried():
+                shutil.rmtree(room, ignore_errors=True)
+                recover(out, stage)
+
+
+@contextlib.contextmanager
+def trying() -> Iterator[Making]:
+    """A stage for a plan that gets no place; nothing of it stays."""
+    room = room_for_sockets() / f"{ROOM}{secrets.token_hex(4)}"
+    try:
+        room.mkdir(mode=0o700)
+        (room / "stage" / "plan").mkdir(parents=True)
+        yield Making(out=room / "stage" / "plan", stage=room / "stage", room=room)
+    finally:
+        with _unhurried():
             shutil.rmtree(room, ignore_errors=True)
-            recover(out, stage)
 
 
 _asked: list[int] = []  # signals that asked this process to stop
+_leaving: list[bool] = []  # while what was begun is taken away
 
 
 @contextlib.contextmanager
 def stopping_on_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM stop what is made here, cleanly; also where a library swallows the KeyboardInterrupt, see `stop_if_asked`."""
+    """Signals that ask to stop end what is made here, cleanly; also where a library swallows the KeyboardInterrupt, see `stop_if_asked`."""
 
     def stop(number: int, _: object) -> None:
         _asked.append(number)
-        raise KeyboardInterrupt
+        if not _leaving:
+            raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield  # signals belong to the main thread
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # `nohup` ignores one, and so does this
+    before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
+        stop_if_asked()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         _asked.clear()
+
+
+@contextlib.contextmanager
+def _unhurried() -> Iterator[None]:
+    """Let the block end, also where a second signal asks to stop."""
+    _leaving.append(True)
+    try:
+        yield
+    finally:
+        _leaving.pop()
 
 
 def stop_if_asked() -> None:
@@ -100,66 +163,26 @@ def recover(out: Path, stage: Path) -> None:
     """Take away what a run has left; where it died between two renames, put the old plan back."""
     if (stage / "old").is_dir() and not out.exists():
         (stage / "old").rename(out)
-    room = stage / "room"
-    if room.is_symlink():
-        target = Path(os.readlink(room))
-        if target.name.startswith(ROOM) and target.parent == Path(tempfile.gettempdir()):
-            shutil.rmtree(target, ignore_errors=True)
-    if stage.is_dir():
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        room = Path((stage / "room").read_text(encoding="utf-8")[:300])
+        if room.name.startswith(ROOM) and room.parent == room_for_sockets() and not room.is_symlink():
+            shutil.rmtree(room, ignore_errors=True)
+    if stage.is_dir() and not stage.is_symlink():
         shutil.rmtree(stage)
 
 
 @contextlib.contextmanager
 def _locked(path: Path, out: Path) -> Iterator[None]:
-    """Hold the lock file *path*; it is taken away at the end, so whoever waited for it looks whether it is still there."""
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another run is making {out}; waiting for it", file=sys.stderr)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.stat(path).st_ino == os.fstat(handle).st_ino:
-                break
-        os.close(handle)
+    """Hold the lock file *path*; it is taken away at the end (whoever waited for it sees that, and makes it anew)."""
+    lock = filelock.FileLock(path, mode=0o600)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        print(f"another run is making {out}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def exchange(one: Path, other: Path) -> bool:
-    """Exchange two paths in one step; False where the system or the file system cannot."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return False
-    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of Linux
-    if renameat2(here, os.fsencode(one), here, os.fsencode(other), swap) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
-
-
-def carry_history(folder: Path, old: Path) -> None:
-    """Carry the earlier plans of *old* over to *folder*, and the plan that is being replaced."""
-    target = folder / "history"
-    target.mkdir()
-    if (old / "history").is_dir():
-        shutil.copytree(old / "history", target, dirs_exist_ok=True)
-    if (old / "plan.json").is_file():
-        text = (old / "plan.json").read_bytes()
-        numbers = [int(m[1]) for p in target.iterdir() if (m := re.match(r"(\d{4,})-", p.name))]
-        (target / f"{max(numbers, default=0) + 1:04d}-{_day(text)}.json").write_bytes(text)
-
-
-def _day(text: bytes) -> str:
-    try:
-        day = str(json.loads(text)["as_of"])
-    except (ValueError, KeyError, TypeError):
-        return "unreadable"
-    return day if re.fullmatch(r"[0-9-]{10}", day) else "unreadable"
+        if sys.platform != "win32":  # where an open file cannot be taken away; the library does it there
+            path.unlink(missing_ok=True)
+        lock.release()

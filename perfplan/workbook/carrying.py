@@ -1,0 +1,178 @@
+"""What lies in a plan folder and is not perfplan's, carried over to the plan that replaces it: nothing of anybody's is lost.
+
+`written.json` in a plan folder holds the hash of every file that was written. What it does not name is somebody's own and keeps its place; what was
+changed since goes to `edited/NNNN/`, NNNN being the number of its plan in history/. Links are never followed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perfplan.reading import BadScenario, Problem
+from perfplan.workbook import kept
+
+WRITTEN, WRITTEN_SCHEMA = "written.json", "perfplan/written/1"
+OWN = (
+    "plan.json",
+    "plan.html",
+    WRITTEN,
+    "inputs/*",
+    "notebooks/[0-9]_*.ipynb",
+    "tables/*.csv",
+    "configs/*",
+)  # of a plan without written.json
+SIGNS = ("inputs/scenario.yaml", "plan.html")  # that a folder with a damaged plan.json is a plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """Paths within the old folder: what is somebody's own, what was changed, and links in history/, which are left out."""
+
+    own: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def survey(out: Path, name: str, renamed: bool) -> Carried:
+    """What lies in the folder *out* that a plan called *name* will replace; raises `BadScenario` where it must not be replaced."""
+    if not out.exists() and not out.is_symlink():
+        return Carried()
+    if not out.is_dir():
+        raise _refuse(f"must be a folder; {out} is a file")
+    if not any(out.iterdir()):
+        return Carried()
+    plan = out / kept.PLAN
+    damaged = kept.is_damaged(plan) and all((out / sign).is_file() for sign in SIGNS)
+    if not kept.is_ours(plan) and not damaged:
+        raise _refuse(f"must be a new folder or one that holds a plan; {out} is something else")
+    if not damaged and not renamed:
+        _refuse_other_names(plan, name, out)
+    return _sorted(out)
+
+
+def _refuse_other_names(plan: Path, name: str, out: Path) -> None:
+    try:
+        other = str(kept.load(plan)["name"])
+    except kept.Unreadable:
+        return
+    if other != name:
+        raise _refuse(
+            f"must be the place of the same service; {out} holds the plan of {other!a}, this one is {name!a} (another place, or --renamed if the service got another name)"
+        )
+
+
+def _refuse(message: str) -> BadScenario:
+    return BadScenario("perfplan plan", [Problem(0, "--out", message)])
+
+
+def _sorted(out: Path) -> Carried:
+    hashes = _hashes(out / WRITTEN)
+    own, edited, left_out = [], [], []
+    for path in walk(out):
+        name, mode = path.relative_to(out).as_posix(), path.lstat().st_mode
+        if name.startswith("history/") and (stat.S_ISLNK(mode) or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
+            left_out.append(name)
+        elif not stat.S_ISREG(mode):
+            what = "a link" if stat.S_ISLNK(mode) else "no file"
+            raise _refuse(f"must hold files and folders only, as plans are mailed; {name} in {out} is {what} (move it away)")
+        elif name in (WRITTEN, kept.PLAN) or (name.startswith("history/") and kept.KEPT.fullmatch(path.name)):
+            continue  # the plan goes to history/, and history/ is carried as it is
+        elif name in hashes:
+            if hashes[name] != hash_of(path):
+                edited.append(name)
+        elif hashes or not any(fnmatch.fnmatchcase(name, pattern) for pattern in OWN):
+            own.append(name)
+    return Carried(own=tuple(own), edited=tuple(edited), left_out=tuple(left_out))
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Everything below *folder* that is no folder; links are not followed."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            yield from walk(path)
+        else:
+            yield path
+
+
+def hash_of(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8")) if stat.S_ISREG(path.lstat().st_mode) else None
+        return {str(k): str(v) for k, v in data["files"].items()} if data["schema"] == WRITTEN_SCHEMA else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def sign(folder: Path) -> None:
+    """Write down what was written."""
+    files = {path.relative_to(folder).as_posix(): hash_of(path) for path in walk(folder) if path.relative_to(folder).parts[0] != "history"}
+    (folder / WRITTEN).write_text(json.dumps({"schema": WRITTEN_SCHEMA, "files": files}, indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+def carry_history(folder: Path, old: Path) -> None:
+    """Carry the earlier plans of *old* over to *folder*, and the plan that is being replaced; a damaged one under a name that says so."""
+    target = folder / "history"
+    target.mkdir()
+    for path in kept.history(old / "history"):
+        shutil.copyfile(path, target / path.name, follow_symlinks=False)
+    plan = old / kept.PLAN
+    if plan.is_file() and not plan.is_symlink():
+        number = _last(old) + 1
+        if kept.is_damaged(plan):
+            shutil.copyfile(plan, target / f"{number:04d}-plan.json.damaged")
+        else:
+            shutil.copyfile(plan, target / f"{number:04d}-{_day(plan)}.json")
+
+
+def _last(folder: Path) -> int:
+    """The highest number in history/, also of what is damaged."""
+    history = folder / "history"
+    names = [path.name for path in history.iterdir()] if history.is_dir() and not history.is_symlink() else []
+    return max((int(m[1]) for name in names if (m := re.match(r"(\d{4,9})-", name))), default=0)
+
+
+def _day(plan: Path) -> str:
+    try:
+        return str(kept.load(plan)["as_of"])
+    except kept.Unreadable:
+        return "unreadable"
+
+
+def carry(folder: Path, old: Path, what: Carried) -> list[str]:
+    """Copy what is somebody's own from *old* to the new plan in *folder*; says in lines what was done."""
+    number = _last(folder)
+    said = []
+    for name in what.own:
+        place = folder / name if not (folder / name).exists() else folder / "edited" / f"{number:04d}" / name
+        _copy(old / name, place)
+    for name in what.edited:
+        _copy(old / name, folder / "edited" / f"{number:04d}" / name)
+    if what.edited:
+        said.append(f"changed since they were written, and kept in edited/{number:04d}/: {_named(what.edited)}")
+    if what.left_out:
+        said.append(f"left out, as they are links: {_named(what.left_out)}")
+    return said
+
+
+def _copy(one: Path, other: Path) -> None:
+    other.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(one, other, follow_symlinks=False)
+
+
+def _named(names: tuple[str, ...], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
