@@ -13,7 +13,7 @@ from perfplan.cli import main
 from perfplan.reading import BadScenario
 from perfplan.system import Lacking
 from perfplan.workbook import carrying, folder, kept, place
-from tests.conftest import SMALL
+from tests.conftest import SMALL, STOREFRONT
 
 KEPT = Path(__file__).parent / "data" / "plan_1.json"  # of schema 1, from the last version that wrote it
 
@@ -335,3 +335,9 @@ def test_too_many_worlds_for_the_memory_are_refused_with_how_many_fit(small, mon
     folder.enough("check", folder.read(small), fit)
     with pytest.raises(Lacking):
         folder.enough("check", folder.read(small), round(fit * 1.1))
+
+
+def test_a_large_copy_is_said_with_the_way_to_a_smaller_one(quick, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(folder, "LARGE", 100_000)
+    folder.make(STOREFRONT, tmp_path / "plan")
+    assert re.search(r"inputs/ holds a copy of traffic\.csv \(\d+ MB\); traffic\.csv\.gz would be read as well\n", capsys.readouterr().err)

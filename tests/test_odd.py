@@ -153,7 +153,7 @@ def test_a_plan_never_replaces_anything_but_a_plan(small, tmp_path, capsys):
     assert main(["plan", str(small), "--out", str(small)]) == 2
     assert small.read_bytes() == before
     assert main(["plan", str(small), "--out", str(small.parent)]) == 2
-    assert "something else" in capsys.readouterr().err
+    assert "must be a folder that holds nothing the plan is made from" in capsys.readouterr().err
     assert main(["check", str(small), "--worlds", "0"]) == 2
     assert main(["plan", str(small), "--out", str(tmp_path / "x"), "--worlds", "1000000000"]) == 2
     assert not (tmp_path / "x").exists()

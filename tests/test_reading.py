@@ -1,6 +1,8 @@
 """Scenario files: what they mean, and what their mistakes say."""
 
+import gzip
 import json
+import os
 import time
 from pathlib import Path
 
@@ -257,6 +259,21 @@ def test_a_history_gives_peak_week_and_trend(small):
     assert int(scenario.week.argmax()) % 24 == 20
     assert statement.entries["traffic.peak"].source == "fitted"
     assert statement.files == ("traffic.csv",)
+
+
+def test_a_compressed_history_says_the_same_and_one_that_is_damaged_or_endless_is_refused(small, monkeypatch):
+    plain = of_history(small, HISTORY)
+    path = small.parent / "traffic.csv.gz"
+    path.write_bytes(gzip.compress(HISTORY.encode()))
+    stated = SMALL.replace("growth: 1%/month to 3%/month", "history: traffic.csv.gz")
+    small.write_text(stated)
+    assert np.array_equal(read(small).history.weekly_peak_rps, plain.history.weekly_peak_rps)
+    path.write_bytes(gzip.compress(HISTORY.encode())[:3000])
+    assert "traffic.csv.gz: Compressed file ended" in problems(small, stated)
+    path.write_bytes(gzip.compress(HISTORY.encode()))
+    monkeypatch.setattr("perfplan.reading.history.MOST_ROWS", 100)
+    os.utime(path, ns=(1, 1))
+    assert "must have at most 100 rows, 20 years of minutes; traffic.csv.gz has more" in problems(small, stated)
 
 
 def test_the_peak_is_the_hour_that_was_seen_with_its_date(small):

@@ -1,4 +1,4 @@
-"""A traffic history (CSV of time and requests, hourly) becomes peak, week profile and trend.
+"""A traffic history (CSV of time and requests, hourly, as it is or compressed: .gz, .xz) becomes peak, week profile and trend.
 
 The peak is the one that was seen, the busiest hour of the last four weeks; its interval is the spread of weekly peaks round their trend
 (`models/trend.py`). Weeks without requests are left out and named. Seasons longer than a month and changes of trend are not seen.
@@ -7,6 +7,8 @@ The peak is the one that was seen, the busiest hour of the last four weeks; its 
 from __future__ import annotations
 
 import functools
+import lzma
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ HOURS_PER_WEEK = 168
 WEEKS_PER_MONTH = 365.25 / 12 / 7
 FEWEST_WEEKS = 8
 LAST_WEEKS = 4  # whose busiest hour is the peak
-LARGEST = 1_000_000_000  # bytes
+LARGEST, MOST_ROWS = 1_000_000_000, 10_600_000  # bytes, and rows, as a compressed file may hold many
 FASTEST, UNSURE = 0.15, 0.50  # growth or decline a month, and the upper end, beyond which a history says too little of the months to come
 MOMENTS = {12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # digits without anything between: year to minute, or to second
 
@@ -105,9 +107,11 @@ def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
     if path.stat().st_size > LARGEST:
         raise Misread(f"must be at most 1 GB; {name} is larger")
     try:
-        table = pd.read_csv(path, usecols=["time", "requests"], dtype=str, keep_default_na=False)
-    except (ValueError, pd.errors.ParserError) as error:
+        table = pd.read_csv(path, usecols=["time", "requests"], dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
+    except (ValueError, pd.errors.ParserError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise Misread(f"must be a CSV with the columns time and requests; {name}: {error}") from None
+    if len(table) > MOST_ROWS:
+        raise Misread(f"must have at most {MOST_ROWS:,} rows, 20 years of minutes; {name} has more")
     times = _times(table["time"])
     numbers = pd.to_numeric(table["requests"], errors="coerce")
     bad = np.flatnonzero((times.isna() | numbers.isna() | (numbers < 0) | np.isinf(numbers)).to_numpy())

@@ -16,7 +16,7 @@ from perfplan.models.service import Shape
 from perfplan.quantity import FloatArray, Misread
 from perfplan.reading.document import unseen
 
-LARGEST = 200_000_000
+LARGEST, MOST_ROWS = 200_000_000, 10_000_000  # bytes, and rows, as a compressed file may hold many
 ABOUT_LINES = 40  # of provenance that are kept
 
 
@@ -103,9 +103,11 @@ def _columns(path: Path, name: str, needed: tuple[str, ...], more: tuple[str, ..
     try:
         with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
             lines = [line.rstrip("\n") for line, _ in zip(file, range(ABOUT_LINES), strict=False)]
-        table = pd.read_csv(path, comment="#", usecols=lambda c: c in needed + more, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, comment="#", usecols=lambda c: c in needed + more, dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
     except (ValueError, OSError, EOFError, lzma.LZMAError) as error:
         raise Misread(f"must be a CSV with the column{'s' * (len(needed) > 1)} {', '.join(needed)}; {name}: {error}") from None
+    if len(table) > MOST_ROWS:
+        raise Misread(f"must have at most {MOST_ROWS:,} rows; {name} has more")
     absent = [c for c in needed if c not in table]
     if absent or table.empty:
         what = f"lacks {', '.join(absent)}" if absent else "has no rows"

@@ -22,6 +22,7 @@ from perfplan.document import document, to_json
 from perfplan.reading import BadScenario, Problem, read
 from perfplan.scenario.statement import Statement
 from perfplan.system import LOCAL_SOCKETS, enough_files, enough_memory, free_for_data
+from perfplan.terminal import say
 from perfplan.uncertainty import Study
 from perfplan.verify import simulated
 from perfplan.workbook import carrying
@@ -96,8 +97,8 @@ def make(
         statement = copy_inputs(making.plan, Path(path), statement)
         study, _ = fill(making, statement, worlds, engine, verify)
         carrying.sign(making.plan)
-        for line in carrying.carry(making.plan, out, found):
-            print(line, file=sys.stderr)
+        for line in [*carrying.carry(making.plan, out, found), *_large(making.plan, statement)]:
+            say(line, sys.stderr)
         making.publish()
     return study
 
@@ -109,6 +110,18 @@ def _refuse_to_hold(out: Path, statement: Statement) -> None:
             raise BadScenario(
                 "perfplan plan", [Problem(0, "--out", f"must be a folder that holds nothing the plan is made from; {out} holds {name}")]
             )
+
+
+LARGE = 5_000_000  # bytes of an input of which it is said that the plan keeps a copy
+
+
+def _large(folder: Path, statement: Statement) -> list[str]:
+    sizes = {name: (folder / "inputs" / name).stat().st_size for name in statement.files if name.endswith(".csv")}
+    return [
+        f"inputs/ holds a copy of {name} ({size / 1e6:.0f} MB); {name}.gz would be read as well"
+        for name, size in sizes.items()
+        if size > LARGE
+    ]
 
 
 SPACE = 30e6  # bytes of a plan folder without its inputs and what is carried over: 8 MB, and the judges' files

@@ -21,6 +21,7 @@ from pathlib import Path
 import filelock
 
 from perfplan.system import STOPPING, Lacking, enough_space, exchange, nearest_folder, room_for_sockets, user
+from perfplan.terminal import say
 
 ROOM = "perfplan-"  # how the folders for sockets and caches begin; short, as paths of sockets must be
 ELSEWHERE = "state another place with --out"
@@ -178,7 +179,7 @@ def _locked(path: Path, out: Path) -> Iterator[None]:
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
-        print(f"another run is making {out}; waiting for it", file=sys.stderr, flush=True)
+        say(f"another run is making {out}; waiting for it", sys.stderr)
         lock.acquire()
     try:
         yield
