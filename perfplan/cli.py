@@ -271,7 +271,7 @@ def _check(options: argparse.Namespace) -> int:
     enough_memory("check")
     from perfplan.reading import BadScenario, Problem, read
     from perfplan.workbook.checking import check, items
-    from perfplan.workbook.folder import enough
+    from perfplan.workbook.limits import enough
 
     _refuse_worlds(options.worlds)
     if not 0 <= options.limit <= LONGEST_S:

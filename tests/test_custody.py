@@ -12,7 +12,8 @@ import pytest
 from perfplan.cli import main
 from perfplan.reading import BadScenario
 from perfplan.system import Lacking
-from perfplan.workbook import carrying, folder, kept, place
+from perfplan.workbook import folder, kept, limits, place
+from perfplan.workbook.opening import open_plan
 from tests.conftest import SMALL, STOREFRONT
 
 KEPT = Path(__file__).parent / "data" / "plan_1.json"  # of schema 1, from the last version that wrote it
@@ -262,13 +263,13 @@ def test_hostile_names_forge_no_line_and_send_nothing_to_the_terminal(tmp_path, 
 
 
 def test_a_scenario_that_changes_while_a_plan_waits_is_named_by_its_own_path(small, tmp_path, monkeypatch):
-    before = carrying.carry_history
+    before = folder.carry_history
 
     def edited(*rest):
         before(*rest)
         small.write_text(SMALL.replace("kind: service", "kind: servant"))
 
-    monkeypatch.setattr(carrying, "carry_history", edited)
+    monkeypatch.setattr(folder, "carry_history", edited)
     with pytest.raises(BadScenario) as caught:
         folder.make(small, tmp_path / "plan")
     assert str(caught.value).startswith(f"{small}: 1 problem")
@@ -286,7 +287,7 @@ def test_space_and_rights_are_asked_before_the_work(small, tmp_path, monkeypatch
 
 def _said(path):
     try:
-        place.ready(path, 1.0, 1.0)
+        place.ready(path, 1.0)
     except Lacking as error:
         return str(error)
     return "ready"
@@ -328,13 +329,15 @@ def test_too_many_worlds_for_the_memory_are_refused_with_how_many_fit(small, mon
     assert main(["check", str(small), "--worlds", "100000"]) == 3
     said = capsys.readouterr().err
     assert re.search(
-        r"100,000 worlds of this scenario would need about \S+ GB of memory; 1 GB are free \(state fewer --worlds: about ([\d,]+) fit\)",
+        r"100,000 worlds of this scenario would need about \S+ GB of memory; 1 GB are free \(state fewer worlds: about ([\d,]+) fit\)",
         said,
     )
     fit = int(re.search(r"about ([\d,]+) fit", said)[1].replace(",", ""))
-    folder.enough("check", folder.read(small), fit)
+    limits.enough("check", folder.read(small), fit)
+    with pytest.raises(Lacking, match="fewer worlds"):
+        open_plan(str(small), worlds="100000")
     with pytest.raises(Lacking):
-        folder.enough("check", folder.read(small), round(fit * 1.1))
+        limits.enough("check", folder.read(small), round(fit * 1.1))
 
 
 def test_a_large_copy_is_said_with_the_way_to_a_smaller_one(quick, tmp_path, monkeypatch, capsys):

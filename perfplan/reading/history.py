@@ -108,6 +108,8 @@ def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
         raise Misread(f"must be at most 1 GB; {name} is larger")
     try:
         table = pd.read_csv(path, usecols=["time", "requests"], dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
+    except PermissionError as error:
+        raise Misread(f"must be a file that can be read; {name}: {error.strerror}") from None
     except (ValueError, pd.errors.ParserError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise Misread(f"must be a CSV with the columns time and requests; {name}: {error}") from None
     if len(table) > MOST_ROWS:

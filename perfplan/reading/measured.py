@@ -104,6 +104,8 @@ def _columns(path: Path, name: str, needed: tuple[str, ...], more: tuple[str, ..
         with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
             lines = [line.rstrip("\n") for line, _ in zip(file, range(ABOUT_LINES), strict=False)]
         table = pd.read_csv(path, comment="#", usecols=lambda c: c in needed + more, dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
+    except PermissionError as error:
+        raise Misread(f"must be a file that can be read; {name}: {error.strerror}") from None
     except (ValueError, OSError, EOFError, lzma.LZMAError) as error:
         raise Misread(f"must be a CSV with the column{'s' * (len(needed) > 1)} {', '.join(needed)}; {name}: {error}") from None
     if len(table) > MOST_ROWS:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from perfplan.reading import BadScenario, Problem
-from perfplan.workbook import kept
+from perfplan.workbook.kept import KEPT, PLAN, Unreadable, history, is_damaged, is_ours, load
 
 WRITTEN, WRITTEN_SCHEMA = "written.json", "perfplan/written/1"
 OWN = (
@@ -50,9 +50,9 @@ def survey(out: Path, name: str, renamed: bool) -> Carried:
         raise _refuse(f"must be a folder; {out} is a file")
     if not any(out.iterdir()):
         return Carried()
-    plan = out / kept.PLAN
-    damaged = kept.is_damaged(plan) and all((out / sign).is_file() for sign in SIGNS)
-    if not kept.is_ours(plan) and not damaged:
+    plan = out / PLAN
+    damaged = is_damaged(plan) and all((out / sign).is_file() for sign in SIGNS)
+    if not is_ours(plan) and not damaged:
         raise _refuse(f"must be a new folder or one that holds a plan; {out} is something else")
     if not damaged and not renamed:
         _refuse_other_names(plan, name, out)
@@ -61,8 +61,8 @@ def survey(out: Path, name: str, renamed: bool) -> Carried:
 
 def _refuse_other_names(plan: Path, name: str, out: Path) -> None:
     try:
-        other = str(kept.load(plan)["name"])
-    except kept.Unreadable:
+        other = str(load(plan)["name"])
+    except Unreadable:
         return
     if other != name:
         raise _refuse(
@@ -84,7 +84,7 @@ def _sorted(out: Path) -> Carried:
         elif not stat.S_ISREG(mode):
             what = "a link" if stat.S_ISLNK(mode) else "no file"
             raise _refuse(f"must hold files and folders only, as plans are mailed; {name} in {out} is {what} (move it away)")
-        elif name in (WRITTEN, kept.PLAN) or (name.startswith("history/") and kept.KEPT.fullmatch(path.name)):
+        elif name in (WRITTEN, PLAN) or (name.startswith("history/") and KEPT.fullmatch(path.name)):
             continue  # the plan goes to history/, and history/ is carried as it is
         elif name in hashes:
             if hashes[name] != hash_of(path):
@@ -127,12 +127,12 @@ def carry_history(folder: Path, old: Path) -> None:
     """Carry the earlier plans of *old* over to *folder*, and the plan that is being replaced; a damaged one under a name that says so."""
     target = folder / "history"
     target.mkdir()
-    for path in kept.history(old / "history"):
+    for path in history(old / "history"):
         shutil.copyfile(path, target / path.name, follow_symlinks=False)
-    plan = old / kept.PLAN
+    plan = old / PLAN
     if plan.is_file() and not plan.is_symlink():
         number = _last(old) + 1
-        if kept.is_damaged(plan):
+        if is_damaged(plan):
             shutil.copyfile(plan, target / f"{number:04d}-plan.json.damaged")
         else:
             shutil.copyfile(plan, target / f"{number:04d}-{_day(plan)}.json")
@@ -140,15 +140,15 @@ def carry_history(folder: Path, old: Path) -> None:
 
 def _last(folder: Path) -> int:
     """The highest number in history/, also of what is damaged."""
-    history = folder / "history"
-    names = [path.name for path in history.iterdir()] if history.is_dir() and not history.is_symlink() else []
+    place = folder / "history"
+    names = [path.name for path in place.iterdir()] if place.is_dir() and not place.is_symlink() else []
     return max((int(m[1]) for name in names if (m := re.match(r"(\d{4,9})-", name))), default=0)
 
 
 def _day(plan: Path) -> str:
     try:
-        return str(kept.load(plan)["as_of"])
-    except kept.Unreadable:
+        return str(load(plan)["as_of"])
+    except Unreadable:
         return "unreadable"
 
 

@@ -12,17 +12,18 @@ from perfplan.document import KINDS, compare, to_json
 from perfplan.quantity import FRACTION, Misread, parse
 from perfplan.reading import BadScenario, Problem
 from perfplan.terminal import one_line
-from perfplan.workbook import kept
+from perfplan.workbook.kept import PLAN, Unreadable
+from perfplan.workbook.kept import load as load_plan
 
 HERE = Path(__file__).parent
 
 
 def load(path: str) -> dict[str, Any]:
     """The plan.json of a plan folder, or the file itself."""
-    file = Path(path) / kept.PLAN if Path(path).is_dir() else Path(path)
+    file = Path(path) / PLAN if Path(path).is_dir() else Path(path)
     try:
-        return kept.load(Path(os.path.realpath(file)))
-    except kept.Unreadable as error:
+        return load_plan(Path(os.path.realpath(file)))
+    except Unreadable as error:
         raise BadScenario(str(file), [Problem(0, "plan", f"must be a plan folder or its plan.json; {error}")]) from None
 
 

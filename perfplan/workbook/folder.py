@@ -21,12 +21,13 @@ from perfplan.checklist import states
 from perfplan.document import document, to_json
 from perfplan.reading import BadScenario, Problem, read
 from perfplan.scenario.statement import Statement
-from perfplan.system import LOCAL_SOCKETS, enough_files, enough_memory, free_for_data
+from perfplan.system import LOCAL_SOCKETS, enough_files
 from perfplan.terminal import say
 from perfplan.uncertainty import Study
 from perfplan.verify import simulated
-from perfplan.workbook import carrying
+from perfplan.workbook.carrying import carry, carry_history, hash_of, sign, survey
 from perfplan.workbook.judging import judge
+from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, verified
 from perfplan.workbook.page import CHAPTERS, page
 from perfplan.workbook.place import Making, ready, real, stop_if_asked
@@ -92,12 +93,12 @@ def make(
     _refuse_to_hold(out, statement)
     _ready(out, statement, worlds)
     with making_of(out) as making:
-        found = carrying.survey(out, str(statement.entries["name"].value), renamed)
-        carrying.carry_history(making.plan, out)
+        found = survey(out, str(statement.entries["name"].value), renamed)
+        carry_history(making.plan, out)
         statement = copy_inputs(making.plan, Path(path), statement)
         study, _ = fill(making, statement, worlds, engine, verify)
-        carrying.sign(making.plan)
-        for line in [*carrying.carry(making.plan, out, found), *_large(making.plan, statement)]:
+        sign(making.plan)
+        for line in [*carry(making.plan, out, found), *_large(making.plan, statement)]:
             say(line, sys.stderr)
         making.publish()
     return study
@@ -124,25 +125,14 @@ def _large(folder: Path, statement: Statement) -> list[str]:
     ]
 
 
-SPACE = 30e6  # bytes of a plan folder without its inputs and what is carried over: 8 MB, and the judges' files
-CACHED = 0.8  # bytes per world and pair of entries of what the kernel is given: 0.7 for the storefront (197 entries)
-USED = {"check": 2.2, "plan": 5.4}  # the same of memory, over 37 months
-
-
-def enough(command: str, statement: Statement, worlds: int) -> None:
-    """Raise `Lacking` where the memory does not suffice for so many worlds: a plan of 100,000 of the storefront takes 21 GB."""
-    each = USED[command] * len(statement.entries) ** 2
-    fit = int(free_for_data(command) / each)
-    way_out = f"state fewer --worlds: about {fit:,} fit" if fit >= 30 else "close other programs"
-    enough_memory(command, each * worlds, f"{worlds:,} worlds of this scenario", way_out)
-
-
 def _ready(out: Path, statement: Statement, worlds: int) -> None:
+    """Raise `Lacking` where the work could not be ended."""
     enough_files()
     enough("plan", statement, worlds)
     own = sum(file.stat().st_size for file in _walked(out))
     inputs = sum((Path(statement.file).parent / name).stat().st_size for name in statement.files)
-    ready(out, SPACE + own + inputs, SPACE + CACHED * len(statement.entries) ** 2 * worlds)
+    ready(out, SPACE + own + inputs)
+    enough_for_rooms(statement, worlds)
 
 
 def _walked(folder: Path) -> Iterator[Path]:
@@ -164,7 +154,7 @@ def fill(making: Making, statement: Statement, worlds: int, engine: str, verify:
             write(folder / "inputs" / VERIFIED, json.dumps(rows, indent=1) + "\n")
         with _engine(engine, folder, making.room) as name:
             notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([file for file, _, _ in CHAPTERS])}
-    files = {path.relative_to(folder / "inputs").as_posix(): carrying.hash_of(path) for path in sorted(_walked(folder / "inputs"))}
+    files = {path.relative_to(folder / "inputs").as_posix(): hash_of(path) for path in sorted(_walked(folder / "inputs"))}
     made = document(study) | {"files": files, "overrides": list(statement.overrides)}
     write(folder / "plan.json", to_json(made))
     write(folder / "plan.html", page(study, notebooks))

@@ -21,7 +21,8 @@ from perfplan.scenario.statement import Statement
 from perfplan.story import story
 from perfplan.uncertainty import Study, study
 from perfplan.words import month_name
-from perfplan.workbook import kept
+from perfplan.workbook.kept import newest
+from perfplan.workbook.limits import enough
 
 WORLDS, SEED = 2000, 7
 CACHE = "PERFPLAN_CACHE"  # folder in which one run's notebooks find the plan that was computed for them
@@ -37,7 +38,9 @@ def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: st
     """
     named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if str(text).strip()]  # papermill makes `80000` an int
     statement = read(find(scenario), (*named, *listed(overrides)))
-    return plan_of(statement, _count(str(worlds)))
+    count = _count(str(worlds))
+    enough("check", statement, count)
+    return plan_of(statement, count)
 
 
 FIELDS = {
@@ -99,7 +102,7 @@ def plan_of(statement: Statement, worlds: int = WORLDS) -> Study:
 
 def previous(scenario: str) -> dict[str, Any] | None:
     """The newest earlier plan of the plan folder that *scenario* lies in; None where there is none that can be read."""
-    return kept.newest(find(scenario).resolve().parent.parent / "history")
+    return newest(find(scenario).resolve().parent.parent / "history")
 
 
 # ---- blocks ----

@@ -57,15 +57,14 @@ def real(out: str | Path) -> Path:
     return Path(os.path.realpath(out))
 
 
-def ready(out: Path, bytes_needed: float, room_bytes: float) -> None:
-    """Raise `Lacking` where a plan cannot get the place *out*, asked before the work: who may write, and what is free there and for temporary files."""
+def ready(out: Path, bytes_needed: float) -> None:
+    """Raise `Lacking` where a plan of so many bytes cannot get the place *out*, asked before the work: who may write, and what is free there."""
     folder = nearest_folder(out.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Lacking(f"{folder} cannot be written: {_whose(folder)} ({ELSEWHERE})")
     if out.is_dir() and not (os.access(out, os.W_OK | os.X_OK) and _may_move(out, folder)):
         raise Lacking(f"{out} cannot be replaced: {_whose(out)} ({ELSEWHERE})")
     enough_space(folder, bytes_needed, f"free some, or {ELSEWHERE}")
-    enough_space(room_for_sockets(), room_bytes, "free some, or set TMPDIR to a folder with more")
 
 
 def _whose(path: Path) -> str:

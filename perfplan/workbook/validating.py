@@ -22,8 +22,12 @@ from perfplan.reading import BadScenario, Problem, read
 from perfplan.reading.history import LARGEST as LARGEST_INPUT
 from perfplan.system import enough_files
 from perfplan.terminal import one_line
-from perfplan.workbook import carrying, folder, kept
 from perfplan.workbook.alike import Difference, differences
+from perfplan.workbook.carrying import WRITTEN, hash_of, walk
+from perfplan.workbook.folder import SCENARIO, copy_inputs, fill
+from perfplan.workbook.kept import LARGEST as LARGEST_PLAN
+from perfplan.workbook.kept import PLAN, Unreadable, history, load
+from perfplan.workbook.limits import enough, enough_for_rooms
 from perfplan.workbook.opening import VERIFIED
 from perfplan.workbook.page import CHAPTERS
 from perfplan.workbook.place import Making, real, trying
@@ -59,8 +63,8 @@ def validate(plan: Path) -> tuple[str, bool]:
     """A line for each part of a plan and each place that differs, the furthest off first, and whether all is the same."""
     plan = real(plan)
     try:
-        said = kept.load(plan / kept.PLAN)
-    except kept.Unreadable as error:
+        said = load(plan / PLAN)
+    except Unreadable as error:
         raise _refuse(plan, f"must be a plan folder, with plan.json, inputs/ and what else a plan holds; plan.json: {error}") from None
     with trying() as making:
         changed = _inputs(plan, said, making.stage / "given")
@@ -114,11 +118,11 @@ def _inputs(plan: Path, said: dict[str, Any], target: Path) -> list[str]:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(plan / name, target / name, follow_symlinks=False)
         own = name.removeprefix("inputs/")
-        if own in hashes and hashes[own] != carrying.hash_of(target / name):
+        if own in hashes and hashes[own] != hash_of(target / name):
             lines.append(f"{name}: is not the file that the plan was made from")
     lines += [f"inputs/{one_line(name)}: is missing" for name in hashes if not (target / "inputs" / name).is_file()]
-    if not (target / folder.SCENARIO).is_file():
-        raise _refuse(plan, f"must hold {folder.SCENARIO}, and no links")
+    if not (target / SCENARIO).is_file():
+        raise _refuse(plan, f"must hold {SCENARIO}, and no links")
     return lines
 
 
@@ -127,13 +131,13 @@ def _files(plan: Path, part: str) -> list[str]:
     top = plan / part
     if top.is_symlink() or not top.is_dir():
         return []
-    return [p.relative_to(plan).as_posix() for p in carrying.walk(top) if stat.S_ISREG(p.lstat().st_mode)]
+    return [p.relative_to(plan).as_posix() for p in walk(top) if stat.S_ISREG(p.lstat().st_mode)]
 
 
 def _history(plan: Path, target: Path) -> None:
     (target / "history").mkdir()
-    for path in kept.history(plan / "history"):
-        if path.lstat().st_size <= kept.LARGEST:
+    for path in history(plan / "history"):
+        if path.lstat().st_size <= LARGEST_PLAN:
             shutil.copyfile(path, target / "history" / path.name, follow_symlinks=False)
 
 
@@ -147,11 +151,12 @@ def _again(inputs: Path, said: dict[str, Any], making: Making) -> None:
     enough_files()
     try:
         statement = read(inputs / "scenario.yaml", tuple(overrides), today=str(said["as_of"]))
-        folder.enough("plan", statement, int(worlds))
-        statement = folder.copy_inputs(making.plan, inputs / "scenario.yaml", statement)
+        enough("plan", statement, int(worlds))
+        enough_for_rooms(statement, int(worlds))
+        statement = copy_inputs(making.plan, inputs / "scenario.yaml", statement)
     except BadScenario as error:
-        raise BadScenario(folder.SCENARIO, error.problems) from None
-    folder.fill(making, statement, int(worlds), "one", (inputs / VERIFIED).is_file())
+        raise BadScenario(SCENARIO, error.problems) from None
+    fill(making, statement, int(worlds), "one", (inputs / VERIFIED).is_file())
 
 
 # ---- comparing ----
@@ -161,7 +166,7 @@ def _parts(plan: Path, made: Path) -> list[tuple[str, str, list[Place]]]:
     """The parts that are compared: what each is called, what it is made of (a file: ""), and its places."""
     parts = [(name, "cells", _cells(plan / f"notebooks/{name}.ipynb", made / f"notebooks/{name}.ipynb")) for name, _, _ in CHAPTERS]
     parts += [(part, "files", [_place(name, plan, made) for name in _files(made, part)]) for part in ("tables", "configs")]
-    single = (kept.PLAN, "plan.html", f"inputs/{VERIFIED}", "inputs/overrides.txt")
+    single = (PLAN, "plan.html", f"inputs/{VERIFIED}", "inputs/overrides.txt")
     return parts + [(name, "", [_place(name, plan, made)]) for name in single if (made / name).is_file()]
 
 
@@ -171,10 +176,8 @@ def _place(name: str, plan: Path, made: Path) -> Place:
 
 def _own(plan: Path, made: Path) -> list[str]:
     """What lies in the folder and was not made."""
-    names = [p.relative_to(plan).as_posix() for p in carrying.walk(plan)]
-    return [
-        name for name in names if not (made / name).is_file() and name != carrying.WRITTEN and not name.startswith(("history/", "edited/"))
-    ]
+    names = [p.relative_to(plan).as_posix() for p in walk(plan)]
+    return [name for name in names if not (made / name).is_file() and name != WRITTEN and not name.startswith(("history/", "edited/"))]
 
 
 def _compared(plan: Path, made: Path) -> list[Difference]:
