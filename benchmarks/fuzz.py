@@ -34,33 +34,7 @@ ROOT = Path(__file__).parents[1]
 LIMIT_S = 30
 MEMORY = 6 * 2**30
 WHOLE_S = 180  # the same with everything that is shown
-KINDS = """name: kinds
-as_of: 2026-11-24
-traffic: {peak: 300 rps to 400 rps, growth: 1%/month to 3%/month, events: [{name: sale, month: 2027-05, factor: 1.5, lasts: 3d}]}
-regions:
-  near: {share: 70%, round_trip: 20ms}
-  far: {share: 30%, round_trip: 90ms to 120ms}
-cdn: {hit_ratio: 80%}
-journeys:
-  read: {share: 80%, cacheable: 30%, calls: {app: 1, cache: 3}}
-  pay: {share: 20%, think_time: 40s, calls: {app: 1, cache: 1, store: 2, bank: 0.3, mails: 1}}
-tiers:
-  app: {kind: service, instances: 6, threads: 8, service_time: 8ms, price: $0.1/h}
-  cache: {kind: cache, instances: 2, service_time: 0.2ms, origin: store, items: 100k, memory: 100MB, price: $0.05/h}
-  store: {kind: database, cores: 8, replicas: 1, connections: 40, service: {p50: 1ms, p99: 9ms}, price: $0.05/h, storage: 300GB}
-  bank: {kind: partner, p50: 90ms, p99: 400ms, limit: 300 rps, retries: 1}
-  mails: {kind: queue, workers: 3, service_time: 20ms, service: {variation: 1.4}}
-objectives:
-  read p95: {kind: latency, journey: read, below: 250ms, over: 28 days}
-  pay p99: {kind: latency, journey: pay, percentile: p99, below: 900ms}
-  up: {kind: availability, journey: pay, above: 99%}
-  errors: {kind: errors, journey: read, below: 1%}
-  second: {kind: throughput}
-  users: {kind: users, above: 5k}
-  sent: {kind: completion, queue: mails, below: 30s}
-options:
-  half: {set: [journeys.pay.calls.store=1]}
-"""
+KINDS = (ROOT / "tests" / "kinds" / "everything.yaml").read_text(encoding="utf-8")
 NUMBERS = (
     "0",
     "-1",
