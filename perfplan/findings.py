@@ -14,18 +14,8 @@ from perfplan.plan import until
 from perfplan.plan.paths import carry
 from perfplan.plan.promises import Judged
 from perfplan.quantity import FloatArray
-from perfplan.scenario import (
-    Availability,
-    Cache,
-    Completion,
-    Errors,
-    Latency,
-    Objective,
-    Partner,
-    Queue,
-    Throughput,
-    Users,
-)
+from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
+from perfplan.tiers import Cache, bought_of, kind_of
 from perfplan.uncertainty import Order, RunOut, Study, lead_time_of
 from perfplan.verify import ERROR, measured
 from perfplan.words import (
@@ -45,7 +35,6 @@ from perfplan.words import (
 )
 
 BROKEN, RISK, HOLDS = "broken", "at risk", "holds"
-BUYABLE = ("instances", "cores", "replicas", "connections", "workers")
 ORDER = {BROKEN: 0, RISK: 1, HOLDS: 2}
 
 
@@ -146,7 +135,9 @@ def cause(study: Study, month: int) -> Cause:
     one = study.middle
     state = carry(one.scenario, one.rps[:, month : month + 1] * one.scenario.traffic.peak_second, one.carried.hit_ratio)
     used = {
-        key: float(np.ravel(s.utilization)[0]) for key, s in state.stations.items() if not isinstance(one.scenario.tiers[key[0]], Queue)
+        key: float(np.ravel(s.utilization)[0])
+        for key, s in state.stations.items()
+        if not bought_of(one.scenario.tiers[key[0]], key[1]).waits
     }
     worst = max(used.values(), default=0.0)
     fixed = [r for r in one.resources.values() if r.field in ("limit", "link")]  # a partner's rate limit, the network
@@ -156,7 +147,7 @@ def cause(study: Study, month: int) -> Cause:
         return Cause(label=f"the {tightest.label}", path=tightest.path, utilization=share_used)
     near = [key for key, value in used.items() if value >= min(worst, 1.0) * 0.98]
     depth = list(state.responses)  # the called first
-    key = min(near, key=lambda k: (depth.index(k[0]), ("cores", "replicas", "connections", "instances").index(k[1])))
+    key = min(near, key=lambda k: (depth.index(k[0]), bought_of(one.scenario.tiers[k[0]], k[1]).order))
     path = f"tiers.{key[0]}.{key[1]}"
     return Cause(label=study.middle.resources[path].label, path=path, utilization=used[key])
 
@@ -264,7 +255,7 @@ def stuck(study: Study, month: int) -> str:
         percentiles=(),
         objectives=(),
     )
-    fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if r.field not in BUYABLE}
+    fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if not r.ours}
     worst = max(fixed, key=lambda k: fixed[k], default="")
     if worst and fixed[worst] >= 0.85:
         return f"{worst} is {share(fixed[worst])} used in the peak second, and cannot be bought"
@@ -299,16 +290,9 @@ def _added(study: Study, orders: list[Order]) -> list[tuple[float, str]]:
 
 def unit_price(study: Study, path: str) -> float:
     """What one more of *path* costs per month."""
-    from perfplan.models.cost import machines_month_usd
-
     _, tier, name = path.split(".")
     one = study.scenario.tiers[tier]
-    if isinstance(one, Partner) or name == "connections":
-        return 0.0
-    price = float(machines_month_usd(1.0, one.price_usd_per_hour))
-    if name == "replicas":
-        return price * float(one.cores)  # type: ignore[union-attr]
-    return price * (1 + float(one.replicas)) if name == "cores" else price  # type: ignore[union-attr]
+    return next((bought.price_usd(one) for bought in kind_of(one).owned.bought if bought.field == name), 0.0)
 
 
 def lead_time_s(study: Study, path: str) -> float:
@@ -330,12 +314,12 @@ def _resources(study: Study) -> Iterator[Finding]:
         as_of = str(study.scenario.as_of)
         lead = lead_time_s(study, resource.path)
         due = study.order_by(early, lead) if np.isfinite(early) else None
-        price = unit_price(study, resource.path) if resource.field in BUYABLE else None
+        price = unit_price(study, resource.path) if resource.ours else None
         yield Finding(
             kind=kind, phase=2, about=resource.path, month=early, price_usd=price,
             title=_run_out_title(out, as_of, early),
             rule=f"utilization at the peak hour at most {share(limit)}" + (" (N + 1 and the peak second included)" if resource.field in ("instances", "workers", "replicas") else ""),
-            value=f"{share(used)} {f'of {count(resource.count)} ' if resource.field in BUYABLE else ''}used today; runs out P5 {month_name(as_of, out.quantile(0.05), short=True)}, P50 {month_name(as_of, out.quantile(0.5), short=True)}, P95 {month_name(as_of, out.quantile(0.95), short=True)}",
+            value=f"{share(used)} {f'of {count(resource.count)} ' if resource.ours else ''}used today; runs out P5 {month_name(as_of, out.quantile(0.05), short=True)}, P50 {month_name(as_of, out.quantile(0.5), short=True)}, P95 {month_name(as_of, out.quantile(0.95), short=True)}",
             reason=f"{share(float(np.median(resource.utilization[:, study.last])))} in {month_name(as_of, study.last)} at the median" if np.isfinite(np.median(resource.utilization[:, study.last])) else f"saturated in {month_name(as_of, study.last)} at the median",
             remedy=f"order by {day_name(due)} (lead time {weeks(lead)}, {percent(asked)} confidence)" + (f"; one more costs {money(price)} a month" if price else "") if due else "",
         )  # fmt: skip

@@ -20,8 +20,9 @@ from perfplan.plan import PERCENTILES, Plan, month_factors, plan, today_rps
 from perfplan.plan.paths import carry
 from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Latency, Queue, Scenario, Service, Throughput, Tier
+from perfplan.scenario import Latency, Scenario, Throughput
 from perfplan.scenario.rules import problems
+from perfplan.tiers import Cache, Database, Tier, kind_of
 from perfplan.uncertainty import Study
 from perfplan.words import duration
 
@@ -257,24 +258,13 @@ def _most_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict
 
 def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
     """What can be halved or doubled about *tier*: how it is called, and the fields that state it."""
-    counts: dict[str, str]
-    times: dict[str, tuple[str, ...]]
-    if isinstance(tier, Service):
-        counts, times = {"instances": "instances", "threads": "threads"}, {"work": ("service_time_s",)}
-    elif isinstance(tier, Cache):
-        counts, times = {"nodes": "instances"}, {"look-up time": ("service_time_s",)}
-    elif isinstance(tier, Database):
-        counts, times = {"cores": "cores", "connections": "connections"}, {"query work": ("service_time_s",), "hold time": ("hold_time_s",)}
-    elif isinstance(tier, Queue):
-        counts, times = {"workers": "workers"}, {"publishing time": ("publish_time_s",)}
-    else:
-        counts, times = {}, {"answer time": ("p50_s", "p99_s")}
+    advised = kind_of(tier).advised
     return [
-        *((f"twice the {what}", {field: 2 * getattr(tier, field)}) for what, field in counts.items()),
+        *((f"twice the {what}", {field: 2 * getattr(tier, field)}) for what, field in advised.doubled.items()),
         *(
             (f"{how} the {what}", {f: by * getattr(tier, f) for f in fields})
             for how, by in (("half", 0.5), ("twice", 2.0))
-            for what, fields in times.items()
+            for what, fields in advised.halved.items()
         ),
     ]
 

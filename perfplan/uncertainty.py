@@ -14,15 +14,14 @@ from typing import Any, cast
 import numpy as np
 
 from perfplan.models.capacity import first_month, month_quantile, nodes_needed
-from perfplan.models.scalability import Crew
 from perfplan.plan import MONTHS, Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, until, with_counts, worlds_in
 from perfplan.quantity import DAY, MONTH, FloatArray
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service, Throughput, Tier, Users
+from perfplan.scenario import Scenario, Throughput, Users
 from perfplan.scenario.statement import Statement
+from perfplan.tiers import bought_of, kind_of
+from perfplan.tiers.kind import MONTH_AHEAD_S, median
 
-BOUGHT = {Service: ("instances",), Cache: ("instances",), Database: ("cores", "replicas", "connections"), Queue: ("workers",)}
-CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
 SHOWN = (0, 6, 12, 24, 36)  # months whose percentiles are computed in all worlds, and whose numbers are kept
 GRACE_S = 7 * DAY  # what is there within a week counts for the month it is ordered in
 MOST_STEPS = 60  # of one order; a search that needs more does not end well
@@ -174,9 +173,12 @@ def lead_time_of(scenario: Scenario, path: str) -> float:
     """Lead time of what is bought under *path*; a partner's limit and the link are asked for a month ahead."""
     parts = path.split(".")
     tier = scenario.tiers.get(parts[1]) if len(parts) == 3 else None
-    if tier is None or isinstance(tier, Partner):
-        return 30 * DAY
-    return float(np.median(tier.pool_lead_time_s if isinstance(tier, Database) and parts[2] == "connections" else tier.lead_time_s))
+    if tier is None:
+        return MONTH_AHEAD_S
+    held, one = kind_of(tier).owned.held(tier), next((o for o in kind_of(tier).owned.bought if o.field == parts[2]), None)
+    if one is None:
+        return MONTH_AHEAD_S if held is None else median(held.lead_s)
+    return median(one.lead_s(tier))
 
 
 def _first_bad(made: Plan, aim: float) -> int | None:
@@ -186,7 +188,7 @@ def _first_bad(made: Plan, aim: float) -> int | None:
 
 def _sized(made: Plan) -> list[Resource]:
     """The resources whose count is ours to choose."""
-    return [r for r in made.resources.values() if r.field in ("instances", "cores", "replicas", "connections", "workers")]
+    return [r for r in made.resources.values() if r.ours]
 
 
 def _count(scenario: Scenario, counts: Mapping[str, float], path: str) -> float:
@@ -236,7 +238,7 @@ def _within_limits(scenario: Scenario, rps: FloatArray, counts: dict[str, float]
     for _ in range(12):
         made = plan(with_counts(scenario, counts), rps, percentiles=(), objectives=())
         changed = {}
-        for one in sorted(_sized(made), key=lambda r: ("cores", "replicas", "connections", "workers", "instances").index(r.field)):
+        for one in sorted(_sized(made), key=lambda r: bought_of(scenario.tiers[r.tier], r.field).order):
             if (one.utilization <= one.limit).mean() < aim and np.isfinite(one.utilization).all():
                 count = _needed(made.scenario, one, aim)
                 if count != one.count:
@@ -250,23 +252,10 @@ def _within_limits(scenario: Scenario, rps: FloatArray, counts: dict[str, float]
 
 def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
     tier = scenario.tiers[one.tier]
-    if one.field == "cores":
-        return _next_size(tier, one.count)
-    if one.field == "replicas" and one.count <= 1:
-        return one.count + 1
     steady, spare = steady_limit(scenario, one.tier, one.field), spares(scenario, one.tier, one.field)
     needed = nodes_needed(one.utilization * one.count, 1.0, steady, spare)
     wanted = float(np.quantile(needed, aim, method="higher"))
-    if isinstance(tier, Database) and one.field == "connections":
-        return min(wanted, float(tier.max_connections * (1 + tier.replicas)))
-    return max(wanted, one.count + 1)
-
-
-def _next_size(tier: Tier, cores: float) -> float:
-    """The next larger node that does more work; *cores* where there is none."""
-    assert isinstance(tier, Database)
-    crew = Crew(cores, tier.contention, tier.coherency, tier.hyperthread_gain).middle
-    return next((float(s) for s in CORE_SIZES if s > cores and dataclasses.replace(crew, servers=float(s)).full > crew.full), cores)
+    return bought_of(tier, one.field).sized(tier, one.count, wanted)
 
 
 def _steps(made: Plan) -> list[tuple[str, float]]:
@@ -277,12 +266,7 @@ def _steps(made: Plan) -> list[tuple[str, float]]:
         if not stated and np.quantile(one.utilization, 0.95, method="higher") < 0.3:
             continue  # idle at this load, and no promise is made for another one
         tier, count = made.scenario.tiers[one.tier], one.count
-        if one.field == "cores":
-            larger = _next_size(tier, count)
-        elif one.field == "connections":
-            larger = min(count + max(4.0, round(count * 0.1)), float(tier.max_connections * (1 + tier.replicas)))  # type: ignore[union-attr]
-        else:
-            larger = count + max(1.0, round(count * 0.05))
+        larger = bought_of(tier, one.field).larger(tier, count)
         if larger > count:
             steps.append((one.path, larger))
     return steps
@@ -346,22 +330,9 @@ def proposals(drawn: Scenario) -> list[tuple[str, tuple[str, ...]]]:
     """What findings propose, by kind of tier: more of what is bought, async calls, batched queries, more cache."""
     found: list[tuple[str, tuple[str, ...]]] = []
     for name, tier in drawn.tiers.items():
-        at = f"tiers.{name}"
-        if isinstance(tier, Service):
-            more = tier.instances + max(1, round(float(tier.instances) * 0.2))
-            found.append((f"{more:g} instances of {name}", (f"{at}.instances={more:.0f}",)))
-        elif isinstance(tier, Database):
-            pool = min(round(float(tier.connections) * 1.5), float(tier.max_connections * (1 + tier.replicas)))
-            found.append((f"pool of {pool:g} for {name}", (f"{at}.connections={pool:.0f}",)))
-            found.append((f"one more replica of {name}", (f"{at}.replicas={tier.replicas + 1:.0f}",)))
+        found += kind_of(tier).advised.proposals(name, tier)
+        if any(one.field == "connections" for one in kind_of(tier).owned.bought):
             found += _batching(drawn, name)
-        elif isinstance(tier, Cache) and tier.hit_ratio is None:
-            memory = float(np.median(tier.memory_bytes)) * 1.5
-            price = f"{at}.price=${float(np.median(tier.price_usd_per_hour)) * 1.5:.6g}/h"  # nodes are sold by memory
-            found.append((f"half as much memory again for {name}", (f"{at}.memory={memory:.0f}B", price)))
-        elif isinstance(tier, Queue):
-            more = tier.workers + max(1, round(float(tier.workers) * 0.2))
-            found.append((f"{more:g} workers for {name}", (f"{at}.workers={more:.0f}",)))
     taken = {o for option in drawn.options.values() for o in option.set}
     return [(name, overrides) for name, overrides in found if not set(overrides) <= taken]
 

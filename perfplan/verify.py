@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.latency import percentiles_s
-from perfplan.models.scalability import Crew
-from perfplan.models.simulate import Arrivals, Free, Law, Maybe, Pool, Seize, Share, Spend, Step, percentiles
+from perfplan.models.simulate import Arrivals, Law, Maybe, Pool, Spend, Step, percentiles
 from perfplan.plan import with_counts
-from perfplan.plan.paths import carry, crew_of, edge_share, hit_ratios, shape_of, shares
+from perfplan.plan.paths import carry, edge_share, hit_ratios
 from perfplan.quantity import FloatArray, Value
-from perfplan.scenario import Cache, Database, Partner, Queue, Scenario, Service
+from perfplan.scenario import Scenario
 from perfplan.scenario.rules import entry_of
+from perfplan.tiers import kind_of
+from perfplan.tiers.kind import There, median
 from perfplan.uncertainty import Study
 from perfplan.words import month_name
 
@@ -101,56 +102,33 @@ def system(scenario: Scenario) -> tuple[dict[str, Pool], dict[str, tuple[float, 
     """The pools of *scenario*, at its medians, and each journey as (share, steps)."""
     pools: dict[str, Pool] = {}
     for name, tier in scenario.tiers.items():
-        if isinstance(tier, Service):
-            pools[f"{name} threads"] = Pool(servers=_whole(tier.threads), copies=_whole(tier.instances), crew=_crew(tier))
-        elif isinstance(tier, Cache):
-            pools[f"{name} nodes"] = Pool(servers=1, copies=_whole(tier.instances))
-        elif isinstance(tier, Database):
-            pools[f"{name} connections"] = Pool(servers=_whole(tier.connections))
-            pools[f"{name} cores"] = Pool(servers=_whole(tier.cores), crew=_crew(tier))
-            if tier.replicas:
-                pools[f"{name} replicas"] = Pool(servers=_whole(tier.cores), copies=_whole(tier.replicas), crew=_crew(tier))
+        pools |= kind_of(tier).program.pools(name, tier)
     hits = hit_ratios(scenario)
     return pools, {name: (float(np.median(j.share)), _journey(scenario, name, hits)) for name, j in scenario.journeys.items()}
 
 
-def _crew(tier: Service | Database) -> Crew | None:
-    crew = crew_of(tier)
-    return crew.middle if crew else None
-
-
-def _whole(value: Value) -> int:
-    return max(round(float(np.median(value))), 1)
-
-
-def _mid(value: Value) -> float:
-    return float(np.median(np.asarray(value)))
-
-
 def _journey(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Step, ...]:
     journey, entry = scenario.journeys[name], entry_of(scenario, name)
-    others = tuple(s for called, visits in journey.calls.items() if called != entry for s in _calls(scenario, called, _mid(visits), hits))
+    others = tuple(s for called, visits in journey.calls.items() if called != entry for s in _calls(scenario, called, median(visits), hits))
     inside = others
     if entry is not None:
-        visits = _mid(journey.calls[entry])
+        visits = median(journey.calls[entry])
         more = _calls(scenario, entry, max(visits - 1, 0.0), hits)
-        inside = (
-            _service(scenario, entry, hits, others) if visits >= 1 else (Maybe(visits, _service(scenario, entry, hits, others), others),)
-        )
+        inside = _call(scenario, entry, hits, others) if visits >= 1 else (Maybe(visits, _call(scenario, entry, hits, others), others),)
         inside = (*inside, *more)
     full = (Spend(Law.samples(_round_trips(scenario, 1.0))), *inside)
-    edge = _mid(edge_share(scenario, journey))
+    edge = median(edge_share(scenario, journey))
     if scenario.cdn is None or edge == 0:
         return full
-    near = Spend(Law.samples(_round_trips(scenario, _mid(scenario.cdn.round_trip_share))))
-    return (Maybe(edge, (near, Spend(Law.exponential(_mid(scenario.cdn.response_s)))), full),)
+    near = Spend(Law.samples(_round_trips(scenario, median(scenario.cdn.round_trip_share))))
+    return (Maybe(edge, (near, Spend(Law.exponential(median(scenario.cdn.response_s)))), full),)
 
 
 def _round_trips(scenario: Scenario, factor: float) -> FloatArray:
     """A thousand users' round trips."""
-    shares = np.array([_mid(r.share) for r in scenario.regions.values()])
+    shares = np.array([median(r.share) for r in scenario.regions.values()])
     places = np.searchsorted(np.cumsum(shares) / shares.sum(), (np.arange(1000) + 0.5) / 1000)
-    return np.array([_mid(r.round_trip_s) for r in scenario.regions.values()])[np.minimum(places, shares.size - 1)] * factor
+    return np.array([median(r.round_trip_s) for r in scenario.regions.values()])[np.minimum(places, shares.size - 1)] * factor
 
 
 def _calls(scenario: Scenario, name: str, visits: float, hits: Mapping[str, Value]) -> tuple[Step, ...]:
@@ -160,49 +138,10 @@ def _calls(scenario: Scenario, name: str, visits: float, hits: Mapping[str, Valu
     return once * whole + ((Maybe(rest, once),) if rest > 1e-9 else ())
 
 
-def _call(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Step, ...]:
+def _call(scenario: Scenario, name: str, hits: Mapping[str, Value], beside: tuple[Step, ...] = ()) -> tuple[Step, ...]:
+    """A call to a tier, which may hold its server while it calls others, and what the journey calls *beside* it."""
     tier = scenario.tiers[name]
-    if isinstance(tier, Service):
-        return _service(scenario, name, hits, ())
-    if isinstance(tier, Partner):
-        p50, p99 = _mid(tier.p50_s), _mid(tier.p99_s)
-        return (Spend(Law.lognormal(p50, float(np.log(p99 / p50) / 2.3263478740408408))),)
-    if isinstance(tier, Queue):
-        return (Spend(Law.exponential(_mid(tier.publish_time_s))),)
-    if isinstance(tier, Cache):
-        look = _at(f"{name} nodes", Law.exponential(_mid(tier.service_time_s)))
-        return (*look, Maybe(1 - _mid(hits[name]), _calls(scenario, tier.origin, 1.0, hits)))
-    query = _on(tier, f"{name} cores")
-    if tier.replicas:
-        query = (Maybe(_mid(tier.read_share), _on(tier, f"{name} replicas"), query),)
-    pool = f"{name} connections"
-    return (Seize(pool), *query, Spend(Law.constant(_mid(tier.hold_time_s))), Free(pool))
-
-
-def _service(scenario: Scenario, name: str, hits: Mapping[str, Value], others: tuple[Step, ...]) -> tuple[Step, ...]:
-    """A call to a service; its thread, where it is blocking, is held while it calls *others* and its own tiers."""
-    tier = scenario.tiers[name]
-    assert isinstance(tier, Service)
-    pool = f"{name} threads"
-    own = tuple(s for called, visits in tier.calls.items() for s in _calls(scenario, called, _mid(visits), hits))
-    if tier.io == "blocking":
-        return (Seize(pool), Spend(_work(tier)), *own, *others, Free(pool))
-    return (*_on(tier, pool), *own, *others)
-
-
-def _on(tier: Service | Database, pool: str) -> tuple[Step, ...]:
-    """Its work, by its discipline."""
-    return (Share(pool, _work(tier)),) if shares(tier) else _at(pool, _work(tier))
-
-
-def _at(pool: str, law: Law) -> tuple[Step, ...]:
-    return (Seize(pool), Spend(law), Free(pool))
-
-
-def _work(tier: Service | Database) -> Law:
-    shape, mean = shape_of(tier), _mid(tier.service_time_s)
-    if shape is None:
-        return Law.exponential(mean)
-    order = np.argsort(shape.nodes)
-    places = np.searchsorted(np.cumsum(shape.weights[order]), (np.arange(100_000) + 0.5) / 100_000)
-    return Law.samples(shape.nodes[order][np.minimum(places, order.size - 1)] * mean)
+    there = There(
+        name=name, hit=median(hits.get(name, 0.0)), beside=beside, call=lambda called, visits: _calls(scenario, called, visits, hits)
+    )
+    return kind_of(tier).program.steps(tier, there)

@@ -13,7 +13,8 @@ from perfplan.plan.paths import carry
 from perfplan.plan.promises import path_availability, tier_availability, visits_of
 from perfplan.reading import read
 from perfplan.record import but
-from perfplan.scenario import Journey, Latency, Region, Scenario, Service, Traffic
+from perfplan.scenario import Journey, Latency, Region, Scenario, Traffic
+from perfplan.tiers import Service
 from tests.conftest import SMALL, STOREFRONT
 
 MIDDLE = read(STOREFRONT).at()

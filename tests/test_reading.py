@@ -12,8 +12,9 @@ import pytest
 from perfplan.cli import main
 from perfplan.reading import BadScenario, read
 from perfplan.record import declared
-from perfplan.scenario import Cache, Scenario
+from perfplan.scenario import Scenario
 from perfplan.scenario.statement import shown
+from perfplan.tiers import Cache
 from perfplan.uncertainty import study
 from perfplan.workbook.opening import open_plan
 from tests.conftest import SMALL, STOREFRONT

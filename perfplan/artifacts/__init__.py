@@ -9,7 +9,7 @@ from perfplan.artifacts import k6, prometheus, servers
 from perfplan.artifacts.common import Source
 from perfplan.artifacts.runbook import runbook
 from perfplan.artifacts.text import slug
-from perfplan.scenario import Cache, Database
+from perfplan.tiers import Cache, Database
 from perfplan.uncertainty import Study
 
 __all__ = ["configs"]

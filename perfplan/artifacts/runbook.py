@@ -7,8 +7,8 @@ import numpy as np
 from perfplan.artifacts.common import Source, first
 from perfplan.artifacts.text import markdown
 from perfplan.findings import lead_time_s
-from perfplan.scenario import Cache, Database, Partner, Queue, Service
 from perfplan.sweeps import todays_knee
+from perfplan.tiers import Cache, Database, Partner, Queue, Service
 from perfplan.words import count, day_name, duration, number, percent, rate, share, size, weeks
 
 

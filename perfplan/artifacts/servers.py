@@ -9,8 +9,8 @@ import numpy as np
 from perfplan.artifacts.common import Source, first, ms
 from perfplan.artifacts.text import comment, slug
 from perfplan.plan.promises import per_user
-from perfplan.scenario import Cache, Database, Service
 from perfplan.scenario.rules import entry_of
+from perfplan.tiers import Cache, Database, Service
 from perfplan.words import duration, number, share, size
 
 EVICTION_MARGIN = 1.15  # of redis: fragmentation and buffers beyond the items

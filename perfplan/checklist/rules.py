@@ -24,22 +24,9 @@ from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_s
 from perfplan.plan import burst, concurrency, paths, promises, until
 from perfplan.plan.promises import path_availability, visits_of
 from perfplan.reading import history
-from perfplan.scenario import (
-    Availability,
-    Cache,
-    Completion,
-    Database,
-    Errors,
-    Latency,
-    Objective,
-    Partner,
-    Queue,
-    Service,
-    Throughput,
-    Tier,
-    Users,
-)
+from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
 from perfplan.sweeps import Knee, knee, shares_of_latency, todays_knee
+from perfplan.tiers import Cache, Database, Partner, Queue, Service, Tier
 from perfplan.uncertainty import Study, study, try_options
 from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
 

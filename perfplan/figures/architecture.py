@@ -12,9 +12,10 @@ from perfplan import look
 from perfplan.figures.common import figure, short, shorts
 from perfplan.models.caching import items_in_memory
 from perfplan.quantity import FloatArray
-from perfplan.scenario import Cache, Latency
+from perfplan.scenario import Latency
 from perfplan.sweeps import TAIL, cache_by_memory, latency_band, parts_of_the_tail, shares_of_latency, slowest_part, targets, todays_knee
 from perfplan.sweeps import latency_by_load as sweep
+from perfplan.tiers import Cache
 from perfplan.uncertainty import Study
 from perfplan.words import duration, number, rate, share
 

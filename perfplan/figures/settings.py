@@ -7,9 +7,9 @@ import plotly.graph_objects as go
 
 from perfplan import look
 from perfplan.figures.common import figure, short
-from perfplan.scenario import Database
 from perfplan.sweeps import latency_by_load as sweep
 from perfplan.sweeps import steady_knee, todays_knee, wait_by_pool
+from perfplan.tiers import Database
 from perfplan.uncertainty import Study
 from perfplan.words import count, duration, month_name, number
 

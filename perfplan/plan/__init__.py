@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfplan.models.capacity import SPARE_LIMIT, usable_limit
-from perfplan.models.cost import machines_month_usd, storage_month_usd, traffic_month_usd
+from perfplan.models.cost import traffic_month_usd
 from perfplan.models.growth import (
     burst_backlog,
     concurrent_users,
@@ -29,7 +29,8 @@ from perfplan.plan.paths import Carried, carry, hit_ratios, traffic_bytes
 from perfplan.plan.promises import Judged, judge
 from perfplan.quantity import DAY, MONTH, FloatArray, Value
 from perfplan.record import but
-from perfplan.scenario import Cache, Database, Objective, Partner, Queue, Scenario, Service, Throughput
+from perfplan.scenario import Objective, Scenario, Throughput
+from perfplan.tiers import bought_of, kind_of
 
 MONTHS = 37  # months 0 .. 36
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -49,6 +50,7 @@ class Resource:
     limit: FloatArray  # highest utilization that is planned for, N + 1 included
     used: str  # how much of it is used, in words
     trust: str  # how far that can be trusted
+    ours: bool = False  # whether its count is ours to choose
 
     @property
     def path(self) -> str:
@@ -285,15 +287,18 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
                 tier=name,
                 field=bought,
                 count=count,
-                unit=UNITS[bought],
+                unit=bought_of(tier, bought).unit,
                 utilization=station.utilization + 0 * carried.rps,
                 limit=_limit(scenario, bought, count, carried, name),
-                used=f"arrivals x time held / {name} {UNITS[bought]}",
+                used=f"arrivals x time held / {name} {bought_of(tier, bought).unit}",
                 trust="Utilization is offered load over what there is: exact for any arrivals and service times.",
+                ours=True,
             )
         )
-    for name, data in stored.items():
-        full = data / scenario.tiers[name].storage_limit_bytes  # type: ignore[union-attr]
+    for name, tier in scenario.tiers.items():
+        if (held := kind_of(tier).owned.held(tier)) is None:
+            continue
+        full = stored[name] / held.limit_bytes
         found.append(
             Resource(
                 tier=name,
@@ -307,8 +312,8 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
             )
         )
     for name, tier in scenario.tiers.items():
-        if isinstance(tier, Partner) and tier.limit_rps is not None:
-            used = carried.calls_rps[name] / np.asarray(tier.limit_rps) + 0 * carried.rps
+        if (accepted := kind_of(tier).owned.rate_limit(tier)) is not None:
+            used = carried.calls_rps[name] / np.asarray(accepted) + 0 * carried.rps
             found.append(
                 Resource(
                     tier=name,
@@ -336,22 +341,18 @@ def _resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatA
     return {one.path: one for one in found}
 
 
-UNITS = {"instances": "instances", "workers": "workers", "connections": "connections", "replicas": "replicas", "cores": "primary cores"}
-
-
 def steady_limit(scenario: Scenario, name: str, bought: str) -> Value:
     """Highest utilization in the peak hour that is planned for: as stated, and so that the peak second is carried where that is promised."""
     tier = scenario.tiers[name]
-    assert not isinstance(tier, Partner)
-    stated = tier.pool_limit if isinstance(tier, Database) and bought == "connections" else tier.utilization_limit
-    if isinstance(tier, Queue) or not any(isinstance(o, Throughput) for o in scenario.objectives.values()):
-        return stated
-    return np.minimum(stated, 1 / np.asarray(scenario.traffic.peak_second, dtype=float))
+    one = bought_of(tier, bought)
+    if one.waits or not any(isinstance(o, Throughput) for o in scenario.objectives.values()):
+        return one.limit(tier)
+    return np.minimum(one.limit(tier), 1 / np.asarray(scenario.traffic.peak_second, dtype=float))
 
 
 def spares(scenario: Scenario, name: str, bought: str) -> int:
     """How many may be lost: one of what a load balancer or broker spreads over."""
-    return int(not isinstance(scenario.tiers[name], Cache) and bought in ("instances", "workers", "replicas"))
+    return bought_of(scenario.tiers[name], bought).spare
 
 
 def _limit(scenario: Scenario, bought: str, count: float, carried: Carried, name: str) -> FloatArray:
@@ -367,10 +368,8 @@ def _stored(scenario: Scenario, rps: FloatArray, first: int) -> dict[str, FloatA
     growth = scenario.traffic.growth_per_month if scenario.traffic.growth_per_month is not None else 0.0
     size = grown(1.0, growth, np.arange(first + rps.shape[-1], dtype=float))
     before = np.concatenate([np.zeros_like(size[..., :1]), np.cumsum(size[..., :-1], axis=-1)], axis=-1)[..., first:]
-    return {
-        name: np.broadcast_to(tier.storage_bytes + before * tier.storage_growth_bytes, rps.shape)
-        for name, tier in scenario.tiers.items() if isinstance(tier, Database)
-    }  # fmt: skip
+    held = {name: kind_of(tier).owned.held(tier) for name, tier in scenario.tiers.items()}
+    return {name: np.broadcast_to(one.now_bytes + before * one.growth_bytes, rps.shape) for name, one in held.items() if one is not None}
 
 
 def _peak_seconds(scenario: Scenario) -> float:
@@ -385,16 +384,7 @@ def _cost(
     seconds = month_factor * _peak_seconds(scenario)
     cost: dict[str, FloatArray] = {}
     for name, tier in scenario.tiers.items():
-        if isinstance(tier, Service | Cache):
-            cost[name] = machines_month_usd(tier.instances, tier.price_usd_per_hour) + flat
-        elif isinstance(tier, Queue):
-            cost[name] = machines_month_usd(tier.workers, tier.price_usd_per_hour) + flat
-        elif isinstance(tier, Database):
-            nodes = tier.cores * (1 + tier.replicas)
-            storage = storage_month_usd(stored[name] * (1 + tier.replicas), tier.storage_price_usd_per_byte_month)
-            cost[name] = machines_month_usd(nodes, tier.price_usd_per_hour) + storage
-        else:
-            cost[name] = np.asarray(carried.calls_rps[name] * seconds * tier.call_usd)
+        cost[name] = kind_of(tier).owned.month_usd(tier, stored.get(name, 0.0), carried.calls_rps[name] * seconds) + flat
     cost["egress"] = traffic_month_usd(sent * seconds, scenario.egress_usd_per_byte)
     if scenario.cdn:
         cost["cdn"] = traffic_month_usd(edge * seconds, scenario.cdn.egress_usd_per_byte)

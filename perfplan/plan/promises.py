@@ -8,29 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from perfplan.models.availability import in_series, k_of_n
+from perfplan.models.availability import in_series
 from perfplan.models.growth import load_levels, usual_week
 from perfplan.models.latency import exceeds
 from perfplan.models.slo import binding_error_limit
 from perfplan.plan.loads import GRID, ByLoad, Loads
 from perfplan.plan.paths import Carried, traffic_bytes
 from perfplan.quantity import FloatArray, Value
-from perfplan.scenario import (
-    Availability,
-    Cache,
-    Completion,
-    Database,
-    Errors,
-    Latency,
-    Objective,
-    Partner,
-    Queue,
-    Scenario,
-    Service,
-    Throughput,
-    Users,
-)
-from perfplan.scenario.rules import call_order, calls_of
+from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Scenario, Throughput, Users
+from perfplan.scenario.rules import call_order
+from perfplan.tiers import bought_of, kind_of
 
 LEVELS = 32  # load levels of the week
 
@@ -124,16 +111,10 @@ def _slow(state: Carried, objective: Latency) -> FloatArray:
 
 def tier_availability(scenario: Scenario, carried: Carried, name: str) -> FloatArray:
     """Probability that *name* is up with enough nodes for the load."""
-    tier = scenario.tiers[name]
-    if isinstance(tier, Service):
-        busy = carried.stations[name, "instances"].utilization * tier.instances
-        return k_of_n(np.maximum(busy, 1e-9), tier.instances, tier.node_availability) * tier.availability
-    if isinstance(tier, Cache):  # a lost node is a miss, not an error: its keys are read from the origin
-        return np.asarray(1.0)
-    assert isinstance(tier, (Database, Queue, Partner))
-    if isinstance(tier, Partner) and tier.limit_rps is not None:
-        return np.asarray(tier.availability * (1 - _refused(scenario, carried.calls_rps[name], tier.limit_rps)))
-    return np.asarray(tier.availability)
+    tier, station = scenario.tiers[name], carried.stations.get((name, "instances"))
+    accepted = kind_of(tier).owned.rate_limit(tier)
+    refused = 0.0 if accepted is None else _refused(scenario, carried.calls_rps[name], accepted)
+    return np.asarray(kind_of(tier).kept.available(tier, 0.0 if station is None else station.utilization, refused))
 
 
 def _levels(scenario: Scenario) -> tuple[FloatArray, FloatArray]:
@@ -163,21 +144,20 @@ def visits_of(scenario: Scenario, journey: str, hits: Mapping[str, Value]) -> di
     visits: dict[str, Value] = dict(scenario.journeys[journey].calls)
     for name in call_order(scenario):
         tier = scenario.tiers[name]
-        for called, times in calls_of(scenario, name).items() if name in visits else ():
-            share = 1 - np.asarray(hits[name]) if isinstance(tier, Cache) else times
-            visits[called] = visits.get(called, 0.0) + visits[name] * share
+        for called, times in kind_of(tier).carries.passes(tier, hits.get(name, 0.0)).items() if name in visits else ():
+            visits[called] = visits.get(called, 0.0) + visits[name] * times
     return visits
 
 
 def _unsaturated(objective: Objective, state: Carried, scenario: Scenario) -> Judged:
     """Whether no station that a request waits for is saturated in *state*."""
     worst = np.zeros(state.rps.shape)
-    for (name, _), station in state.stations.items():
-        if not isinstance(scenario.tiers[name], Queue):  # jobs may wait until the peak is over
+    for (name, bought), station in state.stations.items():
+        if not bought_of(scenario.tiers[name], bought).waits:  # jobs may wait until the peak is over
             worst = np.maximum(worst, station.utilization)
     for name, tier in scenario.tiers.items():
-        if isinstance(tier, Partner) and tier.limit_rps is not None:
-            worst = np.maximum(worst, state.calls_rps[name] / np.asarray(tier.limit_rps))
+        if (accepted := kind_of(tier).owned.rate_limit(tier)) is not None:
+            worst = np.maximum(worst, state.calls_rps[name] / np.asarray(accepted))
     worst = np.maximum(worst, traffic_bytes(scenario, state)[0] / scenario.link_bytes_per_s)
     return Judged(objective=objective, value=worst, bound=1.0, holds=worst < 1.0)
 

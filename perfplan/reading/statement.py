@@ -20,10 +20,10 @@ from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, 
 from perfplan.reading.history import History, read_history
 from perfplan.reading.measured import Points, Samples, read_points, read_samples
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
-from perfplan.scenario import Scenario, ServiceLaw, Traffic
-from perfplan.scenario.rules import WIDEST, too_wide
+from perfplan.scenario import Scenario, Traffic
 from perfplan.scenario.rules import problems as rules_broken
 from perfplan.scenario.statement import Branch, Entry, Statement
+from perfplan.tiers.work import WIDEST, ServiceLaw, too_wide
 
 T = TypeVar("T")
 OVERRIDE_LINE = 0  # the line of what a command line states

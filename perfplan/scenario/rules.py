@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from perfplan.quantity import MONTH, Value
-from perfplan.scenario import Cache, Completion, Database, Partner, Queue, Scenario, Service
+from perfplan.quantity import MONTH
+from perfplan.scenario import Completion, Scenario
+from perfplan.tiers import kind_of
 
 LONGEST_S = 36.5 * MONTH
-WIDEST = 100  # p99 over p50
 FIRST_YEAR, LAST_YEAR = 2000, 2199
-MOST_HINDERED = 400  # cores whose hindrance is solved
 Problem = tuple[str, str]  # path of the field, what is wrong
 
 
@@ -23,10 +22,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     yield from _shares("regions", scenario.regions)
     yield from _traffic(scenario)
     yield from _cycles(scenario)
-    yield from _partners(scenario)
     yield from _entries(scenario)
-    yield from _laws(scenario)
-    yield from _crews(scenario)
     for name, objective in scenario.objectives.items():
         if objective.until_s > LONGEST_S:
             yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
@@ -41,24 +37,16 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
                 f"must be a queue that gets jobs; nobody calls {objective.queue} (a journey or a service must)",
             )
     for name, tier in scenario.tiers.items():
-        if isinstance(tier, Service) and tier.discipline == "ps" and tier.io == "blocking":
-            yield (
-                f"tiers.{name}.discipline",
-                "must be fcfs where io is blocking: a thread that waits for others is not shared; or state io: async, and as threads the cores",
-            )
-        if isinstance(tier, Cache) and isinstance(scenario.tiers.get(tier.origin), (Queue, Partner)):
-            yield f"tiers.{name}.origin", f"must be a tier that answers reads; {tier.origin} is a {scenario.tiers[tier.origin].kind}"
-        if isinstance(tier, Database) and tier.connections > tier.max_connections * (1 + tier.replicas):
-            most = tier.max_connections * (1 + tier.replicas)
-            yield f"tiers.{name}.connections", f"must be at most max_connections of all nodes, {most:g}; got {tier.connections:g}"
+        for field, what in kind_of(tier).kept.problems(tier):
+            yield f"tiers.{name}.{field}", what
+        for origin in calls_of(scenario, name) if kind_of(tier).carries.misses else ():
+            if origin in scenario.tiers and not kind_of(scenario.tiers[origin]).carries.reads:
+                yield f"tiers.{name}.origin", f"must be a tier that answers reads; {origin} is a {scenario.tiers[origin].kind}"
 
 
 def calls_of(scenario: Scenario, tier: str) -> Mapping[str, Any]:
     """The tiers that one call to *tier* may call in turn."""
-    one = scenario.tiers[tier]
-    if isinstance(one, Service):
-        return one.calls
-    return {one.origin: 1.0} if isinstance(one, Cache) else {}
+    return kind_of(scenario.tiers[tier]).carries.passes(scenario.tiers[tier], 0.0)
 
 
 def _shares(section: str, rows: Mapping[str, Any]) -> Iterator[Problem]:
@@ -103,48 +91,9 @@ def _waits_for(scenario: Scenario, name: str) -> list[str]:
     return list(dict.fromkeys(own))  # in the order of the file: a set would differ from run to run
 
 
-def _partners(scenario: Scenario) -> Iterator[Problem]:
-    for name, tier in scenario.tiers.items():
-        if isinstance(tier, Partner) and tier.p99_s <= tier.p50_s:
-            yield f"tiers.{name}.p99", f"must be more than its p50; got {tier.p99_s * 1e3:g}ms against {tier.p50_s * 1e3:g}ms"
-        elif isinstance(tier, Partner) and tier.p99_s > WIDEST * tier.p50_s:
-            yield f"tiers.{name}.p99", too_wide(tier.p50_s, tier.p99_s)
-
-
-def _laws(scenario: Scenario) -> Iterator[Problem]:
-    for name, tier in scenario.tiers.items():
-        law = getattr(tier, "service", None)
-        if law is None:
-            continue
-        ways = [law.samples is not None, law.p50_s is not None or law.p99_s is not None, law.variation is not None]
-        if sum(ways) != 1 or (law.p50_s is None) != (law.p99_s is None):
-            yield f"tiers.{name}.service", "must be given one way: samples, or p50 with p99, or variation (with service_time)"
-        elif law.p50_s is not None and law.p99_s <= law.p50_s:
-            yield f"tiers.{name}.service.p99", f"must be more than its p50; got {law.p99_s * 1e3:g}ms against {law.p50_s * 1e3:g}ms"
-        elif law.p50_s is not None and law.p99_s > WIDEST * law.p50_s:
-            yield f"tiers.{name}.service.p99", too_wide(law.p50_s, law.p99_s)
-
-
-def too_wide(p50_s: Value, p99_s: Value) -> str:
-    """What is said of percentiles further apart than WIDEST."""
-    return f"must be at most {WIDEST} times its p50, to be believed as one law; got {p99_s * 1e3:g}ms against {p50_s * 1e3:g}ms (two kinds of calls? make two tiers)"
-
-
-def _crews(scenario: Scenario) -> Iterator[Problem]:
-    for name, tier in scenario.tiers.items():
-        if not isinstance(tier, (Service, Database)):
-            continue
-        hinder = [f for f, none in (("hyperthread_gain", 1), ("contention", 0), ("coherency", 0)) if getattr(tier, f) != none]
-        servers, field = (tier.threads, "threads") if isinstance(tier, Service) else (tier.cores, "cores")
-        if hinder and tier.discipline != "ps":
-            yield f"tiers.{name}.{hinder[0]}", "is about cores that requests share; state discipline: ps, or leave it out"
-        elif hinder and servers > MOST_HINDERED:
-            yield f"tiers.{name}.{field}", f"must be at most {MOST_HINDERED} where cores hinder each other ({hinder[0]}); got {servers:g}"
-
-
 def _entries(scenario: Scenario) -> Iterator[Problem]:
     for name, journey in scenario.journeys.items():
-        services = [called for called in journey.calls if isinstance(scenario.tiers[called], Service)]
+        services = [called for called in journey.calls if kind_of(scenario.tiers[called]).carries.enters]
         if journey.entry is None and len(services) > 1:
             yield f"journeys.{name}.entry", f"must say which of its services makes the calls: {', '.join(services)}"
         if journey.entry is not None and journey.entry not in journey.calls:
@@ -154,7 +103,7 @@ def _entries(scenario: Scenario) -> Iterator[Problem]:
 def entry_of(scenario: Scenario, journey: str) -> str | None:
     """The service that makes the calls of *journey*; None where it calls no service."""
     one = scenario.journeys[journey]
-    services = [called for called in one.calls if isinstance(scenario.tiers[called], Service)]
+    services = [called for called in one.calls if kind_of(scenario.tiers[called]).carries.enters]
     return one.entry or (services[0] if services else None)
 
 

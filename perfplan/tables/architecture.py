@@ -12,7 +12,6 @@ from perfplan.models.queueing import MMc
 from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.plan.promises import path_availability
 from perfplan.quantity import FloatArray
-from perfplan.scenario import Cache, Database, Queue
 from perfplan.sweeps import (
     TAIL,
     WhatIf,
@@ -26,6 +25,7 @@ from perfplan.sweeps import (
 )
 from perfplan.sweeps import what_ifs as tried
 from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
+from perfplan.tiers import Cache, Database, Queue
 from perfplan.uncertainty import Study
 from perfplan.words import (
     band,

@@ -10,8 +10,8 @@ from perfplan.blocks import Column, Table
 from perfplan.findings import lead_time_s, unit_price
 from perfplan.models.capacity import nodes_needed
 from perfplan.plan import spares, steady_limit
-from perfplan.scenario import Service
 from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text, of_field
+from perfplan.tiers import Service
 from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     band,

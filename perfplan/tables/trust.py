@@ -11,9 +11,10 @@ import numpy as np
 
 from perfplan.blocks import Column, Table
 from perfplan.models.service import Station
-from perfplan.plan.paths import waits_for_nobody
-from perfplan.scenario import Scenario, Service
+from perfplan.plan.paths import held_by_others
+from perfplan.scenario import Scenario
 from perfplan.tables.common import frame_of
+from perfplan.tiers import bought_of
 from perfplan.uncertainty import Study
 from perfplan.verify import ERROR, Compared
 from perfplan.verify import measured as compare
@@ -44,7 +45,7 @@ def error_text(value: float) -> str:
 def models(study: Study) -> Table:
     """Which model answers for each station, why, and how good it is."""
     rows = [
-        {"station": f"{tier} {'threads' if bought == 'instances' and isinstance(study.scenario.tiers[tier], Service) else bought}", "model": model, "because": why, "error": error}
+        {"station": f"{tier} {bought_of(study.scenario.tiers[tier], bought).servers or bought}", "model": model, "because": why, "error": error}
         for (tier, bought), station in study.middle.carried.stations.items()
         for model, why, error in [model_of(study.scenario, tier, station)]
     ]  # fmt: skip
@@ -57,13 +58,12 @@ def models(study: Study) -> Table:
 
 def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str, str]:
     """Name of a station's model, why it is used, and its error: the worst of `benchmarks/laws.py`."""
-    tier = scenario.tiers[name]
     shape = station.shape
     if station.sharing:
         why = "all who are there share its cores" + ("" if station.crew is None else ", which hinder each other")
         why += "" if shape is None else f"; service times vary {np.sqrt(shape.scv):.2g} times their mean"
         return f"M/{'M' if shape is None else 'G'}/c processor sharing", why, f"within 3{NBSP}%"
-    if isinstance(tier, Service) and tier.io == "blocking" and not waits_for_nobody(scenario, name):
+    if held_by_others(scenario, name):
         return (
             "M/G/c by two moments (Allen, Cunneen)",
             "threads are held while other tiers answer",

@@ -16,8 +16,9 @@ from perfplan.plan import Plan, month_names, plan
 from perfplan.quantity import Quantity
 from perfplan.reading import read, stated_text
 from perfplan.reading.document import listed
-from perfplan.scenario import Cache, Database, Latency, Scenario, Service
+from perfplan.scenario import Latency, Scenario
 from perfplan.scenario.statement import Statement
+from perfplan.tiers import kind_of
 from perfplan.uncertainty import confidence, horizon, run_outs
 from perfplan.words import money, month_name, percent
 from perfplan.workbook.opening import find
@@ -110,12 +111,7 @@ def _paths(middle: Scenario) -> list[tuple[str, str]]:
     """The fields worth turning: load, growth, hit ratio, instances, threads, pool, target."""
     paths = [("traffic.peak_users", "users"), ("traffic.peak", "peak"), ("traffic.growth", "growth")]
     for name, tier in middle.tiers.items():
-        if isinstance(tier, Service):
-            paths += [(f"tiers.{name}.instances", f"{name} instances"), (f"tiers.{name}.threads", f"{name} threads")]
-        elif isinstance(tier, Cache):
-            paths += [(f"tiers.{name}.hit_ratio", f"{name} hit ratio"), (f"tiers.{name}.memory", f"{name} memory")]
-        elif isinstance(tier, Database):
-            paths += [(f"tiers.{name}.connections", f"{name} pool"), (f"tiers.{name}.replicas", f"{name} replicas")]
+        paths += [(f"tiers.{name}.{field}", f"{name} {label}") for field, label in kind_of(tier).advised.sliders.items()]
     paths += [(f"objectives.{name}.below", f"{name} target") for name, o in middle.objectives.items() if isinstance(o, Latency)]
     return paths
 

@@ -1,0 +1,34 @@
+"""The kinds of tiers: a file each, and the one table that names them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from perfplan.tiers import cache, database, partner, queue, service
+from perfplan.tiers.cache import Cache
+from perfplan.tiers.database import Database
+from perfplan.tiers.kind import Bought, Kind
+from perfplan.tiers.partner import Partner
+from perfplan.tiers.queue import Queue
+from perfplan.tiers.service import Service
+
+__all__ = ["KINDS", "Cache", "Database", "Partner", "Queue", "Service", "Tier", "bought_of", "kind_of"]
+Tier = Service | Cache | Database | Queue | Partner
+KINDS: Mapping[type, Kind[Any]] = {  # Any: each kind's answers take its own record, and are found by it
+    Service: service.KIND,
+    Cache: cache.KIND,
+    Database: database.KIND,
+    Queue: queue.KIND,
+    Partner: partner.KIND,
+}
+
+
+def kind_of(tier: Tier) -> Kind[Any]:
+    """The answers of *tier*'s kind."""
+    return KINDS[type(tier)]
+
+
+def bought_of(tier: Tier, field: str) -> Bought[Any]:
+    """How the count *field* of *tier* is bought."""
+    return next(one for one in kind_of(tier).owned.bought if one.field == field)

@@ -1,0 +1,124 @@
+"""A cache of nodes that share the keys; a miss calls its origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from perfplan.models.arrays import remembered
+from perfplan.models.caching import items_in_memory, lru_hit_ratio
+from perfplan.models.distributions import Constant, Mixture, Series
+from perfplan.models.service import Station
+from perfplan.models.simulate import Law, Maybe, Pool
+from perfplan.quantity import Bytes, Count, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole
+from perfplan.record import field, record
+from perfplan.tiers.kind import (
+    Advised,
+    Bought,
+    Carriage,
+    Carries,
+    Here,
+    Kept,
+    Kind,
+    Overrides,
+    Owned,
+    Program,
+    Steps,
+    There,
+    TierName,
+    median,
+    month_of,
+    never,
+    no_problems,
+    node_lead_s,
+    node_limit,
+    node_usd,
+    nothing,
+    whole,
+)
+from perfplan.tiers.rungs import of_those_below
+from perfplan.tiers.work import at
+
+
+@record
+class Cache:
+    """A cache of nodes that share the keys; a miss calls its origin."""
+
+    kind: Literal["cache"]
+    instances: Whole = field("nodes today", most="10000")
+    service_time_s: Seconds = field("time of one look-up", "0.3ms", reason="a look-up over the local network", least="0.1us", most="1min")
+    origin: TierName = field("tier that is asked on a miss")
+    hit_ratio: Fraction | None = field("stated hit ratio; left out, it follows from the sizes below", optional=True)
+    items: Count = field("different items asked for", "1M", reason="a middling catalogue with its variants", least="1")
+    popularity: Ratio = field(
+        "Zipf exponent of their popularity", "0.9", reason="web and key-value traces show 0.6 to 1.2", least="0.01", most="5"
+    )
+    item_bytes: Bytes = field("memory of one item, overhead included", "2kB", reason="a small document", least="1B", most="1GB")
+    memory_bytes: Bytes = field("memory for items of one node", "8GiB", reason="a small cloud node", least="1B")
+    utilization_limit: Fraction = field(
+        "highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody", least="1%"
+    )
+    node_availability: Fraction = field("availability of one node", "99.9%", reason="managed nodes fail over within a minute")
+    price_usd_per_hour: UsdPerHour = field("price of one node", "$0/h", reason="not priced unless stated")
+    lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour", most="3 years")
+
+
+_lru = remembered(lru_hit_ratio)  # most of the plans of a study have the same caches
+
+
+def hit_ratio(tier: Cache) -> Value:
+    """Stated, or Che's for its sizes."""
+    if tier.hit_ratio is not None:
+        return tier.hit_ratio
+    return _lru(tier.items, tier.popularity, items_in_memory(tier.memory_bytes, tier.item_bytes, tier.instances))
+
+
+def carry(tier: Cache, here: Here) -> Carriage:
+    """A look-up at one of the nodes, and on a miss the origin."""
+    node = Station(arrival_rps=here.rps / tier.instances, service_s=tier.service_time_s, servers=1.0)
+    miss = Mixture(weights=(here.hit, 1 - here.hit), parts=(Constant(mean_s=0.0), here.below[tier.origin]))
+    return Carriage(response=Series(parts=(node.response, miss)), own=(node.response,), stations={"instances": node})
+
+
+def _proposals(name: str, tier: Cache) -> Sequence[tuple[str, Overrides]]:
+    if tier.hit_ratio is not None:
+        return ()
+    memory = median(tier.memory_bytes) * 1.5
+    price = f"tiers.{name}.price=${median(tier.price_usd_per_hour) * 1.5:.6g}/h"  # nodes are sold by memory
+    return [(f"half as much memory again for {name}", (f"tiers.{name}.memory={memory:.0f}B", price))]
+
+
+def _pools(name: str, tier: Cache) -> Mapping[str, Pool]:
+    return {f"{name} nodes": Pool(servers=1, copies=whole(tier.instances))}
+
+
+def _steps(tier: Cache, there: There) -> Steps:
+    look = at(f"{there.name} nodes", Law.exponential(median(tier.service_time_s)))
+    return (*look, Maybe(1 - there.hit, there.call(tier.origin, 1.0)))
+
+
+NODES: Bought[Cache] = Bought(field="instances", unit="instances", order=4, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd)
+KIND: Kind[Cache] = Kind(
+    carries=Carries(
+        carry=carry,
+        passes=lambda tier, hit: {tier.origin: 1 - hit},
+        hit_ratio=hit_ratio,
+        blocks=never,
+        enters=False,
+        misses=True,
+        reads=True,
+    ),
+    owned=Owned(bought=(NODES,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.instances, tier)),
+    kept=Kept(
+        available=lambda tier, used, refused: 1.0,  # a lost node is a miss, not an error: its keys are read from the origin
+        times_out=of_those_below,
+        problems=no_problems,
+    ),
+    advised=Advised(
+        proposals=_proposals,
+        doubled={"nodes": "instances"},
+        halved={"look-up time": ("service_time_s",)},
+        sliders={"hit_ratio": "hit ratio", "memory": "memory"},
+    ),
+    program=Program(pools=_pools, steps=_steps),
+)

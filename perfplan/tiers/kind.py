@@ -1,0 +1,244 @@
+"""What every kind of tier answers, in five small records; nobody asks anything else of a tier, and nobody asks what kind it is.
+
+A kind that leaves an answer out does not type-check; where there is nothing to say, `nothing` says so on purpose. Answers are functions: they are
+looked up by a tier's class and never stored in a plan, which is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from perfplan.models.cost import machines_month_usd
+from perfplan.models.distributions import Distribution
+from perfplan.models.service import Station
+from perfplan.models.simulate import Pool, Step
+from perfplan.quantity import DAY, FloatArray, Value
+from perfplan.record import Reference
+from perfplan.tiers.rungs import Outlasted, Rungs, Seen
+
+TierName = Annotated[str, Reference(section="tiers")]
+T = TypeVar("T")
+Steps = tuple[Step, ...]
+Overrides = tuple[str, ...]
+FixedProblem = tuple[str, str]  # field, what is wrong with it
+MONTH_AHEAD_S = 30 * DAY  # what is somebody else's to give is asked for so far ahead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entered:
+    """Requests of one journey that enter by the tier: their rate, and what each calls beside it."""
+
+    rps: Value
+    calls: Mapping[str, Value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """What a tier sees of the plan around it: calls per second, hit ratio, responses of the tiers below, journeys that enter by it."""
+
+    rps: Value
+    hit: Value
+    below: Mapping[str, Distribution]
+    entered: Sequence[Entered]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carriage:
+    """What a load does to a tier: its stations by the field that sizes them, the response to a call, the parts of it that are its own."""
+
+    response: Distribution
+    own: tuple[Distribution, ...]
+    stations: Mapping[str, Station] = field(default_factory=dict)
+
+
+class Priced(Protocol):
+    """A tier whose nodes are limited, delivered and paid by the hour."""
+
+    @property
+    def utilization_limit(self) -> Value:
+        """Highest utilization that is planned for."""
+
+    @property
+    def lead_time_s(self) -> Value:
+        """From order to running."""
+
+    @property
+    def price_usd_per_hour(self) -> Value:
+        """Price of one."""
+
+
+def node_limit(tier: Priced) -> Value:
+    """The highest utilization of a node, as stated."""
+    return tier.utilization_limit
+
+
+def node_lead_s(tier: Priced) -> Value:
+    """How long a node takes to come."""
+    return tier.lead_time_s
+
+
+def node_usd(tier: Priced) -> float:
+    """What one more node costs a month."""
+    return float(machines_month_usd(1.0, tier.price_usd_per_hour))
+
+
+def endless(_: object) -> float:
+    """As many as one likes."""
+    return np.inf
+
+
+def twentieth(_: object, count: float) -> float:
+    """A twentieth more, at least one: small enough to compare with other steps."""
+    return count + max(1.0, round(count * 0.05))
+
+
+def as_needed(_: object, count: float, wanted: float) -> float:
+    """What utilization asks for."""
+    return max(wanted, count + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bought(Generic[T]):
+    """A count of a tier that is bought: how it is called, limited, sized, delivered and paid."""
+
+    field: str
+    unit: str
+    order: int  # what is called before what calls it, as waits shrink
+    limit: Callable[[T], Value]
+    lead_s: Callable[[T], Value]
+    price_usd: Callable[[T], float]  # of one more, a month
+    servers: str = ""  # what of it serves, where that is not the field
+    spare: int = 0  # how many may be lost
+    waits: bool = False  # jobs wait until a peak second is over
+    most: Callable[[T], float] = endless
+    larger: Callable[[T, float], float] = twentieth  # the next larger count, for a search
+    sized: Callable[[T, float, float], float] = as_needed  # from the count and what its utilization asks for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Data that a tier holds, and the lead time of a larger volume."""
+
+    now_bytes: Value
+    growth_bytes: Value
+    limit_bytes: Value
+    lead_s: Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carries(Generic[T]):
+    """How a tier takes part in a path."""
+
+    carry: Callable[[T, Here], Carriage]
+    passes: Callable[[T, Value], Mapping[str, Value]]  # calls to other tiers for each call to it, at a hit ratio
+    hit_ratio: Callable[[T], Value | None]  # of a tier that answers some calls without what it passes them to
+    blocks: Callable[[T], bool]  # whether its servers are held while those it calls answer
+    enters: bool  # makes the calls of the journeys that name it
+    misses: bool  # passes on what it does not hold
+    reads: bool  # may be asked for what is missed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned(Generic[T]):
+    """What of a tier is bought, held, limited and paid."""
+
+    bought: tuple[Bought[T], ...]
+    held: Callable[[T], Held | None]
+    rate_limit: Callable[[T], Value | None]  # calls a second that it accepts
+    month_usd: Callable[[T, Value, Value], Value]  # of bytes held and calls a month
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept(Generic[T]):
+    """What can go wrong with a tier."""
+
+    available: Callable[[T, Value, Value], Value]  # at a utilization, and a share of calls that is refused
+    times_out: Callable[[T, Seen, Rungs], Sequence[Outlasted]]  # puts its time-outs; what a caller must outlast
+    problems: Callable[[T], Iterator[FixedProblem]]  # between its own fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advised(Generic[T]):
+    """What could be tried with a tier."""
+
+    proposals: Callable[[str, T], Sequence[tuple[str, Overrides]]]  # by its name: what is proposed, and how it is stated
+    doubled: Mapping[str, str]  # what may be doubled: how it is called, and its field
+    halved: Mapping[str, tuple[str, ...]]  # times that may be half or twice as long: how they are called, and their fields
+    sliders: Mapping[str, str]  # fields worth turning by hand, and how they are called
+
+
+@dataclass(frozen=True, kw_only=True)
+class There:
+    """What a simulated call sees: its tier's name, the hit ratio, how to call others, and what the journey calls beside it."""
+
+    name: str
+    hit: float
+    call: Callable[[str, float], Steps]  # so many calls to a tier, one after the other
+    beside: Steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program(Generic[T]):
+    """How a call runs in the simulator, which takes nothing from the formulas."""
+
+    pools: Callable[[str, T], Mapping[str, Pool]]
+    steps: Callable[[T, There], Steps]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind(Generic[T]):
+    """All answers of one kind of tier."""
+
+    carries: Carries[T]
+    owned: Owned[T]
+    kept: Kept[T]
+    advised: Advised[T]
+    program: Program[T]
+
+
+def nothing(*_: object) -> None:
+    """There is none."""
+
+
+def never(_: object) -> bool:
+    """It does not."""
+    return False
+
+
+def no_calls(*_: object) -> Mapping[str, Value]:
+    """It calls nobody."""
+    return {}
+
+
+def no_proposals(*_: object) -> Sequence[tuple[str, Overrides]]:
+    """Nothing to propose."""
+    return ()
+
+
+def no_problems(_: object) -> Iterator[FixedProblem]:
+    """Its fields are independent."""
+    return iter(())
+
+
+def no_pools(*_: object) -> Mapping[str, Pool]:
+    """Nobody waits for anything of it."""
+    return {}
+
+
+def month_of(machines: Value, tier: Priced) -> FloatArray:
+    """What *machines* at a tier's price cost a month."""
+    return machines_month_usd(machines, tier.price_usd_per_hour)
+
+
+def median(value: Value) -> float:
+    """The middle of a value's worlds."""
+    return float(np.median(np.asarray(value)))
+
+
+def whole(value: Value) -> int:
+    """The middle of a count, at least 1, for a simulation."""
+    return max(round(median(value)), 1)

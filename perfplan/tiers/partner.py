@@ -1,0 +1,88 @@
+"""A service of somebody else, known by the percentiles it states; its times do not depend on our load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from perfplan.models.distributions import Lognormal
+from perfplan.models.simulate import Law, Spend
+from perfplan.quantity import Fraction, Rps, Seconds, Usd, WholeOrNone
+from perfplan.record import field, record
+from perfplan.tiers.kind import (
+    Advised,
+    Carriage,
+    Carries,
+    FixedProblem,
+    Here,
+    Kept,
+    Kind,
+    Owned,
+    Program,
+    Steps,
+    There,
+    median,
+    never,
+    no_calls,
+    no_pools,
+    no_proposals,
+    nothing,
+)
+from perfplan.tiers.rungs import Outlasted, Rungs, Seen, round_up
+from perfplan.tiers.work import percentile_problems
+
+
+@record
+class Partner:
+    """A service of somebody else, known by the percentiles it states; its times do not depend on our load."""
+
+    kind: Literal["partner"]
+    p50_s: Seconds = field("half of its answers are faster", least="1us", most="1h")
+    p99_s: Seconds = field("99 of 100 answers are faster", least="1us", most="1h")
+    limit_rps: Rps | None = field("rate it accepts; calls beyond it fail", optional=True, least="1/day")
+    availability: Fraction = field("availability it states", "99.9%", reason="common in contracts")
+    call_usd: Usd = field("price of one call", "$0", reason="not priced unless stated")
+    timeout_s: Seconds | None = field(
+        "time after which a call is given up; left out, it follows from the stated percentiles", optional=True, most="1d"
+    )
+    retries: WholeOrNone = field(
+        "calls made again after a failure, at most", "0", reason="a retry doubles the load when it is least wanted", most="100"
+    )
+
+
+def carry(tier: Partner, here: Here) -> Carriage:
+    """Its answer."""
+    answer = Lognormal.through(tier.p50_s, tier.p99_s)
+    return Carriage(response=answer, own=(answer,))
+
+
+def _problems(tier: Partner) -> Iterator[FixedProblem]:
+    return percentile_problems(tier.p50_s, tier.p99_s)
+
+
+def _times_out(tier: Partner, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
+    """One call, made again as often as stated."""
+    why = "1.5 x p99.9 of what the partner states"
+    own = rungs.add("timeout", f"{seen.name}: one call", tier.timeout_s, round_up(1.5 * seen.answer_s()), why)
+    return [(own, 1.0 + median(tier.retries))]
+
+
+def _steps(tier: Partner, there: There) -> Steps:
+    p50, p99 = median(tier.p50_s), median(tier.p99_s)
+    return (Spend(Law.lognormal(p50, float(np.log(p99 / p50) / 2.3263478740408408))),)
+
+
+KIND: Kind[Partner] = Kind(
+    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=False),
+    owned=Owned(
+        bought=(),
+        held=nothing,
+        rate_limit=lambda tier: tier.limit_rps,
+        month_usd=lambda tier, stored, calls: calls * tier.call_usd,
+    ),
+    kept=Kept(available=lambda tier, used, refused: tier.availability * (1 - refused), times_out=_times_out, problems=_problems),
+    advised=Advised(proposals=no_proposals, doubled={}, halved={"answer time": ("p50_s", "p99_s")}, sliders={}),
+    program=Program(pools=no_pools, steps=_steps),
+)

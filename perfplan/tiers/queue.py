@@ -1,0 +1,80 @@
+"""A broker queue with workers; a call publishes a job and does not wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from perfplan.models.distributions import Exponential
+from perfplan.models.service import Station
+from perfplan.models.simulate import Law, Spend
+from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole
+from perfplan.record import field, record
+from perfplan.tiers.kind import (
+    Advised,
+    Bought,
+    Carriage,
+    Carries,
+    Here,
+    Kept,
+    Kind,
+    Overrides,
+    Owned,
+    Program,
+    Steps,
+    There,
+    median,
+    month_of,
+    never,
+    no_calls,
+    no_pools,
+    node_lead_s,
+    node_limit,
+    node_usd,
+    nothing,
+)
+from perfplan.tiers.rungs import of_those_below
+from perfplan.tiers.work import ServiceLaw, law_problems, shape_of
+
+
+@record
+class Queue:
+    """A broker queue with workers; a call publishes a job and does not wait for it."""
+
+    kind: Literal["queue"]
+    workers: Whole = field("workers today", most="100000")
+    service_time_s: Seconds = field("work on one job; `service` may give it", least="0.1us", most="1d")
+    service: ServiceLaw | None = field("how its service times spread; left out, exponential", optional=True)
+    publish_time_s: Seconds = field("time to publish a job", "2ms", reason="one acknowledged write", most="1min")
+    utilization_limit: Fraction = field("highest utilization that is planned for", "80%", reason="jobs may wait", least="1%")
+    availability: Fraction = field("availability of the broker", "99.95%", reason="service level of managed brokers")
+    price_usd_per_hour: UsdPerHour = field("price of one worker", "$0/h", reason="not priced unless stated")
+    lead_time_s: Seconds = field("from order to running", "1d", reason="workers are containers", most="3 years")
+
+
+def carry(tier: Queue, here: Here) -> Carriage:
+    """The time to publish; its workers are a station that no request waits for."""
+    workers = Station(arrival_rps=here.rps, service_s=tier.service_time_s, servers=tier.workers, shape=shape_of(tier))
+    publish = Exponential(mean_s=tier.publish_time_s)
+    return Carriage(response=publish, own=(publish,), stations={"workers": workers})
+
+
+def _proposals(name: str, tier: Queue) -> Sequence[tuple[str, Overrides]]:
+    more = tier.workers + max(1, round(float(tier.workers) * 0.2))
+    return [(f"{more:g} workers for {name}", (f"tiers.{name}.workers={more:.0f}",))]
+
+
+def _steps(tier: Queue, there: There) -> Steps:
+    return (Spend(Law.exponential(median(tier.publish_time_s))),)
+
+
+WORKERS: Bought[Queue] = Bought(
+    field="workers", unit="workers", order=3, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd, spare=1, waits=True
+)
+KIND: Kind[Queue] = Kind(
+    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=False),
+    owned=Owned(bought=(WORKERS,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.workers, tier)),
+    kept=Kept(available=lambda tier, used, refused: tier.availability, times_out=of_those_below, problems=law_problems),
+    advised=Advised(proposals=_proposals, doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, sliders={}),
+    program=Program(pools=no_pools, steps=_steps),
+)
