@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import errno
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
+        enough_memory(options.needs)
         return int(options.run(options))
     except KeyboardInterrupt:
         say("perfplan: interrupted; what was there before stands", sys.stderr)
@@ -44,16 +46,19 @@ def _run(options: argparse.Namespace) -> int:
             return BAD_INPUT
         if getattr(options, "debug", False):
             raise
-        say(f"perfplan: {_expected(error) or _fault(error)}", sys.stderr)
+        say(f"perfplan: {_expected(error, options) or _fault(error)}", sys.stderr)
         return FAILED
 
 
-def _expected(error: Exception) -> str:
+def _expected(error: Exception, options: argparse.Namespace) -> str:
     """What can go wrong without anybody's fault, in words; "" for anything else."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return f"{error.args[0][0][1]}: {error.args[0][0][2]}"  # of all that could not be copied, the first
     if isinstance(error, MemoryError):
-        return "memory ended; state fewer --worlds, or close other programs"
+        return f"memory ended; {'state fewer --worlds, or ' if hasattr(options, 'worlds') else ''}close other programs"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"no space is left for {error.filename or 'what is written'} (free some, state another place with --out, or set TMPDIR)"
+        elsewhere = ", state another place with --out, or set TMPDIR" if hasattr(options, "out") else ""
+        return f"no space is left for {error.filename or 'what is written'} (free some{elsewhere})"
     if isinstance(error, OSError) and error.errno == errno.EMFILE:
         return "too many files are open; raise the limit (`ulimit -n 4096`)"
     if isinstance(error, OSError) and error.filename is not None:
@@ -125,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--tier", choices=("mvp", "growth", "enterprise"), default="growth", help="targets of the quick reference (default: growth)"
     )
-    new.set_defaults(run=_new)
+    new.set_defaults(run=_new, needs="check")
 
     plan = commands.add_parser("plan", parents=[debug], help="plan a scenario and write its plan folder")
     _inputs(plan)
@@ -140,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         "--engine", choices=("one", "stock"), default="one", help="one kernel for all notebooks, or one for each (papermill's own)"
     )
     plan.add_argument("--verify", action="store_true", help="simulate the plan's worst months beside the formulas, and show both")
-    plan.set_defaults(run=_plan)
+    plan.set_defaults(run=_plan, needs="plan")
 
     check = commands.add_parser(
         "check", parents=[debug], help="findings, and exit 0 where every objective holds, 1 where some do not, 2 on bad input, 3 else"
@@ -151,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--limit", type=float, default=60.0, metavar="SECONDS", help="end with exit 3 where it takes longer (default: 60; 0: never)"
     )
-    check.set_defaults(run=_check)
+    check.set_defaults(run=_check, needs="check")
 
     diff = commands.add_parser(
         "diff",
@@ -164,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tolerance", action="append", default=[], metavar="KIND=SHARE", help="overlook smaller differences, such as cost=5%%"
     )
     diff.add_argument("--format", choices=("text", "json", "html"), default="text", help="default: text")
-    diff.set_defaults(run=_diff)
+    diff.set_defaults(run=_diff, needs="check")
 
     validate = commands.add_parser(
         "validate",
@@ -173,18 +178,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Makes a plan again from what lies in its inputs/, with the notebooks of this perfplan, and compares what comes out with what lies in the folder: cells, plan.json, plan.html, tables and configs. Nothing that lies in the folder is run, and the folder is not changed.",
     )
     validate.add_argument("folder", help="plan folder")
-    validate.set_defaults(run=_validate)
+    validate.set_defaults(run=_validate, needs="plan")
 
     schema = commands.add_parser("schema", parents=[debug], help="print the JSON schema of scenarios, for editors")
-    schema.set_defaults(run=_schema)
+    schema.set_defaults(run=_schema, needs="check")
 
     fields = commands.add_parser("fields", parents=[debug], help="print the reference of all fields")
-    fields.set_defaults(run=_fields)
+    fields.set_defaults(run=_fields, needs="check")
 
     lab = commands.add_parser(
         "lab", parents=[debug], help="open JupyterLab on the workbook; other options are JupyterLab's, such as --no-browser or --allow-root"
     )
-    lab.set_defaults(run=_lab)
+    lab.set_defaults(run=_lab, needs="check")
     return parser
 
 
@@ -233,7 +238,6 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    enough_memory("plan")
     from perfplan.story import story
     from perfplan.workbook import make, place
 
@@ -268,7 +272,6 @@ def _verified(out: Path) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    enough_memory("check")
     from perfplan.reading import BadScenario, Problem, read
     from perfplan.workbook.checking import check, items
     from perfplan.workbook.limits import enough
@@ -298,9 +301,11 @@ def _diff(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace) -> int:
+    from perfplan.workbook.place import stopping_on_signals
     from perfplan.workbook.validating import validate
 
-    report, same = validate(Path(options.folder))
+    with stopping_on_signals():
+        report, same = validate(Path(options.folder))
     say(report)
     return HOLDS if same else BREAKS
 
@@ -328,7 +333,10 @@ def _lab(options: argparse.Namespace) -> int:
 
     from perfplan.workbook.folder import workbook
 
-    return subprocess.run([sys.executable, "-m", "jupyterlab", str(workbook(Path.cwd())), *options.unknown], check=False).returncode
+    command = [sys.executable, "-m", "jupyterlab", str(workbook(Path.cwd())), *options.unknown]
+    if sys.platform != "win32":
+        os.execv(sys.executable, command)  # it takes this process' place, and its signals
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

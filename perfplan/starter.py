@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from perfplan.reading import BadScenario, Problem
 from perfplan.schema import json_schema
 
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.I)  # names of devices on Windows
 TARGETS = {  # quick reference of the checklist: p95, error rate, availability, cache hit ratio
     "mvp": ("500ms", "1%", "99.9%", "80%"),
     "growth": ("300ms", "0.1%", "99.95%", "90%"),
@@ -23,12 +25,18 @@ def write(name: str, tier: str) -> str:
         raise BadScenario(
             "perfplan new", [Problem(0, "NAME", f"must be letters, digits, - _ and . (it names a folder); got {name[:60]!r}")]
         )
+    if RESERVED.fullmatch(name) or name.endswith("."):
+        raise BadScenario("perfplan new", [Problem(0, "NAME", f"must be a name that every system allows for a folder; got {name!r}")])
     folder = Path(name)
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise BadScenario("perfplan new", [Problem(0, "NAME", f"must be new; {name} is already there")])
     folder.mkdir()
-    (folder / "scenario.yaml").write_text(text(name, tier), encoding="utf-8")
-    (folder / "scenario.schema.json").write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
+    try:
+        (folder / "scenario.yaml").write_text(text(name, tier), encoding="utf-8", newline="\n")
+        (folder / "scenario.schema.json").write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8", newline="\n")
+    except OSError:
+        shutil.rmtree(folder)  # half of it would only be in the way
+        raise
     return f"{folder / 'scenario.yaml'}: change its numbers, then run\n  perfplan check {folder / 'scenario.yaml'}\n  perfplan plan {folder / 'scenario.yaml'}"
 
 

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 FEWEST_FILES, USUAL_FILES, UNLIMITED_FILES = 64, 4096, 1_000_000  # open at once: a plan takes 50, the judges of connections two each
+FEWEST_NAMES = 150  # files that a plan and its rooms are made of
 LONGEST_ROOM = 58  # characters: a socket's path ends at 107, and what stands in a room is up to 40 long
 CODE = {"check": (0.2e9, 0.3e9), "plan": (0.6e9, 0.8e9)}  # bytes that a command takes without numbers, and addresses it asks for besides
 LOCAL_SOCKETS = hasattr(socket, "AF_UNIX")
@@ -168,13 +170,13 @@ def _address_space() -> int:
 def room_for_sockets() -> Path:
     """A folder for temporary files whose name is short enough for sockets in it; the usual one where it is."""
     usual = Path(tempfile.gettempdir())
-    if not LOCAL_SOCKETS or len(os.fsencode(usual)) <= LONGEST_ROOM:
+    if not LOCAL_SOCKETS or (len(os.fsencode(usual)) <= LONGEST_ROOM and re.fullmatch(r"[A-Za-z0-9_./-]+", str(usual))):
         return usual
     other = Path("/tmp")
     if other.is_dir() and os.access(other, os.W_OK | os.X_OK):
         return other
     raise Lacking(
-        f"sockets need a folder with a short name; {usual} is longer than {LONGEST_ROOM} characters (set TMPDIR to a shorter one)"
+        f"sockets need a folder with a short and plain name; {usual} has more than {LONGEST_ROOM} characters, or others than letters, digits and ._- (set TMPDIR to another one)"
     )
 
 
@@ -183,6 +185,8 @@ def enough_space(folder: Path, bytes_needed: float, way_out: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < bytes_needed:
         raise Lacking(f"{folder} must have {bytes_needed / 1e6:.0f} MB free; it has {free / 1e6:.1f} MB ({way_out})")
+    if sys.platform != "win32" and (about := os.statvfs(folder)).f_files > 0 and about.f_favail < FEWEST_NAMES:
+        raise Lacking(f"{folder} must have room for {FEWEST_NAMES} files; its file system has {about.f_favail} left ({way_out})")
 
 
 def nearest_folder(path: Path) -> Path:

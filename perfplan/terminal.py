@@ -28,7 +28,7 @@ def prepare() -> None:
     codecs.register_error("perfplan", _otherwise)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            if codecs.lookup(stream.encoding).name != "utf-8":
+            if stream.encoding and codecs.lookup(stream.encoding).name != "utf-8":
                 stream.reconfigure(errors="perfplan")  # type: ignore[union-attr]
 
 

@@ -47,14 +47,8 @@ def out(quick, small, tmp_path):
 
 
 def test_what_lies_in_a_plan_folder_and_is_not_perfplans_is_carried_over(out, small, capsys):
-    own = {
-        "NOTES.md": "mine",
-        "notebooks/what_if.ipynb": "{}",
-        "tables/mine.csv": "1",
-        "deep/er/x.txt": "y",
-        "history/why.txt": "z",
-        "inputs/raw.csv": "q",
-    }
+    own = {"NOTES.md": "mine", "notebooks/what_if.ipynb": "{}", "tables/mine.csv": "1", "deep/er/x.txt": "y", "history/why.txt": "z", "inputs/raw.csv": "q", "history/old/0001-2026-01-01.json": "{}"}  # fmt: skip
+    (out / "empty").mkdir()
     for name, text in own.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(text)
@@ -62,6 +56,7 @@ def test_what_lies_in_a_plan_folder_and_is_not_perfplans_is_carried_over(out, sm
     for _ in range(2):
         folder.make(small, out)
         assert {name: (out / name).read_text() for name in own} == own
+        assert (out / "empty").is_dir()
     assert (out / "edited" / "0001" / "notebooks" / "3_implementation.ipynb").read_text() == "annotated"
     assert (out / "notebooks" / "3_implementation.ipynb").read_text() == "{}"
     assert "kept in edited/0001/: notebooks/3_implementation.ipynb" in capsys.readouterr().err
@@ -83,13 +78,147 @@ def test_an_own_file_where_a_new_version_writes_one_is_kept_too(out, small, monk
     assert (out / "edited" / "0001" / "tables" / "new.csv").read_text() == "mine"
 
 
-def test_a_plan_from_before_written_json_keeps_what_is_not_perfplans(out, small):
+@pytest.mark.parametrize("written", [None, "{", '{"schema": "x"}'])
+def test_without_what_was_written_everything_is_kept(out, small, capsys, written):
     (out / "written.json").unlink()
-    (out / "NOTES.md").write_text("mine")
-    (out / "notebooks" / "what_if.ipynb").write_text("mine")
+    if written:
+        (out / "written.json").write_text(written)
+    own = {"NOTES.md": "mine", "notebooks/what_if.ipynb": "mine"}
+    maybe = {"configs/own.txt": "mine", "configs/sub/x.txt": "mine", "inputs/raw.csv": "mine", "notebooks/3_implementation.ipynb": "mine"}
+    for name, text in (own | maybe).items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text(text)
     folder.make(small, out)
-    assert (out / "NOTES.md").read_text() == (out / "notebooks" / "what_if.ipynb").read_text() == "mine"
-    assert not (out / "edited").exists()
+    assert {name: (out / name).read_text() for name in own} == own
+    assert {name: (out / "edited" / "0001" / name).read_text() for name in maybe} == maybe
+    assert "perhaps changed, as it was not written down what perfplan wrote, and kept in edited/0001/" in capsys.readouterr().err
+
+
+def test_what_comes_while_a_plan_is_made_is_carried_too(out, small, monkeypatch):
+    before, publish = folder.fill, place.Making.publish
+
+    def fill(*rest):
+        (out / "LATE.md").write_text("late")
+        (out / "configs" / "alerts.yml").write_text("changed")
+        return before(*rest)
+
+    def last_moment(making):
+        (out / "LATER.md").write_text("later")
+        return publish(making)
+
+    monkeypatch.setattr(folder, "fill", fill)
+    monkeypatch.setattr(place.Making, "publish", last_moment)
+    folder.make(small, out)
+    assert [(out / name).read_text() for name in ("LATE.md", "LATER.md", "edited/0001/configs/alerts.yml")] == ["late", "later", "changed"]
+
+
+def test_a_service_that_is_renamed_while_its_plan_waits_is_another_service(out, small, monkeypatch):
+    before = folder.carry_history
+
+    def renamed(*rest):
+        small.write_text(SMALL.replace("name: small", "name: other"))
+        return before(*rest)
+
+    monkeypatch.setattr(folder, "carry_history", renamed)
+    with pytest.raises(BadScenario, match="holds the plan of 'small', this one is 'other'"):
+        folder.make(small, out)
+
+
+def test_what_cannot_be_carried_over_is_said_before_the_work(tmp_path):
+    with tempfile.TemporaryDirectory() as room:
+        out = Path(room) / "plan"
+        for one in (Path(room), out, out / "mine"):
+            one.mkdir(exist_ok=True)
+            one.chmod(0o777)
+        (out / "SECRET.md").write_text("x")
+        (out / "SECRET.md").chmod(0o600)
+        said = as_nobody(lambda: [_said(out)], Path(room) / "said") if os.geteuid() == 0 else "skipped"
+        assert said in (
+            "skipped",
+            f"{out / 'SECRET.md'} cannot be carried over to the new plan: it belongs to root (move it away, or state another place with --out)",
+        )
+        (out / "SECRET.md").chmod(0o644)
+        (out / "mine").chmod(0o755)
+        said = as_nobody(lambda: [_said(out)], Path(room) / "said") if os.geteuid() == 0 else "skipped"
+        assert said in (
+            "skipped",
+            f"{out / 'mine'} cannot be carried over to the new plan: it belongs to root (move it away, or state another place with --out)",
+        )
+
+
+def test_a_mount_point_is_no_place(tmp_path, monkeypatch):
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "volume")
+    with pytest.raises(Lacking, match=r"it is a mount point \(state a folder in it"):
+        place.ready(tmp_path / "volume", 1.0)
+
+
+def test_a_stage_that_was_planted_harms_nothing(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / ".plan.making").symlink_to(elsewhere)
+    with pytest.raises(Lacking, match="it is a link"), place.making(tmp_path / "plan"):
+        pass
+    assert list(elsewhere.iterdir()) == []
+    (tmp_path / ".plan.making").unlink()
+    (tmp_path / ".plan.making").mkdir()
+    os.mkfifo(tmp_path / ".plan.making" / "room")
+    with place.making(tmp_path / "plan"):
+        pass
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["elsewhere"]
+
+
+def test_an_own_file_called_edited_is_refused(out, small):
+    (out / "edited").write_text("mine")
+    with pytest.raises(BadScenario, match="it is a file"):
+        folder.make(small, out)
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "aux.x", "shop.", "COM1"])
+def test_a_new_folder_has_a_name_that_every_system_allows(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", name]) == 2
+    assert "must be a name that every system allows" in capsys.readouterr().err
+
+
+def test_a_new_scenario_is_whole_or_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "scenario.schema.json")
+
+    monkeypatch.setattr("perfplan.starter.json_schema", full)
+    assert main(["new", "shop"]) == 3
+    assert capsys.readouterr().err == "perfplan: no space is left for scenario.schema.json (free some)\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_explored_scenario_is_written_beside_the_other_or_not_at_all(small, tmp_path, monkeypatch):
+    from perfplan.workbook.exploring import explore
+
+    found = explore(str(small))
+    (small.parent / "explored.yaml").symlink_to(tmp_path / "outside.yaml")
+    assert found.save() is None
+    assert not (tmp_path / "outside.yaml").exists()
+    found.name.value = "x.yaml"
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("perfplan.workbook.exploring.stated_text", lambda *_: "x")
+    monkeypatch.setattr("pathlib.Path.open", full)
+    assert found.save() is None
+    assert "could not be written: No space left" in found.saved.value
+
+
+def test_a_bomb_beside_a_scenario_is_refused_by_what_it_unpacks_to(small, monkeypatch):
+    import lzma
+
+    (small.parent / "s.csv.xz").write_bytes(lzma.compress(b"seconds\n" + b"x" * 3_000_000))
+    small.write_text(SMALL.replace("service_time: 10ms", "service: {samples: s.csv.xz}"))
+    monkeypatch.setattr("perfplan.reading.measured.LARGEST", 1_000_000)
+    with pytest.raises(BadScenario, match=r"must be at most 1 MB, unpacked; s\.csv\.xz is larger"):
+        folder.read(small)
 
 
 def test_a_folder_that_is_no_plan_is_not_replaced(quick, small, tmp_path):
@@ -177,9 +306,10 @@ def test_only_regular_numbered_files_are_earlier_plans(tmp_path):
     assert kept.newest(tmp_path) == json.loads(KEPT.read_text())
 
 
-def test_a_damaged_plan_is_set_aside_and_the_new_one_is_made(out, small):
+def test_a_damaged_plan_is_set_aside_and_the_new_one_is_made(out, small, capsys):
     (out / "plan.json").write_text('{"schema": "perfplan/plan/2", "na')
     folder.make(small, out)
+    assert capsys.readouterr().err == "the plan that was there is damaged; it is kept as history/0001-plan.json.damaged\n"
     assert (out / "history" / "0001-plan.json.damaged").read_text() == '{"schema": "perfplan/plan/2", "na'
     (out / "plan.json").write_text('{"schema": "perfplan/plan/2"}')  # JSON, and ours, but numbers are missing
     folder.make(small, out)
@@ -266,8 +396,8 @@ def test_a_scenario_that_changes_while_a_plan_waits_is_named_by_its_own_path(sma
     before = folder.carry_history
 
     def edited(*rest):
-        before(*rest)
         small.write_text(SMALL.replace("kind: service", "kind: servant"))
+        return before(*rest)
 
     monkeypatch.setattr(folder, "carry_history", edited)
     with pytest.raises(BadScenario) as caught:
@@ -295,7 +425,7 @@ def _said(path):
 
 def as_nobody(ask, room):
     """What *ask* says in a process of another user, by lines."""
-    said = os.open(room, os.O_CREAT | os.O_WRONLY)
+    said = os.open(room, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     pid = os.fork()
     if pid == 0:
         try:

@@ -109,7 +109,7 @@ def test_sockets_lie_where_names_are_short(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     assert system.room_for_sockets() == Path("/tmp")
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(system.Lacking, match="set TMPDIR to a shorter one"):
+    with pytest.raises(system.Lacking, match="set TMPDIR to another one"):
         system.room_for_sockets()
 
 
@@ -122,12 +122,68 @@ def test_a_container_that_may_use_less_than_its_machine_has_less(monkeypatch, tm
     assert system.free_memory() > 1e6
 
 
+@pytest.mark.parametrize("command", ["new x", "schema", "fields", "diff a b", "validate a", "lab"])
+def test_no_command_hangs_where_memory_is_short(command, tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -v 200000; exec {sys.executable} -m perfplan {command}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=30,
+    )
+    assert done.returncode == 3
+    assert "GB of memory and addresses; this process may have 0.2 GB" in done.stderr
+
+
+def test_a_folder_for_temporary_files_with_a_strange_name_is_not_used_for_sockets(monkeypatch, tmp_path):
+    for name in ("a b", "x;y", "ü"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", f"/tmp/{name}")
+        assert system.room_for_sockets() == Path("/tmp")
+
+
+def test_a_file_system_without_names_left_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(system.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1e9})())
+    monkeypatch.setattr(os, "statvfs", lambda _: type("About", (), {"f_files": 20, "f_favail": 3})())
+    with pytest.raises(system.Lacking, match="must have room for 150 files; its file system has 3 left"):
+        system.enough_space(tmp_path, 1.0, "free some")
+
+
+def test_a_workbook_that_was_copied_half_is_copied_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "shipped", lambda name: ROOT / name)
+    monkeypatch.setattr(folder.Path, "is_relative_to", lambda *_: False)
+    copy = folder.shutil.copytree
+
+    def half(one, other):
+        copy(one, other)
+        raise OSError(28, "No space left on device", str(other))
+
+    monkeypatch.setattr(folder.shutil, "copytree", half)
+    with pytest.raises(OSError, match="No space"):
+        folder.workbook(tmp_path)
+    monkeypatch.setattr(folder.shutil, "copytree", copy)
+    assert folder.workbook(tmp_path) == tmp_path / "perfplan-lab"
+    assert sorted(p.name for p in (tmp_path / "perfplan-lab").iterdir()) == ["data", "notebooks"]
+    (tmp_path / "perfplan-lab" / "notebooks" / "mine.ipynb").write_text("mine")
+    folder.workbook(tmp_path)
+    assert (tmp_path / "perfplan-lab" / "notebooks" / "mine.ipynb").read_text() == "mine"
+
+
 # ---- signals ----
+
+
+def hearing():
+    """Signals as a terminal's shell leaves them: `nohup` and jobs in the background ignore some."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def stopped(number, when, *arguments, env=None):
     """What a command says and leaves when the signal comes once *when*(its id) is true."""
-    process = subprocess.Popen([*PERFPLAN, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen(
+        [*PERFPLAN, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, preexec_fn=hearing
+    )
     deadline = time.monotonic() + 60
     while not when(process.pid) and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -147,7 +203,7 @@ def maps(name):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("library", ["_multiarray_umath", "scipy/special/_ufuncs"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["INT", "HUP"])
 def test_a_signal_while_libraries_are_imported_ends_at_once(small, number, library):
     code, out, said = stopped(number, maps(library), "check", small)
     assert (code, out) == (130, "")
@@ -163,6 +219,15 @@ def test_a_hangup_while_a_plan_is_made_leaves_nothing(small, tmp_path):
         )  # fmt: skip
         assert (code, said) == (130, "perfplan: interrupted; what was there before stands\n")
         assert list(Path(own).iterdir()) == list(out.parent.iterdir()) == []
+
+
+def test_a_signal_while_a_plan_is_validated_leaves_nothing(small, tmp_path):
+    folder.make(small, tmp_path / "plan", (), 30)
+    with tempfile.TemporaryDirectory() as own:
+        started = lambda _: list(Path(own).glob("perfplan-*/kernel.json"))  # noqa: E731
+        code, _, said = stopped(signal.SIGINT, started, "validate", tmp_path / "plan", env=os.environ | {"TMPDIR": own})
+        assert (code, said) == (130, "perfplan: interrupted; what was there before stands\n")
+        assert list(Path(own).iterdir()) == []
 
 
 def test_a_signal_that_is_ignored_stays_ignored(small):
@@ -240,7 +305,11 @@ LACKING = """if True:
     from perfplan import system
     system.LOCAL_SOCKETS = False  # asyncio itself needs them here
     system.local_socket = None
-    system.sys = type("System", (), {"platform": "win32", "modules": sys.modules})
+    class System:
+        platform = "win32"
+        def __getattr__(self, name):
+            return getattr(sys, name)
+    system.sys = System()
     from perfplan.cli import main
     sys.exit(main(sys.argv[1:]))
 """

@@ -7,8 +7,6 @@ The peak is the one that was seen, the busiest hour of the last four weeks; its 
 from __future__ import annotations
 
 import functools
-import lzma
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from scipy.special import ndtri
 
 from perfplan.models.trend import Trend, trend
 from perfplan.quantity import LOG, LOG1P, FloatArray, Law, Misread
+from perfplan.reading.unpacked import stamp, unpacked
 
 HOURS_PER_WEEK = 168
 WEEKS_PER_MONTH = 365.25 / 12 / 7
@@ -44,10 +43,7 @@ class History:
 
 def read_history(path: Path, name: str) -> History:
     """Read the CSV at *path*; raises `Misread` naming row, rule and way out. The same file is read once."""
-    if not path.is_file():
-        raise Misread(f"must be a file beside the scenario; there is no {name}")
-    about = path.stat()
-    return _read(path, name, about.st_mtime_ns, about.st_size)
+    return _read(path, name, *stamp(path))
 
 
 @functools.lru_cache(maxsize=8)
@@ -104,13 +100,12 @@ def _twice(again: Any) -> str:
 def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
     import pandas as pd  # heavy, and needed only where a history is given
 
-    if path.stat().st_size > LARGEST:
-        raise Misread(f"must be at most 1 GB; {name} is larger")
     try:
-        table = pd.read_csv(path, usecols=["time", "requests"], dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
-    except PermissionError as error:
-        raise Misread(f"must be a file that can be read; {name}: {error.strerror}") from None
-    except (ValueError, pd.errors.ParserError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        with unpacked(path, name, LARGEST) as stream:
+            table = pd.read_csv(stream, usecols=["time", "requests"], dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
+    except (ValueError, pd.errors.ParserError) as error:
+        if isinstance(error, Misread):
+            raise
         raise Misread(f"must be a CSV with the columns time and requests; {name}: {error}") from None
     if len(table) > MOST_ROWS:
         raise Misread(f"must have at most {MOST_ROWS:,} rows, 20 years of minutes; {name} has more")

@@ -15,8 +15,9 @@ import numpy as np
 from perfplan.models.service import Shape
 from perfplan.quantity import FloatArray, Misread
 from perfplan.reading.document import unseen
+from perfplan.reading.unpacked import stamp, unpacked
 
-LARGEST, MOST_ROWS = 200_000_000, 10_000_000  # bytes, and rows, as a compressed file may hold many
+LARGEST, MOST_ROWS, LONGEST_LINE = 200_000_000, 10_000_000, 10_000  # bytes, rows, bytes of a remark
 ABOUT_LINES = 40  # of provenance that are kept
 
 
@@ -52,20 +53,12 @@ class Points:
 
 def read_samples(path: Path, name: str) -> Samples:
     """The service times in *path*; raises `Misread` naming file, row, rule and way out. The same file is read once."""
-    return _samples(_there(path, name), name, path.stat().st_mtime_ns, path.stat().st_size)
+    return _samples(path, name, *stamp(path))
 
 
 def read_points(path: Path, name: str) -> Points:
     """The points in *path*; raises `Misread` naming file, row, rule and way out. The same file is read once."""
-    return _points(_there(path, name), name, path.stat().st_mtime_ns, path.stat().st_size)
-
-
-def _there(path: Path, name: str) -> Path:
-    if not path.is_file():
-        raise Misread(f"must be a file beside the scenario; there is no {name}")
-    if path.stat().st_size > LARGEST:
-        raise Misread(f"must be at most 200 MB; {name} is larger (a hundred thousand samples are plenty)")
-    return path
+    return _points(path, name, *stamp(path))
 
 
 @functools.lru_cache(maxsize=32)
@@ -96,17 +89,18 @@ def _points(path: Path, name: str, _changed: int, _size: int) -> Points:
 
 
 def _columns(path: Path, name: str, needed: tuple[str, ...], more: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, FloatArray]]:
-    import lzma
-
     import pandas as pd  # heavy, and needed only where something was measured
 
     try:
-        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
-            lines = [line.rstrip("\n") for line, _ in zip(file, range(ABOUT_LINES), strict=False)]
-        table = pd.read_csv(path, comment="#", usecols=lambda c: c in needed + more, dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
-    except PermissionError as error:
-        raise Misread(f"must be a file that can be read; {name}: {error.strerror}") from None
-    except (ValueError, OSError, EOFError, lzma.LZMAError) as error:
+        with unpacked(path, name, LARGEST) as stream:
+            lines = [stream.readline(LONGEST_LINE).decode("utf-8").rstrip("\n") for _ in range(ABOUT_LINES)]
+        with unpacked(path, name, LARGEST) as stream:
+            table = pd.read_csv(
+                stream, comment="#", usecols=lambda c: c in needed + more, dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1
+            )
+    except (ValueError, pd.errors.ParserError) as error:
+        if isinstance(error, Misread):
+            raise
         raise Misread(f"must be a CSV with the column{'s' * (len(needed) > 1)} {', '.join(needed)}; {name}: {error}") from None
     if len(table) > MOST_ROWS:
         raise Misread(f"must have at most {MOST_ROWS:,} rows; {name} has more")

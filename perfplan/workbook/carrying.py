@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from perfplan.reading import BadScenario, Problem
-from perfplan.workbook.kept import KEPT, PLAN, Unreadable, history, is_damaged, is_ours, load
+from perfplan.workbook.kept import KEPT, PLAN, Unreadable, history, is_damaged, is_ours, load, name_in
 
 WRITTEN, WRITTEN_SCHEMA = "written.json", "perfplan/written/1"
 OWN = (
@@ -40,6 +40,12 @@ class Carried:
     own: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    unsigned: bool = False  # nobody wrote down what perfplan wrote: all of it may have been changed
+
+    def beyond(self, other: Carried) -> Carried:
+        """What was not there when *other* was looked at."""
+        new = {part: tuple(n for n in getattr(self, part) if n not in getattr(other, part)) for part in ("own", "edited", "left_out")}
+        return Carried(unsigned=self.unsigned, **new)
 
 
 def survey(out: Path, name: str, renamed: bool) -> Carried:
@@ -56,15 +62,12 @@ def survey(out: Path, name: str, renamed: bool) -> Carried:
         raise _refuse(f"must be a new folder or one that holds a plan; {out} is something else")
     if not damaged and not renamed:
         _refuse_other_names(plan, name, out)
-    return _sorted(out)
+    return looked_at(out)
 
 
 def _refuse_other_names(plan: Path, name: str, out: Path) -> None:
-    try:
-        other = str(load(plan)["name"])
-    except Unreadable:
-        return
-    if other != name:
+    other = name_in(plan)
+    if other is not None and other != name:
         raise _refuse(
             f"must be the place of the same service; {out} holds the plan of {other!a}, this one is {name!a} (another place, or --renamed if the service got another name)"
         )
@@ -74,30 +77,32 @@ def _refuse(message: str) -> BadScenario:
     return BadScenario("perfplan plan", [Problem(0, "--out", message)])
 
 
-def _sorted(out: Path) -> Carried:
+def looked_at(out: Path) -> Carried:
+    """What lies in the plan folder *out* and is not as perfplan wrote it; raises `BadScenario` on links and what is no file."""
     hashes = _hashes(out / WRITTEN)
     own, edited, left_out = [], [], []
     for path in walk(out):
         name, mode = path.relative_to(out).as_posix(), path.lstat().st_mode
-        if name.startswith("history/") and (stat.S_ISLNK(mode) or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
+        if name == "edited" or (name.startswith("history/") and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
+            if name == "edited" and not stat.S_ISDIR(mode):
+                raise _refuse(f"must keep edited/ for what was changed; in {out} it is a file (move it away)")
             left_out.append(name)
-        elif not stat.S_ISREG(mode):
+        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             what = "a link" if stat.S_ISLNK(mode) else "no file"
             raise _refuse(f"must hold files and folders only, as plans are mailed; {name} in {out} is {what} (move it away)")
-        elif name in (WRITTEN, PLAN) or (name.startswith("history/") and KEPT.fullmatch(path.name)):
+        elif name in (WRITTEN, PLAN) or (path.parent == out / "history" and stat.S_ISREG(mode) and KEPT.fullmatch(path.name)):
             continue  # the plan goes to history/, and history/ is carried as it is
-        elif name in hashes:
-            if hashes[name] != hash_of(path):
-                edited.append(name)
-        elif hashes or not any(fnmatch.fnmatchcase(name, pattern) for pattern in OWN):
+        elif stat.S_ISDIR(mode) or (name not in hashes and (hashes or not any(fnmatch.fnmatchcase(name, pattern) for pattern in OWN))):
             own.append(name)
-    return Carried(own=tuple(own), edited=tuple(edited), left_out=tuple(left_out))
+        elif hashes.get(name) != hash_of(path):
+            edited.append(name)
+    return Carried(own=tuple(own), edited=tuple(edited), left_out=tuple(left_out), unsigned=not hashes)
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Everything below *folder* that is no folder; links are not followed."""
+    """Everything below *folder* that is no folder with something in it; links are not followed."""
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
+        if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
             yield from walk(path)
         else:
             yield path
@@ -123,19 +128,19 @@ def sign(folder: Path) -> None:
     (folder / WRITTEN).write_text(json.dumps({"schema": WRITTEN_SCHEMA, "files": files}, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
-def carry_history(folder: Path, old: Path) -> None:
-    """Carry the earlier plans of *old* over to *folder*, and the plan that is being replaced; a damaged one under a name that says so."""
+def carry_history(folder: Path, old: Path) -> list[str]:
+    """Carry the earlier plans of *old* over to *folder*, and the plan that is being replaced; says in lines what was damaged."""
     target = folder / "history"
     target.mkdir()
     for path in history(old / "history"):
         shutil.copyfile(path, target / path.name, follow_symlinks=False)
     plan = old / PLAN
-    if plan.is_file() and not plan.is_symlink():
-        number = _last(old) + 1
-        if is_damaged(plan):
-            shutil.copyfile(plan, target / f"{number:04d}-plan.json.damaged")
-        else:
-            shutil.copyfile(plan, target / f"{number:04d}-{_day(plan)}.json")
+    if not plan.is_file() or plan.is_symlink():
+        return []
+    number, damaged = _last(old) + 1, is_damaged(plan)
+    name = f"{number:04d}-plan.json.damaged" if damaged else f"{number:04d}-{_day(plan)}.json"
+    shutil.copyfile(plan, target / name)
+    return [f"the plan that was there is damaged; it is kept as history/{name}"] if damaged or "unreadable" in name else []
 
 
 def _last(folder: Path) -> int:
@@ -157,12 +162,16 @@ def carry(folder: Path, old: Path, what: Carried) -> list[str]:
     number = _last(folder)
     said = []
     for name in what.own:
+        if (old / name).is_dir():
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            continue
         place = folder / name if not (folder / name).exists() else folder / "edited" / f"{number:04d}" / name
         _copy(old / name, place)
     for name in what.edited:
         _copy(old / name, folder / "edited" / f"{number:04d}" / name)
     if what.edited:
-        said.append(f"changed since they were written, and kept in edited/{number:04d}/: {_named(what.edited)}")
+        since = "perhaps changed, as it was not written down what perfplan wrote" if what.unsigned else "changed since they were written"
+        said.append(f"{since}, and kept in edited/{number:04d}/: {_named(what.edited)}")
     if what.left_out:
         said.append(f"left out, as they are links: {_named(what.left_out)}")
     return said

@@ -85,11 +85,18 @@ class Explorer:
         path = Path(self.statement.file).parent / Path(self.name.value).name
         if not path.name.endswith(".yaml"):
             self.saved.value = "the name must end in .yaml"
-        elif path.exists():
+        elif path.exists() or path.is_symlink():
             self.saved.value = f"{safe(path.name)} is already there; choose another name"
         else:
             text = stated_text(Path(self.statement.file), self.statement.but(*self.overrides).overrides)
-            path.write_text(text, encoding="utf-8")
+            try:
+                with path.open("x", encoding="utf-8", newline="\n") as file:  # also no link that leads elsewhere is there
+                    file.write(text)
+            except OSError as error:
+                if not isinstance(error, FileExistsError):
+                    path.unlink(missing_ok=True)
+                self.saved.value = f"{safe(path.name)} could not be written: {safe(error.strerror)}"
+                return None
             read(path)  # what was written is a scenario
             self.saved.value = f"written: {safe(path.name)}"
             return path

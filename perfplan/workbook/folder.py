@@ -25,7 +25,7 @@ from perfplan.system import LOCAL_SOCKETS, enough_files
 from perfplan.terminal import say
 from perfplan.uncertainty import Study
 from perfplan.verify import simulated
-from perfplan.workbook.carrying import carry, carry_history, hash_of, sign, survey
+from perfplan.workbook.carrying import carry, carry_history, hash_of, looked_at, sign, survey
 from perfplan.workbook.judging import judge
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, verified
@@ -69,7 +69,10 @@ def workbook(here: Path) -> Path:
         return package.parent
     for name in ("notebooks", "data"):
         if not (here / LAB / name).exists():
-            shutil.copytree(shipped(name), here / LAB / name)
+            half = here / LAB / f".{name}.making"
+            shutil.rmtree(half, ignore_errors=True)
+            shutil.copytree(shipped(name), half)
+            half.rename(here / LAB / name)
     return here / LAB
 
 
@@ -93,14 +96,18 @@ def make(
     _refuse_to_hold(out, statement)
     _ready(out, statement, worlds)
     with making_of(out) as making:
-        found = survey(out, str(statement.entries["name"].value), renamed)
-        carry_history(making.plan, out)
+        said = carry_history(making.plan, out)
         statement = copy_inputs(making.plan, Path(path), statement)
+        survey(out, str(statement.entries["name"].value), renamed)
         study, _ = fill(making, statement, worlds, engine, verify)
         sign(making.plan)
-        for line in [*carry(making.plan, out, found), *_large(making.plan, statement)]:
-            say(line, sys.stderr)
-        making.publish()
+        found = survey(out, str(statement.entries["name"].value), renamed)  # what has come meanwhile is carried too
+        said += [*carry(making.plan, out, found), *_large(making.plan, statement)]
+        old = making.publish()
+        if old is not None:
+            said += carry(out, old, looked_at(old).beyond(found))
+    for line in said:
+        say(line, sys.stderr)
     return study
 
 

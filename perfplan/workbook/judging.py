@@ -186,6 +186,11 @@ JUDGES: dict[str, Callable[[Path, Path], Verdict]] = {
     r"redis-.*\.conf": redis,
     r"pgbouncer-.*\.ini": pgbouncer,
 }
+NAMES = {  # by which judges are called
+    "grammar of k6 thresholds", "grammar of k6 thresholds, node --check", "k6 inspect", "promtool check rules", "promtool test rules", "nginx", "nginx, asked for /healthz",
+    "pgbouncer", "pgbouncer, asked for its pool size", "pgbouncer, its pools filled", "redis-server", "redis-server, asked for maxmemory",
+    *(one.__name__.replace("_", " ") for one in JUDGES.values()),
+}  # fmt: skip
 SERVERS = (nginx, redis, pgbouncer)  # that are started on a socket
 
 

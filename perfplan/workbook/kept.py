@@ -45,6 +45,16 @@ def is_ours(path: Path) -> bool:
     return isinstance(data, dict) and bool(re.fullmatch(r"perfplan/plan/\d{1,4}", str(data.get("schema"))))
 
 
+def name_in(path: Path) -> str | None:
+    """The service that the plan at *path* says it is for, also where the rest cannot be read."""
+    try:
+        data = _json(path)
+    except Unreadable:
+        return None
+    name = data.get("name") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def is_damaged(path: Path) -> bool:
     """Whether the file at *path* is no JSON at all, as after a fault of the disk."""
     try:

@@ -40,16 +40,19 @@ class Making:
         """The folder that is filled."""
         return self.stage / "plan"
 
-    def publish(self) -> None:
-        """Put the new plan in the place of the old one, which goes with the stage."""
+    def publish(self) -> Path | None:
+        """Put the new plan in the place of the old one, which goes with the stage; where the old one lies then, if there was one."""
         stop_if_asked()
         if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())):
             with contextlib.suppress(FileNotFoundError):
                 self.out.rmdir()  # Windows renames onto nothing, not even onto an empty folder
             self.plan.rename(self.out)
-        elif not exchange(self.plan, self.out):
+            return None
+        if not exchange(self.plan, self.out):
             self.out.rename(self.stage / "old")
             self.plan.rename(self.out)
+            return self.stage / "old"
+        return self.plan
 
 
 def real(out: str | Path) -> Path:
@@ -64,6 +67,11 @@ def ready(out: Path, bytes_needed: float) -> None:
         raise Lacking(f"{folder} cannot be written: {_whose(folder)} ({ELSEWHERE})")
     if out.is_dir() and not (os.access(out, os.W_OK | os.X_OK) and _may_move(out, folder)):
         raise Lacking(f"{out} cannot be replaced: {_whose(out)} ({ELSEWHERE})")
+    if os.path.ismount(out):
+        raise Lacking(f"{out} cannot be replaced: it is a mount point (state a folder in it with --out)")
+    for path in sorted(out.rglob("*")) if out.is_dir() else ():
+        if not path.is_symlink() and not os.access(path, os.R_OK | (os.W_OK | os.X_OK if path.is_dir() else 0)):
+            raise Lacking(f"{path} cannot be carried over to the new plan: {_whose(path)} (move it away, or {ELSEWHERE})")
     enough_space(folder, bytes_needed, f"free some, or {ELSEWHERE}")
 
 
@@ -163,12 +171,18 @@ def recover(out: Path, stage: Path) -> None:
     """Take away what a run has left; where it died between two renames, put the old plan back."""
     if (stage / "old").is_dir() and not out.exists():
         (stage / "old").rename(out)
+    if stage.is_symlink():
+        raise Lacking(f"{stage} must be a folder of perfplan's; it is a link (take it away)")
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        room = Path((stage / "room").read_text(encoding="utf-8")[:300])
-        if room.name.startswith(ROOM) and room.parent == room_for_sockets() and not room.is_symlink():
-            shutil.rmtree(room, ignore_errors=True)
-    if stage.is_dir() and not stage.is_symlink():
-        shutil.rmtree(stage)
+        if stat.S_ISREG((stage / "room").lstat().st_mode):
+            room = Path((stage / "room").read_text(encoding="utf-8")[:300])
+            if room.name.startswith(ROOM) and room.parent == room_for_sockets() and not room.is_symlink():
+                shutil.rmtree(room, ignore_errors=True)
+    try:
+        if stage.is_dir():
+            shutil.rmtree(stage)
+    except OSError as error:
+        raise Lacking(f"{stage} is left of a run and cannot be taken away: {error.strerror} (take it away, or {ELSEWHERE})") from None
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from perfplan.terminal import one_line
 from perfplan.workbook.alike import Difference, differences
 from perfplan.workbook.carrying import WRITTEN, hash_of, walk
 from perfplan.workbook.folder import SCENARIO, copy_inputs, fill
+from perfplan.workbook.judging import NAMES as JUDGES_BY_NAME
 from perfplan.workbook.kept import LARGEST as LARGEST_PLAN
 from perfplan.workbook.kept import PLAN, Unreadable, history, load
 from perfplan.workbook.limits import enough, enough_for_rooms
@@ -193,12 +194,12 @@ def _compared(plan: Path, made: Path) -> list[Difference]:
 
 
 def _cells(plan: Path, made: Path) -> list[Place]:
-    """The code cells of a notebook, each with what it shows; metadata and tags decide nothing."""
-    now = [cell for cell in json.loads(made.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    """The cells of a notebook, each with what it shows; metadata and tags decide nothing."""
+    now = json.loads(made.read_text(encoding="utf-8"))["cells"]
     try:
-        was = [cell for cell in json.loads(_read(plan))["cells"] if cell["cell_type"] == "code"]
+        was = json.loads(_read(plan))["cells"]
         if len(was) != len(now):
-            raise Unlike(f"it has {len(was)} cells of code, perfplan's has {len(now)}")
+            raise Unlike(f"it has {len(was)} cells, perfplan's has {len(now)}")
         return [_cell(number, *pair) for number, pair in enumerate(zip(was, now, strict=True))]
     except Unlike as error:
         found = str(error)
@@ -209,9 +210,9 @@ def _cells(plan: Path, made: Path) -> list[Place]:
 
 def _cell(number: int, was: dict[str, Any], now: dict[str, Any]) -> Place:
     lines = "".join(now["source"]).strip().splitlines()
-    if "".join(was["source"]) != "".join(now["source"]):
-        return Place(name=f"cell {number}", rows=[_different("holds other code than perfplan's notebook")])
-    return Place(name=f"cell {number}: differs: {lines[-1] if lines else ''}", rows=differences(was["outputs"], now["outputs"]))
+    if (was["cell_type"], "".join(was["source"])) != (now["cell_type"], "".join(now["source"])):
+        return Place(name=f"cell {number}", rows=[_different("holds another text or code than perfplan's notebook")])
+    return Place(name=f"cell {number}: differs: {lines[-1] if lines else ''}", rows=differences(was.get("outputs"), now.get("outputs")))
 
 
 class Unlike(Exception):
@@ -239,16 +240,16 @@ def _json(kept_text: str, made: str) -> list[Difference]:
 
 
 def _verdicts(kept_text: str, made: str) -> list[Difference]:
-    """What the judges said, where the same tool is here and there."""
+    """What the judges said, where a tool is here and there; who judged may differ by what is installed, but is one of perfplan's."""
     one, other = (json.loads(text) for text in (kept_text, made))
-    both = [
-        n for n in other if n in one and None not in (one[n]["accepted"], other[n]["accepted"]) and one[n]["judge"] == other[n]["judge"]
-    ]
-    return differences(*([(n, data[n]["accepted"]) for n in both] + sorted(data) for data in (one, other)))
+    strange = [name for name, row in one.items() if row["judge"] not in JUDGES_BY_NAME]
+    both = [n for n in other if n in one and None not in (one[n]["accepted"], other[n]["accepted"])]
+    rows = [[(n, data[n]["accepted"], data[n]["said"].partition(";")[0]) for n in both] + sorted(data) for data in (one, other)]
+    return [_different(f"{name} was judged by nobody that perfplan asks") for name in strange] + differences(*rows)
 
 
 def _csv(kept_text: str, made: str) -> list[Difference]:
-    return differences(*([[_number(cell) for cell in row] for row in csv.reader(text.splitlines())] for text in (kept_text, made)))
+    return differences(*([[[_number(cell)] for cell in row] for row in csv.reader(text.splitlines())] for text in (kept_text, made)))
 
 
 def _number(cell: str) -> str | float:
@@ -262,9 +263,15 @@ SCRIPT = re.compile(r"(<script[^>]*>)(.*?)</script>", re.S)
 FIGURE = re.compile(r"\bfig-[0-9a-f]{8}\b")  # named by the hash of its numbers
 
 
+def _numbered(text: str) -> str:
+    """The names of figures, which are hashes of their numbers, by their order."""
+    names: dict[str, str] = {}
+    return FIGURE.sub(lambda match: names.setdefault(match[0], f"figure {len(names)}"), text)
+
+
 def _page(kept_text: str, made: str) -> list[Difference]:
     """The text as read, the numbers of its figures, and its scripts to the letter."""
-    one, other = (SCRIPT.split(FIGURE.sub("fig", text)) for text in (kept_text, made))
+    one, other = (SCRIPT.split(_numbered(text)) for text in (kept_text, made))
     if len(one) != len(other):
         return [_different("it holds other figures or scripts")]
     found: list[Difference] = []
