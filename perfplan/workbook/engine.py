@@ -27,7 +27,7 @@ NAME = "perfplan"
 RESET = "get_ipython().reset(new_session=True); get_ipython().execution_count = 1"
 UNASKED = "import sys; sys.modules.setdefault('rfc3987_syntax', None)"  # jsonschema's check of IRIs, built at import for a second of CPU
 START_S, CELL_S = 60.0, 1800.0  # patience with a start and with one cell
-POLL_S = 0.5  # how often somebody looks whether the kernel is alive
+POLL_S = 0.2  # how often somebody looks whether the kernel is alive
 _current: list[Kernel] = []
 
 
@@ -145,7 +145,18 @@ def one_kernel(folder: Path, room: Path) -> Iterator[str]:
 
 
 def _wait(kernel: Kernel) -> None:
-    try:
-        kernel.client.wait_for_ready(timeout=START_S)
-    except RuntimeError:
-        raise KernelDied(kernel.why()) from None
+    """Until it answers on both of its channels; like `wait_for_ready`, but a kernel that has died is noticed at once."""
+    deadline = time.monotonic() + START_S
+    while True:
+        kernel.client.kernel_info()
+        try:
+            if kernel.client.get_shell_msg(timeout=POLL_S)["msg_type"] == "kernel_info_reply":
+                kernel.client.get_iopub_msg(timeout=POLL_S)
+                break
+        except queue.Empty:
+            stop_if_asked()
+            if not kernel.manager.is_alive() or time.monotonic() > deadline:
+                raise KernelDied(kernel.why()) from None
+    with contextlib.suppress(queue.Empty):
+        while True:
+            kernel.client.get_iopub_msg(timeout=POLL_S)
