@@ -54,12 +54,15 @@ def ladder(study: Study) -> Ladder:
         made.at = f"tiers.{name}."
         tops[name] = kind_of(tier).kept.times_out(tier, _Seen(study=study, name=name, idle=idle, below=_below(study, name, tops)), made)
     made.at = ""
-    requests = [r for r in made.rungs if r.path.endswith(".request_timeout")]
-    longest_s = max([SHORTEST_S, *(r.value_s for r in requests)])
+    requests: dict[str, Outlasted] = {r.path: (r, 1.0) for r in made.rungs if r.path.endswith(".request_timeout")}
+    for key, journey in scenario.journeys.items():
+        if entry_of(scenario, key) is None:  # the client itself makes these calls
+            requests |= {rung.path: (rung, times) for called in journey.calls for rung, times in tops[called]}
+    longest_s = max([SHORTEST_S, *(rung.value_s * times for rung, times in requests.values())])
     why = "half as long again as the service's"
     client = made.add("client_timeout", "client: one request", scenario.client_timeout_s, round_up(1.5 * longest_s), why)
-    for rung in requests:
-        made.relate(rung, client, "a client waits longer than the service works for it")
+    for rung, times in requests.values():
+        made.relate(rung, client, "a client waits longer than the service works for it", times)
     return Ladder(rungs=(*made.rungs, idle), relations=tuple(made.relations))
 
 

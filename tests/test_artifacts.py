@@ -272,3 +272,22 @@ def test_typescript_finds_k6s_types_kept(files, npm, tmp_path):
     assert done.returncode == 0, done.stdout
     (tmp_path / "load_test.js").write_text(files["load_test.js"].replace("http.get(", "http.fetch("))
     assert compile_it().returncode != 0
+
+
+def test_a_client_that_calls_a_partner_itself_outlasts_it():
+    scenario = """
+name: direct
+as_of: 2026-11-24
+traffic: {peak_users: 1000, requests_per_user: 6/min, growth: 1%/month}
+regions: {near: {share: 100%, round_trip: 20ms}}
+journeys: {read: {share: 100%, calls: {app: 1}}}
+tiers: {app: {kind: partner, p50: 50ms, p99: 90ms, retries: 1}}
+objectives: {read p95: {kind: latency, journey: read, percentile: p95, below: 200ms}}
+"""
+    with tempfile.TemporaryDirectory() as room:
+        path = Path(room) / "scenario.yaml"
+        path.write_text(scenario)
+        made = ladder(study(read(path), 30))
+    assert made.value_s("client_timeout") > 2 * made.value_s("tiers.app.timeout")  # the call, and once more
+    assert all(relation.holds for relation in made.relations)
+    assert [(r.lower.path, r.times) for r in made.relations if r.upper.path == "client_timeout"] == [("tiers.app.timeout", 2.0)]

@@ -40,20 +40,23 @@ def startup(database: str) -> bytes:
 
 
 @contextlib.contextmanager
-def opened(path: Path, count: int) -> Iterator[list[socket.socket]]:
-    """*count* connections to the socket at *path*."""
-    links: list[socket.socket] = []
+def opened(path: Path, count: int) -> Iterator[Iterator[socket.socket]]:
+    """*count* connections to the socket at *path*, one after the other; all stay open to the end."""
     with contextlib.ExitStack() as stack:
-        for _ in range(count):
-            links.append(stack.enter_context(local_socket()))
-            links[-1].setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE_S), 0))
-            links[-1].connect(str(path))  # waits where many come at once; with a time-out of Python's it would give up instead
-            links[-1].settimeout(PATIENCE_S)
-        yield links
+
+        def links() -> Iterator[socket.socket]:
+            for _ in range(count):
+                link = stack.enter_context(local_socket())
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(PATIENCE_S), 0))
+                link.connect(str(path))  # waits where many come at once; with a time-out of Python's it would give up instead
+                link.settimeout(PATIENCE_S)
+                yield link
+
+        yield links()
 
 
 def kept(path: Path, count: int, question: bytes, wanted: bytes) -> int:
-    """How many of *count* connections answer *question* with *wanted* and are still open when the last has been answered."""
+    """How many of *count* connections answer *question* with *wanted*, each asked as soon as it is open, and are open when the last has answered."""
     good = 0
     with contextlib.suppress(OSError), opened(path, count) as links:
         answered = [link for link in links if _answers(link, question, wanted)]
@@ -136,7 +139,8 @@ class Backend:
 
 def queries(path: Path, database: str, backend: Backend, count: int) -> int:
     """How many of *count* clients of a pooler at *path* have a query at the *backend* at once."""
-    with contextlib.suppress(OSError), opened(path, count) as links:
+    with contextlib.suppress(OSError), opened(path, count) as opening:
+        links = list(opening)
         for link in links:
             link.sendall(startup(database))
         for link in links:
