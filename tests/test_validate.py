@@ -210,3 +210,13 @@ def test_what_is_no_plan_folder_is_refused(other, capsys, forge, said):
     forge(other)
     assert main(["validate", str(other)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_noise_within_a_column_is_nothing_and_a_share_beside_millions_is_something():
+    from perfplan.workbook.validating import _csv
+
+    kept = "what,share,count\na,0.95,6000000\nb,1e-9,5000000\n"
+    assert all(d.allowed for d in _csv(kept, kept.replace("1e-9", "3e-9")))
+    assert not all(d.allowed for d in _csv(kept, kept.replace("0.95", "0.05")))
+    with pytest.raises(ValueError, match="zip"):
+        _csv(kept, kept + "one more,1\n")

@@ -41,15 +41,15 @@ class Difference:
     allowed: bool
 
 
-def differences(kept: Any, found: Any) -> list[Difference]:
-    """What differs between two outputs, or parts of them; the largest first."""
-    return sorted(_walk(kept, found, 0.0), key=lambda d: (d.allowed, -d.size))
+def differences(kept: Any, found: Any, *, tiny: float = TINY) -> list[Difference]:
+    """What differs between two outputs, or parts of them; the largest first. *tiny*, of the largest number in a row, is nothing."""
+    return sorted(_walk(kept, found, 0.0, tiny), key=lambda d: (d.allowed, -d.size))
 
 
-def _walk(kept: Any, found: Any, scale: float) -> Iterator[Difference]:
+def _walk(kept: Any, found: Any, scale: float, tiny: float) -> Iterator[Difference]:
     if isinstance(kept, Mapping) and isinstance(found, Mapping):
         if "bdata" in kept and "bdata" in found:
-            yield from _walk(_unpacked(kept), _unpacked(found), 0.0)
+            yield from _walk(_unpacked(kept), _unpacked(found), 0.0, tiny)
             return
         skipped = {VIEW, *(SKIPPED if "output_type" in kept else ())}
         if kept.keys() - skipped != found.keys() - skipped:
@@ -59,17 +59,17 @@ def _walk(kept: Any, found: Any, scale: float) -> Iterator[Difference]:
                 if key in ("text/html", "text/plain"):
                     yield from _texts("".join(kept[key]), "".join(found[key]), hidden=key == "text/plain")
                 else:
-                    yield from _walk(kept[key], found[key], 0.0)
+                    yield from _walk(kept[key], found[key], 0.0, tiny)
     elif isinstance(kept, list | tuple) and isinstance(found, list | tuple):
         if len(kept) != len(found):
             yield _other(f"{len(kept)} values", f"{len(found)} values")
             return
         scale = max((abs(v) for v in kept if _number(v) and math.isfinite(v)), default=0.0)
         for one, other in zip(kept, found, strict=True):
-            yield from _walk(one, other, scale)
+            yield from _walk(one, other, scale, tiny)
     elif _number(kept) and _number(found):
         if kept != found and not (math.isnan(kept) and math.isnan(found)):
-            size = 0.0 if abs(kept - found) <= TINY * scale else _size(kept, found)
+            size = 0.0 if abs(kept - found) <= tiny * scale else _size(kept, found)
             yield Difference(size=size, kept=f"{kept:.6g}", found=f"{found:.6g}", allowed=size <= TOLERANCE)
     elif isinstance(kept, str) and isinstance(found, str):
         yield from _texts(kept, found, hidden=False)

@@ -33,6 +33,7 @@ from perfplan.workbook.opening import VERIFIED
 from perfplan.workbook.page import CHAPTERS
 from perfplan.workbook.place import Making, real, trying
 
+SMALL = 1e-4  # of the largest in a column of a table
 LARGEST = 100_000_000  # bytes of a notebook, a page or a table
 
 
@@ -177,7 +178,7 @@ def _place(name: str, plan: Path, made: Path) -> Place:
 
 def _own(plan: Path, made: Path) -> list[str]:
     """What lies in the folder and was not made."""
-    names = [p.relative_to(plan).as_posix() for p in walk(plan)]
+    names = [p.relative_to(plan).as_posix() for p in walk(plan) if p.is_symlink() or not p.is_dir()]
     return [name for name in names if not (made / name).is_file() and name != WRITTEN and not name.startswith(("history/", "edited/"))]
 
 
@@ -236,7 +237,8 @@ def _text(kept_text: str, made: str) -> list[Difference]:
 
 
 def _json(kept_text: str, made: str) -> list[Difference]:
-    return differences(*({k: v for k, v in json.loads(text).items() if k not in ("files", "perfplan")} for text in (kept_text, made)))
+    one, other = ({k: v for k, v in json.loads(text).items() if k not in ("files", "perfplan")} for text in (kept_text, made))
+    return differences(one, other)
 
 
 def _verdicts(kept_text: str, made: str) -> list[Difference]:
@@ -245,11 +247,17 @@ def _verdicts(kept_text: str, made: str) -> list[Difference]:
     strange = [name for name, row in one.items() if row["judge"] not in JUDGES_BY_NAME]
     both = [n for n in other if n in one and None not in (one[n]["accepted"], other[n]["accepted"])]
     rows = [[(n, data[n]["accepted"], data[n]["said"].partition(";")[0]) for n in both] + sorted(data) for data in (one, other)]
-    return [_different(f"{name} was judged by nobody that perfplan asks") for name in strange] + differences(*rows)
+    return [_different(f"{name} was judged by nobody that perfplan asks") for name in strange] + differences(rows[0], rows[1])
 
 
 def _csv(kept_text: str, made: str) -> list[Difference]:
-    return differences(*([[[_number(cell)] for cell in row] for row in csv.reader(text.splitlines())] for text in (kept_text, made)))
+    """Column by column, as those of one unit; a difference of two plans may be all noise where it is small beside the others."""
+    one, other = (_columns([[_number(cell) for cell in row] for row in csv.reader(text.splitlines())]) for text in (kept_text, made))
+    return differences(one, other, tiny=SMALL)
+
+
+def _columns(rows: list[list[str | float]]) -> list[list[str | float]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _number(cell: str) -> str | float:
