@@ -79,5 +79,5 @@ def leaving_on_signals() -> Iterator[None]:
 def leave(_: int, __: object) -> None:
     """End the process now."""
     with contextlib.suppress(OSError):
-        os.write(2, b"perfplan: interrupted; what was there before stands\n")
+        os.write(2, b"perfplan: interrupted\n")
     os._exit(INTERRUPTED)

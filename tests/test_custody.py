@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def test_what_lies_in_a_plan_folder_and_is_not_perfplans_is_carried_over(out, sm
     assert [p.name for p in kept.history(out / "history")] == ["0001-2026-11-24.json", "0002-2026-11-24.json"]
 
 
-def test_an_own_file_where_a_new_version_writes_one_is_kept_too(out, small, monkeypatch):
+def test_an_own_file_where_a_new_version_writes_one_is_kept_too(out, small, monkeypatch, capsys):
     (out / "tables" / "new.csv").write_text("mine")
     before = folder.fill
 
@@ -74,6 +75,7 @@ def test_an_own_file_where_a_new_version_writes_one_is_kept_too(out, small, monk
 
     monkeypatch.setattr(folder, "fill", fill)
     folder.make(small, out)
+    assert "yours are kept in edited/0001/: tables/new.csv" in capsys.readouterr().err
     assert (out / "tables" / "new.csv").read_text() == "perfplan's"
     assert (out / "edited" / "0001" / "tables" / "new.csv").read_text() == "mine"
 
@@ -110,6 +112,30 @@ def test_what_comes_while_a_plan_is_made_is_carried_too(out, small, monkeypatch)
     monkeypatch.setattr(place.Making, "publish", last_moment)
     folder.make(small, out)
     assert [(out / name).read_text() for name in ("LATE.md", "LATER.md", "edited/0001/configs/alerts.yml")] == ["late", "later", "changed"]
+
+
+def test_a_folder_that_is_no_plan_is_refused_before_it_is_searched(small, tmp_path, monkeypatch):
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "x").write_text("x")
+    monkeypatch.setattr(folder, "_ready", lambda *_: pytest.fail("it was searched"))
+    with pytest.raises(BadScenario, match="is something else"):
+        folder.make(small, tmp_path / "large")
+
+
+def test_a_signal_that_comes_when_the_new_plan_stands_is_too_late(out, small, monkeypatch):
+    publish = place.Making.publish
+
+    def asked(making):
+        old = publish(making)
+        os.kill(os.getpid(), signal.SIGTERM)
+        (old / "LATE.md").write_text("late")
+        return old
+
+    monkeypatch.setattr(place.Making, "publish", asked)
+    with place.stopping_on_signals():
+        folder.make(small, out)
+    assert (out / "LATE.md").read_text() == "late"
+    assert len(kept.history(out / "history")) == 1
 
 
 def test_a_service_that_is_renamed_while_its_plan_waits_is_another_service(out, small, monkeypatch):

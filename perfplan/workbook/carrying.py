@@ -77,22 +77,24 @@ def _refuse(message: str) -> BadScenario:
     return BadScenario("perfplan plan", [Problem(0, "--out", message)])
 
 
-def looked_at(out: Path) -> Carried:
-    """What lies in the plan folder *out* and is not as perfplan wrote it; raises `BadScenario` on links and what is no file."""
+def looked_at(out: Path, *, strict: bool = True) -> Carried:
+    """What lies in the plan folder *out* and is not as perfplan wrote it; raises `BadScenario` on links and what is no file, unless not *strict*."""
     hashes = _hashes(out / WRITTEN)
     own, edited, left_out = [], [], []
     for path in walk(out):
         name, mode = path.relative_to(out).as_posix(), path.lstat().st_mode
-        if name == "edited" or (name.startswith("history/") and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))):
-            if name == "edited" and not stat.S_ISDIR(mode):
-                raise _refuse(f"must keep edited/ for what was changed; in {out} it is a file (move it away)")
+        file, folder = stat.S_ISREG(mode), stat.S_ISDIR(mode)
+        if name == "edited" and file and strict:
+            raise _refuse(f"must keep edited/ for what was changed; in {out} it is a file (move it away)")
+        if not (file or folder):
             left_out.append(name)
-        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            if name.startswith("history/") or not strict:
+                continue
             what = "a link" if stat.S_ISLNK(mode) else "no file"
             raise _refuse(f"must hold files and folders only, as plans are mailed; {name} in {out} is {what} (move it away)")
-        elif name in (WRITTEN, PLAN) or (path.parent == out / "history" and stat.S_ISREG(mode) and KEPT.fullmatch(path.name)):
+        if name in (WRITTEN, PLAN) or (path.parent == out / "history" and file and KEPT.fullmatch(path.name)):
             continue  # the plan goes to history/, and history/ is carried as it is
-        elif stat.S_ISDIR(mode) or (name not in hashes and (hashes or not any(fnmatch.fnmatchcase(name, pattern) for pattern in OWN))):
+        if folder or (name not in hashes and (hashes or not any(fnmatch.fnmatchcase(name, pattern) for pattern in OWN))):
             own.append(name)
         elif hashes.get(name) != hash_of(path):
             edited.append(name)
@@ -159,15 +161,18 @@ def _day(plan: Path) -> str:
 
 def carry(folder: Path, old: Path, what: Carried) -> list[str]:
     """Copy what is somebody's own from *old* to the new plan in *folder*; says in lines what was done."""
-    number = _last(folder)
-    said = []
+    number, said, moved = _last(folder), [], []
     for name in what.own:
         if (old / name).is_dir():
             (folder / name).mkdir(parents=True, exist_ok=True)
             continue
-        place = folder / name if not (folder / name).exists() else folder / "edited" / f"{number:04d}" / name
-        _copy(old / name, place)
-    for name in what.edited:
+        if (folder / name).exists():
+            moved.append(name)
+        else:
+            _copy(old / name, folder / name)
+    if moved:
+        said.append(f"perfplan writes files of these names now, and yours are kept in edited/{number:04d}/: {_named(tuple(moved))}")
+    for name in (*moved, *what.edited):
         _copy(old / name, folder / "edited" / f"{number:04d}" / name)
     if what.edited:
         since = "perhaps changed, as it was not written down what perfplan wrote" if what.unsigned else "changed since they were written"

@@ -30,7 +30,7 @@ from perfplan.workbook.judging import judge
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, verified
 from perfplan.workbook.page import CHAPTERS, page
-from perfplan.workbook.place import Making, ready, real, stop_if_asked
+from perfplan.workbook.place import Making, ready, real, stop_if_asked, unhurried
 from perfplan.workbook.place import making as making_of
 
 SCENARIO = "inputs/scenario.yaml"
@@ -94,6 +94,7 @@ def make(
     out = real(out)
     statement = read(path, overrides)
     _refuse_to_hold(out, statement)
+    survey(out, str(statement.entries["name"].value), renamed)  # before anything in it is looked at for size and rights
     _ready(out, statement, worlds)
     with making_of(out) as making:
         said = carry_history(making.plan, out)
@@ -103,11 +104,13 @@ def make(
         sign(making.plan)
         found = survey(out, str(statement.entries["name"].value), renamed)  # what has come meanwhile is carried too
         said += [*carry(making.plan, out, found), *_large(making.plan, statement)]
-        old = making.publish()
-        if old is not None:
-            said += carry(out, old, looked_at(old).beyond(found))
-    for line in said:
-        say(line, sys.stderr)
+        stop_if_asked()
+        with unhurried():  # from here on the new plan stands, and whoever asks to stop is too late
+            old = making.publish()
+            if old is not None:
+                said += carry(out, old, looked_at(old, strict=False).beyond(found))
+            for line in said:
+                say(line, sys.stderr)
     return study
 
 

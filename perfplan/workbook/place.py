@@ -42,7 +42,6 @@ class Making:
 
     def publish(self) -> Path | None:
         """Put the new plan in the place of the old one, which goes with the stage; where the old one lies then, if there was one."""
-        stop_if_asked()
         if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())):
             with contextlib.suppress(FileNotFoundError):
                 self.out.rmdir()  # Windows renames onto nothing, not even onto an empty folder
@@ -106,7 +105,7 @@ def making(out: Path) -> Iterator[Making]:
             room.mkdir(mode=0o700)
             yield Making(out=out, stage=stage, room=room)
         finally:
-            with _unhurried():
+            with unhurried():
                 shutil.rmtree(room, ignore_errors=True)
                 recover(out, stage)
 
@@ -120,7 +119,7 @@ def trying() -> Iterator[Making]:
         (room / "stage" / "plan").mkdir(parents=True)
         yield Making(out=room / "stage" / "plan", stage=room / "stage", room=room)
     finally:
-        with _unhurried():
+        with unhurried():
             shutil.rmtree(room, ignore_errors=True)
 
 
@@ -144,7 +143,6 @@ def stopping_on_signals() -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
-        stop_if_asked()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -152,7 +150,7 @@ def stopping_on_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _unhurried() -> Iterator[None]:
+def unhurried() -> Iterator[None]:
     """Let the block end, also where a second signal asks to stop."""
     _leaving.append(True)
     try:
