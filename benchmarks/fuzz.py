@@ -27,7 +27,7 @@ from perfplan.artifacts import configs
 from perfplan.cli import main as perfplan
 from perfplan.document import document, to_json
 from perfplan.reading import read
-from perfplan.uncertainty import study
+from perfplan.study import study
 from perfplan.workbook.folder import all_tables
 
 ROOT = Path(__file__).parents[1]

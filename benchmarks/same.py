@@ -29,7 +29,10 @@ QUICK = """if True:
     from perfplan.artifacts import configs
     from perfplan.document import document, to_json
     from perfplan.reading import read
-    from perfplan.uncertainty import study
+    try:
+        from perfplan.study import study
+    except ImportError:  # before it had a folder of its own
+        from perfplan.uncertainty import study
     from perfplan.workbook.folder import all_tables
     for path, out in zip(sys.argv[2::2], sys.argv[3::2]):
         made, folder = study(read(path), int(sys.argv[1])), Path(out)

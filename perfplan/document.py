@@ -15,15 +15,15 @@ import numpy as np
 
 from perfplan import VERSION
 from perfplan.checklist import states, tally
-from perfplan.findings import findings, holds_with
+from perfplan.findings import findings
 from perfplan.models.capacity import first_month
 from perfplan.models.growth import concurrent_users, in_flight
 from perfplan.models.latency import percentiles_s
-from perfplan.plan import Plan, concurrency, demand_rps, month_names, plan
-from perfplan.plan.promises import judge
+from perfplan.plan import Plan, concurrency, demand_rps, judge, month_names, plan
 from perfplan.quantity import FloatArray, Quantity
 from perfplan.story import story
-from perfplan.uncertainty import SHOWN, Study, confidence
+from perfplan.study import SHOWN, Study, confidence
+from perfplan.study.verdicts import holds_with
 from perfplan.words import change, count, dotted, money, month_name, number, percent, rate
 
 SCHEMA = "perfplan/plan/2"
@@ -107,8 +107,8 @@ def _numbers(study: Study) -> dict[str, Any]:
             put(f"latency.{name}.p{p * 100:g}", values, "s", percentiles_s)
     for name, data in made.stored_bytes.items():
         put(f"storage.{name}", data, "B", plan)
-    for path, resource in made.resources.items():
-        put(f"utilization.{path}", resource.utilization, "", resource.formula)
+    for place, resource in made.resources.items():
+        put(f"utilization.{place}", resource.utilization, "", resource.formula)
     for name in made.judged:
         held, asked = holds_with(study, name)
         for m in SHOWN:
@@ -131,7 +131,7 @@ def _numbers(study: Study) -> dict[str, Any]:
         }
     for out in study.run_outs:
         quantiles = {k: out.quantile(p) for k, p in (("p05", 0.05), ("value", 0.5), ("p95", 0.95))}
-        found[f"run_out.{out.resource.path}"] = quantiles | {"unit": "months from as_of", "formula": dotted(first_month)}
+        found[f"run_out.{out.resource.place}"] = quantiles | {"unit": "months from as_of", "formula": dotted(first_month)}
     return found
 
 

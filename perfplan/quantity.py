@@ -81,6 +81,15 @@ class Quantity:
         whole = "a whole number, " if self.whole else ""
         return f"{whole}more than {self.show(self.low)}" if self.open_low else f"{whole}{self.show(self.low)} or more"
 
+    def exact(self, value: float) -> str:
+        """The value in its base unit with all its digits, as a file may state it.
+
+        >>> BYTES.exact(1.5 * 2**30), USD_PER_HOUR.exact(0.375), WHOLE.exact(24.0), SECONDS.exact(0.0125)
+        ('1610612736B', '$0.375/h', '24', '0.0125s')
+        """
+        unit = "" if self.bare else next(unit for unit, factor in self.units.items() if factor == 1)
+        return f"{'$' if unit.startswith('$') else ''}{value:.15g}{unit.removeprefix('$')}"
+
     def show(self, value: float, digits: int = 3) -> str:
         """The value with the unit that suits its size, as a person would write it in a scenario.
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
 
-from perfplan.quantity import Quantity, parse
+from perfplan.quantity import Law, Misread, Quantity, parse
 
 T = TypeVar("T")
 
@@ -57,6 +57,22 @@ class Declared:
     optional: bool
     least: str | None = None  # what is believable at least and at most, as a person would write it; None: what its kind allows
     most: str | None = None
+
+    def read(self, text: str) -> Law:
+        """The law that *text* stands for, all of its interval what can be believed of the field; raises `Misread`."""
+        law = parse(text, self.kind)
+        self.believe(law, text)
+        return law
+
+    def believe(self, law: Law, text: str) -> None:
+        """Raises `Misread` where *law* is more or less than can be believed."""
+        got = text if len(text) <= 60 else text[:59] + "…"
+        if law.high > self.kind.most or 0 < law.low < self.kind.least:
+            raise Misread(f"must be a number of believable size; got {got}")
+        if self.least is not None and law.low < parse(self.least, self.kind).mid:
+            raise Misread(f"must be at least {self.least}, to be believed; got {got}")
+        if self.most is not None and law.high > parse(self.most, self.kind).mid:
+            raise Misread(f"must be at most {self.most}, to be believed; got {got}")
 
     @property
     def label(self) -> str:

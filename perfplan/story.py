@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.findings import BROKEN, Finding, bought, cause, findings, first_below, lead_time_s, stuck
+from perfplan.findings import Finding, bought, findings, stuck
+from perfplan.plan import month_index
+from perfplan.plan.resources import STORAGE
 from perfplan.quantity import HOURS_PER_MONTH
 from perfplan.scenario.statement import Entry
-from perfplan.uncertainty import Order, RunOut, Study, confidence, sampling_error
+from perfplan.study import Order, RunOut, Study, confidence, once, sampling_error
+from perfplan.study.fleet import lead_time_s
+from perfplan.study.verdicts import BROKEN, cause, first_below
+from perfplan.tiers.place import Place
 from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, share, short_money, weeks
 
 
@@ -54,7 +58,7 @@ class Story:
         return [self.verdict, self.remedy, "; ".join(numbers[:2]), numbers[2], self.decision]
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def story(study: Study) -> Story:
     """The story of *study*."""
     found = findings(study)
@@ -80,8 +84,6 @@ def _verdict(study: Study, first: Finding | None, broken: bool, start: float, as
 
 
 def _event(study: Study, month: float) -> str:
-    from perfplan.plan import month_index
-
     names = [e.name for e in study.scenario.traffic.events if month_index(study.scenario, e.month) == month]
     return f", at {' and '.join(names)}" if names else ""
 
@@ -156,12 +158,13 @@ def _open_probability(study: Study) -> Opened:
 
 def _open_run_out(study: Study, first: RunOut) -> Opened:
     one = first.resource
-    paths = [p for p in study.statement.entries if p.startswith(("traffic.", f"tiers.{one.tier}."))]
+    own = ("traffic.", str(Place(one.place.tier, ""))) if one.place.tier else ("traffic.",)
+    paths = [p for p in study.statement.entries if p.startswith(own)]
     moved = {m.path: abs(m.months) for m in study.moved}
     p05, p50, p95 = (month_name(str(study.scenario.as_of), first.quantile(p)) for p in (0.05, 0.5, 0.95))
     return Opened(
         title=f"{one.label[0].upper()}{one.label[1:]} run out: {p50} (P5–P95 {p05} … {p95})",
-        formula=f"first month with {one.used} > {share(float(np.median(one.limit)))}{' at the peak hour' if one.field != 'storage_limit' else ''}",
+        formula=f"first month with {one.used} > {share(float(np.median(one.limit)))}{' at the peak hour' if one.place.field != STORAGE else ''}",
         inputs=_entries(study, sorted(paths, key=lambda p: -moved.get(p, 0.0))),
         trust=f"{one.trust} The limit is that of the plan: as stated, one lost included where one may be lost, "
         "and the peak second carried where that is promised. Growth is a steady rate with events on top.",
@@ -195,7 +198,7 @@ def _next_orders(study: Study) -> list[tuple[str, str, float]]:
 
 def due_of(study: Study, order: Order) -> tuple[str, str, float]:
     """What an order adds, its last day, and the longest lead time in it."""
-    lead = max(lead_time_s(study, path) for path in order.changes)
+    lead = max(lead_time_s(study.scenario, place) for place in order.changes)
     return bought(study, [order]), day_name(study.order_by(order.month, lead)), lead
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from perfplan.reading import read
 from perfplan.scenario.statement import Statement
-from perfplan.uncertainty import Study, study
+from perfplan.study import Study, study
 
 ROOT = Path(__file__).parents[1]
 STOREFRONT = ROOT / "data" / "storefront" / "scenario.yaml"

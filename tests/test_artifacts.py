@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from perfplan.artifacts import configs
-from perfplan.artifacts.common import Source
 from perfplan.artifacts.k6 import threshold_problem, users_at
 from perfplan.artifacts.prometheus import burns
-from perfplan.artifacts.text import slug
 from perfplan.findings import findings
-from perfplan.ladder import ladder
+from perfplan.operate.source import Source
+from perfplan.operate.text import slug
 from perfplan.plan.paths import carry
 from perfplan.reading import read
-from perfplan.uncertainty import study
+from perfplan.study import study
+from perfplan.study.ladder import ladder
+from perfplan.tiers.place import Place
 from perfplan.workbook import judging
 from tests.conftest import SMALL
 
@@ -62,8 +63,8 @@ def test_a_bucket_is_found_however_its_bound_is_written(small, below, written):
     """Go's shortest form (prometheus/common), Python's and Prometheus 3's with the digit behind the point."""
     small.write_text(SMALL.replace("below: 200ms", f"below: {below}"))
     one = burns(Source(study=study(read(small), worlds=30)))[0]
-    assert [re.search('le="(.*)"', series)[1] for series in one.goods] == written
-    pattern = re.search('le=~?"(.*)"', one.good)[1].replace("\\\\", "\\")
+    assert [re.search('le="(.*)"', series)[1] for series in one.counters.goods] == written
+    pattern = re.search('le=~?"(.*)"', one.counters.good)[1].replace("\\\\", "\\")
     assert all(re.fullmatch(pattern, text) for text in written)
     assert not re.fullmatch(pattern, written[0] + "0")
 
@@ -121,9 +122,9 @@ def test_the_ladder_keeps_its_order_and_says_where_what_is_stated_does_not(store
     made = ladder(storefront)
     assert all(r.holds for r in made.relations)
     client = made.value_s("client_timeout")
-    assert made.value_s("tiers.postgres.acquire_timeout") < made.value_s("tiers.postgres.statement_timeout") < made.value_s("tiers.api.request_timeout") < client  # fmt: skip
-    assert made.value_s("tiers.payments.timeout") < made.value_s("tiers.api.request_timeout")
-    assert made.value_s("tiers.postgres.idle_timeout") < made.value_s("balancer_idle") < made.value_s("tiers.api.keep_alive")
+    assert made.value_s("acquire_timeout", "postgres") < made.value_s("statement_timeout", "postgres") < made.value_s("request_timeout", "api") < client  # fmt: skip
+    assert made.value_s("timeout", "payments") < made.value_s("request_timeout", "api")
+    assert made.value_s("idle_timeout", "postgres") < made.value_s("balancer_idle") < made.value_s("keep_alive", "api")
     small.write_text(SMALL.replace("hold_time: 1ms", "hold_time: 1ms, statement_timeout: 30s, idle_timeout: 5min") + "client_timeout: 2s\n")
     found = {f.about: f for f in findings(study(read(small), worlds=40)) if f.phase == 3}
     assert (
@@ -288,6 +289,8 @@ objectives: {read p95: {kind: latency, journey: read, percentile: p95, below: 20
         path = Path(room) / "scenario.yaml"
         path.write_text(scenario)
         made = ladder(study(read(path), 30))
-    assert made.value_s("client_timeout") > 2 * made.value_s("tiers.app.timeout")  # the call, and once more
+    assert made.value_s("client_timeout") > 2 * made.value_s("timeout", "app")  # the call, and once more
     assert all(relation.holds for relation in made.relations)
-    assert [(r.lower.path, r.times) for r in made.relations if r.upper.path == "client_timeout"] == [("tiers.app.timeout", 2.0)]
+    assert [(str(r.lower.place), r.times) for r in made.relations if r.upper.place == Place("", "client_timeout")] == [
+        ("tiers.app.timeout", 2.0)
+    ]

@@ -14,7 +14,7 @@ from perfplan.checklist.rules import RULES
 from perfplan.items import BOXES, items
 from perfplan.reading import read
 from perfplan.reading.history import read_history
-from perfplan.uncertainty import study
+from perfplan.study import study
 from tests.conftest import ROOT, SMALL, STOREFRONT
 
 REFERENCE = Path(os.environ.get("PERFPLAN_REFERENCE", ROOT.parent / "shared" / "reference"))

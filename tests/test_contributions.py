@@ -13,9 +13,9 @@ from perfplan.models.contributions import contributions_s
 from perfplan.models.distributions import Constant, Exponential, Mixture, Scaled, Series, Visits, Wait
 from perfplan.models.latency import percentiles_s
 from perfplan.reading import read
-from perfplan.sweeps import TAIL, parts_of_the_tail
+from perfplan.study import study
+from perfplan.study.sweeps import TAIL, parts_of_the_tail
 from perfplan.tables import tail as tail_table
-from perfplan.uncertainty import study
 from tests.conftest import SMALL
 
 

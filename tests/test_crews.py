@@ -14,8 +14,8 @@ from perfplan.models.sharing import Sharing, shared_response_quantile_s
 from perfplan.models.simulate import Arrivals, Law, Pool, Share, percentiles
 from perfplan.plan import plan
 from perfplan.reading import read
-from perfplan.uncertainty import study
-from perfplan.verify import simulated
+from perfplan.study import study
+from perfplan.study.verify import simulated
 from tests.conftest import SMALL
 
 PS = (0.5, 0.95, 0.99)
@@ -86,11 +86,11 @@ def test_responses_are_those_of_simulated_cores(crew, rho, sigma):
 def test_a_plan_knows_what_hyper_threads_do_and_its_simulation_agrees(small):
     small.write_text(SMALL.replace("cores: 4,", "cores: 4, hyperthread_gain: 30%, contention: 1% to 5%,"))
     made = study(read(small), 60)
-    used = made.middle.resources["tiers.store.cores"].utilization[0, 0]
+    used = made.middle.resources["store", "cores"].utilization[0, 0]
     contention = made.scenario.tiers["store"].contention
     rate = np.sqrt(900 * 1100) * 0.1 * 2  # calls a second
     assert used == pytest.approx(rate * 0.002 / (2.6 / (1 + 3 * contention)))
-    assert np.ptp(made.worlds.resources["tiers.store.cores"].utilization[:, 0]) > 0
+    assert np.ptp(made.worlds.resources["store", "cores"].utilization[:, 0]) > 0
     for row in simulated(made, requests=60_000, most=8):
         assert row.beyond < 0.03
 
@@ -98,5 +98,5 @@ def test_a_plan_knows_what_hyper_threads_do_and_its_simulation_agrees(small):
 def test_more_cores_are_not_bought_where_they_would_do_less(small):
     small.write_text(SMALL.replace("cores: 4,", "cores: 8, coherency: 5%,").replace("peak_users: 900 to 1100", "peak_users: 9k to 11k"))
     made = study(read(small), 40)
-    assert plan(made.scenario).resources["tiers.store.cores"].utilization[0, 0] > 0.9
-    assert all("tiers.store.cores" not in order.changes for order in made.fleet.orders)
+    assert plan(made.scenario).resources["store", "cores"].utilization[0, 0] > 0.9
+    assert all(("store", "cores") not in order.changes for order in made.fleet.orders)

@@ -12,8 +12,9 @@ from perfplan.plan import plan, with_counts
 from perfplan.plan.paths import carry
 from perfplan.reading import read
 from perfplan.record import but
+from perfplan.study.verify import system
 from perfplan.tiers import KINDS, bought_of, kind_of
-from perfplan.verify import system
+from perfplan.tiers.place import Place
 
 FILES = sorted((Path(__file__).parent / "kinds").glob("*.yaml"))
 LOADS = np.array([[1.0, 50.0, 150.0, 250.0, 300.0, 400.0, 800.0]])
@@ -54,7 +55,7 @@ def test_a_station_is_what_is_bought_and_one_more_of_it_is_used_less_and_paid(sc
         one, count = bought_of(tier, field), float(getattr(tier, field))
         larger = min(one.larger(tier, count), one.most(tier))
         assert larger > count
-        more = plan(with_counts(scenario, {f"tiers.{name}.{field}": larger}), LOADS[:, :4], percentiles=(), objectives=())
+        more = plan(with_counts(scenario, {Place(name, field): larger}), LOADS[:, :4], percentiles=(), objectives=())
         assert (np.asarray(more.carried.stations[name, field].utilization) < np.asarray(station.utilization) + 1e-12).all()
         extra, price = (more.cost_month_usd - now.cost_month_usd)[0, 0], one.price_usd(tier) * (larger - count)
         assert 0.98 * price <= extra + 0.5 <= 1.15 * price + 1  # a replica holds a copy of the data, too
@@ -86,16 +87,17 @@ def test_a_limit_breaks_the_peak_second(scenario):
 def _large(scenario):
     """Its tiers, a thousand times as many of everything that is bought."""
     counts = {
-        f"tiers.{n}.{b.field}": 1000 * max(float(getattr(t, b.field)), 1.0)
-        for n, t in scenario.tiers.items()
-        for b in kind_of(t).owned.bought
+        Place(n, b.field): 1000 * max(float(getattr(t, b.field)), 1.0) for n, t in scenario.tiers.items() for b in kind_of(t).owned.bought
     }
     return dict(with_counts(scenario, counts).tiers)
 
 
 def test_availability_is_a_probability_and_refusals_lower_it(scenario):
     for tier in scenario.tiers.values():
-        up = [float(np.ravel(kind_of(tier).kept.available(tier, 0.5, refused))[0]) for refused in (0.0, 0.5)]
+        up = [
+            float(np.ravel(kind_of(tier).kept.available(tier, {one.field: 0.5 for one in kind_of(tier).owned.bought}, refused))[0])
+            for refused in (0.0, 0.5)
+        ]
         assert 0.9 < up[0] <= 1.0
         assert up[1] <= up[0]
         assert (up[1] < up[0]) == (kind_of(tier).owned.rate_limit(tier) is not None)

@@ -9,7 +9,7 @@ import pytest
 from perfplan.artifacts import configs
 from perfplan.cli import main
 from perfplan.reading import BadScenario, read
-from perfplan.uncertainty import study
+from perfplan.study import study
 from perfplan.workbook.folder import all_tables
 from tests.conftest import ROOT, SMALL
 

@@ -1,34 +1,37 @@
-"""Nobody asks what kind of tier a thing is, but for its own file: a new kind would be answered wrongly there, and nobody would say so.
-
-What still asks is counted, and the count may only shrink.
-"""
+"""Nobody asks what kind of tier or of promise a thing is, but for its own files: a new kind would be answered wrongly there, and nobody would say so."""
 
 import ast
 import textwrap
 
 import pytest
 
-from perfplan.tiers import KINDS
+from perfplan import promises, tiers
+from perfplan.record import tag_of
 from tests.conftest import ROOT
 
+KINDS = (*tiers.KINDS, *promises.KINDS)
 NAMES = {kind.__name__ for kind in KINDS}
-WORDS = {"service", "cache", "database", "queue", "partner"}
-LEFT = {  # modules that still ask, and how often
-    "artifacts/__init__.py": 2,
-    "artifacts/runbook.py": 8,
-    "artifacts/servers.py": 6,
-    "checklist/rules.py": 15,
-    "figures/architecture.py": 2,
-    "figures/settings.py": 1,
-    "findings.py": 1,
-    "sweeps.py": 2,
-    "tables/architecture.py": 5,
-    "tables/overview.py": 1,
+WORDS = {tag_of(kind) for kind in KINDS}
+HOMES = ("tiers/", "promises/", "operate/")  # a kind's own files, and the tables that name them all
+FIELDS = {  # who looks at fields by their names, and of what
+    "cli.py": "options of a command line",
+    "models/distributions.py": "any dataclass of times",
+    "models/latency.py": "any dataclass of times",
+    "models/network.py": "fields of the same record",
+    "plan/demand.py": "any dataclass, for its arrays",
+    "reading/document.py": "nodes of a YAML text",
+    "reading/statement.py": "nodes of a YAML text",
+    "study/worlds.py": "any dataclass, for its arrays",
+    "system.py": "modules that a system may lack",
+    "words.py": "functions, for their names",
+    "workbook/carrying.py": "fields of the same record",
+    "workbook/engine.py": "a kernel's process",
+    "workbook/place.py": "a path's owner, which a system may lack",
 }
 
 
-def questions(text):
-    """How often a module asks for a kind of tier: its class named anywhere but in an import or a hint, or its word compared."""
+def questions(text, *, fields=True):
+    """How often a module asks for a kind: its class named anywhere but in an import or a hint, its word compared, a field looked for by its name."""
     tree = ast.parse(text)
     hints = set()
     for node in ast.walk(tree):
@@ -39,24 +42,39 @@ def questions(text):
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             found += node.id in NAMES and id(node) not in hints
+            found += fields and node.id in ("getattr", "hasattr")
+        elif isinstance(node, ast.Attribute):
+            found += node.attr in NAMES and id(node) not in hints
         elif isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             named = any(isinstance(one, ast.Attribute) and one.attr in ("kind", "__name__") for one in sides)
-            found += named and any(isinstance(one, ast.Constant) and one.value in WORDS for side in sides for one in ast.walk(side))
+            found += named and any(_word(one) for side in sides for one in ast.walk(side))
+        elif isinstance(node, ast.Dict):  # looked up by a word
+            found += sum(_word(key) for key in node.keys if key is not None) > 1
+        elif isinstance(node, ast.MatchValue):
+            found += _word(node.value)
     return found
 
 
-def test_the_count_of_those_who_ask_only_shrinks():
+def _word(node):
+    return isinstance(node, ast.Constant) and node.value in WORDS
+
+
+def test_nobody_asks_for_a_kind():
     package = ROOT / "perfplan"
-    found = {path.relative_to(package).as_posix(): questions(path.read_text(encoding="utf-8")) for path in package.rglob("*.py")}
-    homes = {name: count for name, count in found.items() if count and not name.startswith("tiers/")}
-    assert homes == LEFT
+    asked = {}
+    for path in package.rglob("*.py"):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(HOMES) and (count := questions(path.read_text(encoding="utf-8"), fields=name not in FIELDS)):
+            asked[name] = count
+    assert asked == {}
 
 
 @pytest.mark.parametrize(
     "planted",
     [
         "isinstance(tier, Cache)",
+        "isinstance(objective, promises.Latency | promises.Errors)",
         "type(tier) is Queue",
         "type(tier) in (Queue, Partner)",
         "_of(study, Database)",
@@ -64,6 +82,10 @@ def test_the_count_of_those_who_ask_only_shrinks():
         "tier.kind in ('queue', 'cache')",
         "type(tier).__name__ == 'service'",
         "match tier:\n    case Service():\n        pass",
+        "match objective.kind:\n    case 'latency':\n        pass",
+        "{'queue': 1, 'cache': 2}[tier.kind]",
+        "hasattr(tier, 'workers')",
+        "getattr(objective, 'journey', None)",
     ],
 )
 def test_a_planted_question_is_found(planted):

@@ -12,10 +12,10 @@ from perfplan.models.latency import percentiles_s
 from perfplan.models.sharing import shared_response_quantile_s
 from perfplan.plan.paths import carry
 from perfplan.reading import BadScenario, read
+from perfplan.study import study
+from perfplan.study.verify import measured, simulated
 from perfplan.tables import measured as measured_table
 from perfplan.tables import models
-from perfplan.uncertainty import study
-from perfplan.verify import measured, simulated
 from tests.conftest import ROOT
 
 MEASURED = ROOT / "data" / "measured" / "scenario.yaml"

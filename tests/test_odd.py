@@ -11,7 +11,8 @@ from perfplan.document import document, to_json
 from perfplan.plan import plan, today_rps, with_counts
 from perfplan.reading import read
 from perfplan.story import story
-from perfplan.uncertainty import study
+from perfplan.study import study
+from perfplan.tiers.place import Place
 from perfplan.workbook.folder import all_tables
 from perfplan.workbook.opening import chapter, findings
 from tests.conftest import SMALL
@@ -101,7 +102,7 @@ def test_storage_does_not_start_again_when_something_is_bought(small):
     small.write_text(SMALL.replace("hold_time: 1ms", "hold_time: 1ms, storage: 100GB, storage_growth: 10GB"))
     scenario = read(small).at()
     whole = plan(scenario, percentiles=(), objectives=())
-    part = plan(with_counts(scenario, {"tiers.app.instances": 9.0}), whole.rps[:, 20:], percentiles=(), objectives=(), first=20)
+    part = plan(with_counts(scenario, {Place("app", "instances"): 9.0}), whole.rps[:, 20:], percentiles=(), objectives=(), first=20)
     assert part.stored_bytes["store"][0].tolist() == pytest.approx(whole.stored_bytes["store"][0, 20:].tolist())
 
 

@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 from perfplan.models.growth import usual_week
 from perfplan.models.latency import percentiles_s
 from perfplan.models.queueing import MMc
-from perfplan.plan import MONTHS, burst, concurrency, demand_rps, month_index, plan, with_counts
+from perfplan.plan import MONTHS, State, burst, concurrency, demand_rps, month_index, plan, with_counts
 from perfplan.plan.paths import carry
-from perfplan.plan.promises import path_availability, tier_availability, visits_of
+from perfplan.plan.uptime import path_availability, tier_availability, visits_of
+from perfplan.promises import Latency
+from perfplan.promises.kind import WEEKS
 from perfplan.reading import read
 from perfplan.record import but
-from perfplan.scenario import Journey, Latency, Region, Scenario, Traffic
+from perfplan.scenario import Journey, Region, Scenario, Traffic
 from perfplan.tiers import Service
+from perfplan.tiers.place import Place
 from tests.conftest import SMALL, STOREFRONT
 
 MIDDLE = read(STOREFRONT).at()
@@ -38,7 +41,7 @@ def test_one_tier_by_hand():
     station = MMc(arrival_rps=100.0 / 4, service_s=0.01, servers=2)  # 1,000 users x 0.1 rps on 4 instances
     assert made.rps.shape == (1, MONTHS)
     assert made.rps[0, 0] == pytest.approx(100.0)
-    assert made.resources["tiers.app.instances"].utilization[0, 0] == pytest.approx(0.125)
+    assert made.resources[Place("app", "instances")].utilization[0, 0] == pytest.approx(0.125)
     for p, values in made.percentile_s["read"].items():
         assert values[0, 0] == pytest.approx(0.02 + float(station.response_quantile_s(p)), rel=5e-3)
     assert made.cost_usd["app"][0, 0] == pytest.approx(4 * 0.1 * 730)
@@ -86,14 +89,13 @@ def test_more_load_never_lowers_latency_utilization_or_cost(load, factor):
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["tiers.api.instances", "tiers.redis.instances", "tiers.postgres.connections", "tiers.postgres.replicas", "tiers.postgres.cores"],
+    ("tier", "field"),
+    [("api", "instances"), ("redis", "instances"), ("postgres", "connections"), ("postgres", "replicas"), ("postgres", "cores")],
 )
-def test_one_more_never_raises_latency(path):
-    _, tier, field = path.split(".")
+def test_one_more_never_raises_latency(tier, field):
     count = float(getattr(MIDDLE.tiers[tier], field))
     rps = np.array([[2000.0, 2600.0, 3300.0]])
-    before, after = plan(MIDDLE, rps), plan(with_counts(MIDDLE, {path: count + 1}), rps)
+    before, after = plan(MIDDLE, rps), plan(with_counts(MIDDLE, {Place(tier, field): count + 1}), rps)
     for name, values in before.percentile_s.items():
         for p in values:
             assert np.all(after.percentile_s[name][p] <= values[p] * (1 + 6e-3))
@@ -112,7 +114,7 @@ def test_permuting_tiers_and_journeys_changes_nothing():
 def test_a_world_does_not_know_of_the_others(statement):
     drawn = statement.at(8)
     together = plan(drawn, months=14)
-    from perfplan.uncertainty import take_worlds
+    from perfplan.study.worlds import take_worlds
 
     alone = plan(take_worlds(drawn, 1), months=14)
     assert np.allclose(together.percentile_s["checkout"][0.95][0], alone.percentile_s["checkout"][0.95][0], rtol=1e-4)
@@ -132,14 +134,14 @@ def test_over_28_days_fewer_requests_are_slow_than_in_the_peak_hour():
 
 def test_the_share_of_slow_requests_over_a_week_agrees_with_every_hour_computed():
     from perfplan.models.latency import exceeds
-    from perfplan.plan.promises import share_slow
 
     rps = np.array([[3500.0]])
     objective = MIDDLE.objectives["browse p95"]
     hours = carry(MIDDLE, 3500.0 * MIDDLE.week[None, :])
     slow = exceeds(hours.journeys["browse"], objective.below_s, (1, 168))[0]
     exact = (slow * MIDDLE.week).sum() / MIDDLE.week.sum()
-    assert share_slow(MIDDLE, carry(MIDDLE, rps), objective)[0, 0] == pytest.approx(exact, rel=0.05, abs=1e-4)
+    found = State(MIDDLE, rps).slow("browse", objective.below_s, 1 - objective.percentile, (WEEKS,))[WEEKS]
+    assert found[0, 0] == pytest.approx(exact, rel=0.05, abs=1e-4)
 
 
 def test_events_shares_and_months():

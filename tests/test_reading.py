@@ -14,8 +14,8 @@ from perfplan.reading import BadScenario, read
 from perfplan.record import declared
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import shown
+from perfplan.study import study
 from perfplan.tiers import Cache
-from perfplan.uncertainty import study
 from perfplan.workbook.opening import open_plan
 from tests.conftest import SMALL, STOREFRONT
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from perfplan.reading import read
-from perfplan.sweeps import flat_percentiles, what_ifs
+from perfplan.study import study
+from perfplan.study.sweeps import flat_percentiles, what_ifs
 from perfplan.tables import breakpoints, latencies
 from perfplan.tables import what_ifs as what_if_table
-from perfplan.uncertainty import study
 from tests.conftest import SMALL
 
 ONE = """\

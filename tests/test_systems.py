@@ -16,9 +16,9 @@ import pytest
 
 from perfplan import system, terminal
 from perfplan.artifacts import configs
-from perfplan.artifacts.text import slug
 from perfplan.cli import main
-from perfplan.uncertainty import study
+from perfplan.operate.text import slug
+from perfplan.study import study
 from perfplan.workbook import engine, folder
 from perfplan.workbook.engine import KernelDied, one_kernel
 from tests.conftest import ROOT, STOREFRONT

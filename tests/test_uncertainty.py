@@ -12,9 +12,10 @@ from perfplan.plan import demand_rps, plan, with_counts
 from perfplan.plan.paths import carry
 from perfplan.reading import read
 from perfplan.story import story
-from perfplan.sweeps import knee
+from perfplan.study import confidence, run_outs, sampling_error, study
+from perfplan.study.fleet import recommend
+from perfplan.study.sweeps import knee
 from perfplan.tables import orders
-from perfplan.uncertainty import confidence, recommend, run_outs, sampling_error, study
 from tests.conftest import SMALL, STOREFRONT
 
 
@@ -32,7 +33,7 @@ def test_the_recommended_fleet_is_within_utilization_and_spare_limits(storefront
     drawn = storefront.worlds.scenario
     made = plan(with_counts(drawn, storefront.fleet.counts_at(last)), demand_rps(drawn)[:, last : last + 1], percentiles=(), objectives=())
     for resource in made.resources.values():
-        if resource.field in ("instances", "cores", "replicas", "connections", "workers"):
+        if resource.ours:
             assert (resource.utilization <= resource.limit).mean() >= 0.9, resource.label
 
 
@@ -41,14 +42,14 @@ def test_one_less_of_anything_bought_breaks_a_limit_or_a_promise(storefront):
     drawn = storefront.worlds.scenario
     counts = storefront.fleet.counts_at(last)
     rps = demand_rps(drawn)[:, last : last + 1]
-    for path, count in counts.items():
-        _, tier, field = path.split(".")
-        if count == float(getattr(drawn.tiers[tier], field)):
+    for place, count in counts.items():
+        today = float(getattr(drawn.tiers[place.tier], place.field))
+        if count == today:
             continue
-        fewer = max(count * 0.7, float(getattr(drawn.tiers[tier], field)))  # well below: sizing has steps and a margin
-        made = plan(with_counts(drawn, {**counts, path: float(np.floor(fewer))}), rps, percentiles=())
-        limits = (made.resources[path].utilization <= made.resources[path].limit).mean()
-        assert min(float(made.all_hold.mean()), float(limits)) < 0.95 + sampling_error(0.95, 100) / 1.96, path
+        fewer = max(count * 0.7, today)  # well below: sizing has steps and a margin
+        made = plan(with_counts(drawn, {**counts, place: float(np.floor(fewer))}), rps, percentiles=())
+        limits = (made.resources[place].utilization <= made.resources[place].limit).mean()
+        assert min(float(made.all_hold.mean()), float(limits)) < 0.95 + sampling_error(0.95, 100) / 1.96, place
 
 
 def test_run_outs_agree_with_utilization_by_hand(storefront):
@@ -148,7 +149,7 @@ def test_what_runs_out_is_explained_by_its_own_rule(small, change, label, used):
     opened = story(made).headlines[1].opened
     assert used in opened.formula
     assert ("exact for any arrivals" in opened.trust) == (label == "app instances")
-    assert document(made)["numbers"][f"utilization.{made.run_outs[0].resource.path}.2026-11"]["formula"].startswith("perfplan.")
+    assert document(made)["numbers"][f"utilization.{made.run_outs[0].resource.place}.2026-11"]["formula"].startswith("perfplan.")
 
 
 def test_a_month_of_a_price_list_is_the_month_of_the_explanation(storefront):

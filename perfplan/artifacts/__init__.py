@@ -3,19 +3,16 @@
 Each line says where its number comes from. The same inputs give the same bytes on any machine.
 """
 
-import functools
-
-from perfplan.artifacts import k6, prometheus, servers
-from perfplan.artifacts.common import Source
+from perfplan.artifacts import k6, nginx, prometheus
 from perfplan.artifacts.runbook import runbook
-from perfplan.artifacts.text import slug
-from perfplan.tiers import Cache, Database
-from perfplan.uncertainty import Study
+from perfplan.operate import tended
+from perfplan.operate.source import Source
+from perfplan.study import Study, once
 
 __all__ = ["configs"]
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def configs(study: Study) -> dict[str, str]:
     """Text of every file by its name below `configs/`."""
     source = Source(study=study)
@@ -23,12 +20,9 @@ def configs(study: Study) -> dict[str, str]:
         "load_test.js": k6.load_test(source),
         "alerts.yml": prometheus.rules(source),
         "alerts_test.yml": prometheus.unit_tests(source),
-        "nginx.conf": servers.nginx(source),
+        "nginx.conf": nginx.nginx(source),
         "runbook.md": runbook(source),
     }
     for name, tier in study.scenario.tiers.items():
-        if isinstance(tier, Database):
-            files[f"pgbouncer-{slug(name)}.ini"] = servers.pgbouncer(source, name)
-        elif isinstance(tier, Cache):
-            files[f"redis-{slug(name)}.conf"] = servers.redis(source, name)
+        files |= tended(tier).files(source, name, tier)
     return files

@@ -7,11 +7,12 @@ import re
 
 import numpy as np
 
-from perfplan.artifacts.common import Source, first, ms
-from perfplan.artifacts.text import comment, js, slug
-from perfplan.plan.paths import carry
-from perfplan.scenario import Errors, Latency, Scenario
-from perfplan.sweeps import steady_knee, steadys_knee
+from perfplan.operate import watched
+from perfplan.operate.source import Source, first, ms
+from perfplan.operate.text import comment, js, slug
+from perfplan.scenario import Scenario
+from perfplan.study.sweeps import steady_knee, steadys_knee
+from perfplan.tiers.kind import median
 from perfplan.words import number
 
 SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
@@ -23,13 +24,13 @@ def load_test(source: Source) -> str:
     study = source.study
     scenario = study.scenario
     found, limit = steadys_knee(study), steady_knee(study)
-    today, second = found.peak_rps, float(scenario.traffic.peak_second)
+    today, second = found.peak_rps, found.second_rps
     stages = (
         _constant("smoke", 0.01 * today, "1m", "1 % of today's peak hour", source),
         _ramp("load", ((today, "5m"), (today, "20m"), (0.0, "1m")), f"today's peak hour, {number(today)} requests a second", source),
         _ramp("stress", ((0.8 * limit, "5m"), (1.2 * limit, "15m"), (0.0, "1m")), f"80 to 120 % of the predicted knee, {number(limit)} requests a second", source),
-        _ramp("spike", ((today, "5m"), (today * second, "10s"), (today * second, f"{max(round(float(scenario.traffic.burst_s)), 1)}s"), (today, "10s"), (today, "5m")),
-              f"the busiest second, {second:g} times the peak hour, for a burst of traffic.burst", source),
+        _ramp("spike", ((today, "5m"), (second, "10s"), (second, f"{max(round(float(scenario.traffic.burst_s)), 1)}s"), (today, "10s"), (today, "5m")),
+              f"the busiest second, {float(scenario.traffic.peak_second):g} times the peak hour, for a burst of traffic.burst", source),
         _constant("soak", 0.8 * today, "4h", "80 % of today's peak hour", source),
     )  # fmt: skip
     journeys = "".join(
@@ -74,18 +75,10 @@ def thresholds(source: Source) -> list[tuple[str, list[str], str]]:
     """Metric, rules and origin of every promise that a load test can judge: one metric a journey, as k6 allows each once."""
     found: dict[str, tuple[list[str], list[str]]] = {}
     for name, objective in source.study.scenario.objectives.items():
-        if isinstance(objective, Latency):
-            metric, rule = (
-                "http_req_duration",
-                f"p({float(np.median(objective.percentile)) * 100:g})<{ms(float(np.median(objective.below_s)))}",
-            )
-        elif isinstance(objective, Errors):
-            metric, rule = "http_req_failed", f"rate<{float(np.median(objective.below)):.6g}"
-        else:
-            continue
-        rules, origin = found.setdefault(f"{metric}{{journey:{slug(objective.journey)}}}", ([], []))
-        rules.append(rule)
-        origin.append(f"objectives.{comment(name)}")
+        if (one := watched(objective).measured.threshold(objective)) is not None:
+            rules, origin = found.setdefault(f"{one.metric}{{journey:{slug(one.journey)}}}", ([], []))
+            rules.append(one.rule)
+            origin.append(f"objectives.{comment(name)}")
     return [(metric, rules, ", ".join(origin)) for metric, (rules, origin) in found.items()]
 
 
@@ -108,8 +101,8 @@ def threshold_problem(rule: str) -> str | None:
 
 
 def _share(scenario: Scenario, name: str) -> float:
-    total = sum(float(np.median(j.share)) for j in scenario.journeys.values())
-    return float(np.median(scenario.journeys[name].share)) / total
+    total = sum(median(j.share) for j in scenario.journeys.values())
+    return median(scenario.journeys[name].share) / total
 
 
 def _variable(name: str) -> str:
@@ -122,7 +115,7 @@ def users_at(source: Source, rps: float) -> int:
     A rate that saturates a station takes the users of the highest rate tried that does not.
     """
     scenario = source.study.scenario
-    state = carry(scenario, np.full((1, 1), rps), source.study.middle.carried.hit_ratio)
+    state = source.study.middle.state.at(np.full((1, 1), rps)).carried
     means = [(_share(scenario, n), first(j.mean_s, (1, 1))) for n, j in state.journeys.items()]
     if not all(math.isfinite(mean) for _, mean in means):  # beyond the knee: what queues is up to the test
         return users_at(source, 0.9 * rps)

@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from perfplan.artifacts.common import Source
-from perfplan.artifacts.text import comment, slug, template, yaml
 from perfplan.models.slo import burn_rate
-from perfplan.quantity import Value
-from perfplan.scenario import Availability, Completion, Errors, Latency
+from perfplan.operate import watched
+from perfplan.operate.kind import Counters
+from perfplan.operate.source import Source
+from perfplan.operate.text import comment, slug, template, yaml
+from perfplan.tiers.kind import median
 from perfplan.words import number, share
 
 HOUR = 3600
@@ -36,20 +34,16 @@ class Burn:
 
     objective: str
     name: str
-    total: str  # counter of all requests
-    bad: str = ""  # counter of bad ones; left out, they are those that are not among the good ones
-    good: str = ""  # counter of those within the target, however its bucket is written
-    goods: tuple[str, ...] = ()  # the same as single series, one a spelling
+    counters: Counters
     budget: float  # share of requests that may be bad
     spent: float
     hours: int
     urgency: str
-    days: int
 
     @property
     def factor(self) -> float:
         """How many times faster than even the budget is spent."""
-        return float(burn_rate(self.spent, self.hours * HOUR, self.days * 86400))
+        return float(burn_rate(self.spent, self.hours * HOUR, self.counters.days * 86400))
 
     @property
     def limit(self) -> float:
@@ -74,53 +68,17 @@ def _window(seconds: int) -> str:
 def burns(source: Source) -> list[Burn]:
     """Every burn-rate alert of the promises that are counted in requests or jobs; a 28-day promise over 28 days, others over 30."""
     found: list[Burn] = []
-    counters: dict[str, Any]
     for name, judged in source.study.worlds.judged.items():
-        objective, budget = judged.objective, float(np.median(judged.bound))
-        days = 28 if isinstance(objective, Latency) and objective.over == "28 days" else 30
-        if isinstance(objective, Latency):
-            labels = f'journey="{slug(objective.journey)}"'
-            total = f"http_request_duration_seconds_count{{{labels}}}"
-            counters = _buckets(f"http_request_duration_seconds_bucket{{{labels}", objective.below_s)
-        elif isinstance(objective, Errors | Availability):
-            labels = f'journey="{slug(objective.journey)}"'
-            total = f"http_requests_total{{{labels}}}"
-            counters = {"bad": f'http_requests_total{{{labels},code=~"5.."}}'}
-        elif isinstance(objective, Completion):
-            labels = f'queue="{slug(objective.queue)}"'
-            total = f"job_duration_seconds_count{{{labels}}}"
-            counters = _buckets(f"job_duration_seconds_bucket{{{labels}", objective.below_s)
-        else:
-            continue
-        found += [
-            Burn(
-                objective=name, name=f"{_alert_name(name)}Burns{hours}h", total=total, **counters, budget=budget, spent=spent, hours=hours,
-                urgency=urgency, days=days,
-            )
-            for spent, hours, urgency in ALERTS
-        ]  # fmt: skip
+        counters = watched(judged.objective).measured.counters(judged.objective)
+        if counters is not None:
+            found += [
+                Burn(
+                    objective=name, name=f"{_alert_name(name)}Burns{hours}h", counters=counters, budget=median(judged.bound), spent=spent,
+                    hours=hours, urgency=urgency,
+                )
+                for spent, hours, urgency in ALERTS
+            ]  # fmt: skip
     return found
-
-
-def spellings(bound_s: Value) -> tuple[str, ...]:
-    """How clients and servers write a bucket's bound: Go's shortest form, whole seconds with and without ".0" (Prometheus 3 adds it).
-
-    >>> spellings(0.3), spellings(5.0), spellings(31557600.0)
-    (('0.3',), ('5', '5.0'), ('3.15576e+07', '31557600', '31557600.0'))
-    """
-    bound = float(np.median(bound_s))
-    digits = np.format_float_scientific(bound, trim="-", exp_digits=2)
-    plain = np.format_float_positional(bound, trim="-")
-    whole = (plain, f"{plain}.0") if "." not in plain else (plain,)
-    return (digits, *whole) if bound < 1e-4 or bound >= 1e6 else whole
-
-
-def _buckets(series: str, bound_s: Value) -> dict[str, Any]:
-    """Selector of the bucket at *bound_s* and its single series; *series* ends within its labels."""
-    written = spellings(bound_s)
-    pattern = "|".join(re.escape(one).replace("\\", "\\\\") for one in written)  # a backslash is written twice in PromQL
-    le = f'le="{written[0]}"' if len(written) == 1 else f'le=~"{pattern}"'
-    return {"good": f"{series},{le}}}", "goods": tuple(f'{series},le="{one}"}}' for one in written)}
 
 
 def _alert_name(name: str) -> str:
@@ -131,8 +89,8 @@ def _alert_name(name: str) -> str:
 
 def ratio(burn: Burn, window: str) -> str:
     """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
-    total, bad, good = (f"sum(rate({series}[{window}]))" for series in (burn.total, burn.bad, burn.good))
-    return f"{bad if burn.bad else f'({total} - {good})'} / ({total} > 0)"
+    total, bad, good = (f"sum(rate({series}[{window}]))" for series in (burn.counters.total, burn.counters.bad, burn.counters.good))
+    return f"{bad if burn.counters.bad else f'({total} - {good})'} / ({total} > 0)"
 
 
 def rules(source: Source) -> str:
@@ -148,7 +106,7 @@ def rules(source: Source) -> str:
         long, short = one.windows
         lines += [
             f"  - alert: {one.name}  # {origin}",
-            f"    # {share(one.spent)} of the budget of {one.days} days in {long}: {number(one.factor)} x {share(one.budget)} of requests",
+            f"    # {share(one.spent)} of the budget of {one.counters.days} days in {long}: {number(one.factor)} x {share(one.budget)} of requests",
             "    expr: >-",
             f"      ({ratio(one, long)} > {one.limit:.6g})",
             f"      and ({ratio(one, short)} > {one.limit:.6g})",
@@ -182,16 +140,16 @@ def rules(source: Source) -> str:
 
 def _without_bucket(one: Burn) -> str:
     """Requests are counted but not by a bucket at the target: the burn-rate alerts of the promise would never fire."""
-    return f"(sum(rate({one.total}[15m])) > 0) unless sum(rate({one.good}[15m]))"
+    return f"(sum(rate({one.counters.total}[15m])) > 0) unless sum(rate({one.counters.good}[15m]))"
 
 
 def _histograms(found: list[Burn]) -> list[Burn]:
     """One of each promise that is counted by a bucket."""
-    return list({one.objective: one for one in found if one.good}.values())
+    return list({one.objective: one for one in found if one.counters.good}.values())
 
 
 def _bounds(one: Burn) -> list[str]:
-    return [text.rpartition(",")[2].removesuffix("}") for text in one.goods]
+    return [text.rpartition(",")[2].removesuffix("}") for text in one.counters.goods]
 
 
 def _no_bucket_name(one: Burn) -> str:
@@ -203,7 +161,7 @@ def _no_bucket_summary(one: Burn) -> str:
 
 
 def _summary(one: Burn) -> str:
-    return f"{one.objective}: {share(one.spent)} of the error budget of {one.days} days spent within {one.windows[0]}"
+    return f"{one.objective}: {share(one.spent)} of the error budget of {one.counters.days} days spent within {one.windows[0]}"
 
 
 def unit_tests(source: Source) -> str:
@@ -233,9 +191,9 @@ def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:
 
     The bucket is spelled in one way where the alert is to fire and in the other where it is not.
     """
-    if one.good:
-        return [(one.total, total), (one.goods[-1 if bad > total * one.limit else 0], total - bad)]
-    labels = one.total.removesuffix("}")
+    if one.counters.good:
+        return [(one.counters.total, total), (one.counters.goods[-1 if bad > total * one.limit else 0], total - bad)]
+    labels = one.counters.total.removesuffix("}")
     return [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', total - bad)]
 
 
@@ -258,9 +216,9 @@ def _no_traffic(alerts: list[Burn]) -> list[str]:
 def _bucket_cases(one: Burn) -> list[str]:
     """Two tests: counted without a bucket at the target it fires, with one it is silent."""
     lines = []
-    for word, series, fires in (("no bucket", [], True), ("a bucket", [(one.goods[-1], 1)], False)):
+    for word, series, fires in (("no bucket", [], True), ("a bucket", [(one.counters.goods[-1], 1)], False)):
         lines += [f"- name: {yaml(f'{one.objective}, {word} at its target')}", "  interval: 5m", "  input_series:"]
-        for text, step in [(one.total, 1), *series]:
+        for text, step in [(one.counters.total, 1), *series]:
             lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{2 * EVALUATED_MINUTES // 5}'"]
         lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {_no_bucket_name(one)}"]
         lines += _expected(fires, "ticket", template(_no_bucket_summary(one)))

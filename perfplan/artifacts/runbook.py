@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfplan.artifacts.common import Source, first
-from perfplan.artifacts.text import markdown
-from perfplan.findings import lead_time_s
-from perfplan.sweeps import todays_knee
-from perfplan.tiers import Cache, Database, Partner, Queue, Service
+from perfplan.operate import tended
+from perfplan.operate.source import Source, first
+from perfplan.operate.text import markdown
+from perfplan.plan.paths import origins
+from perfplan.promises import counted
+from perfplan.study.fleet import lead_time_s
+from perfplan.study.sweeps import todays_knee
+from perfplan.tiers import kind_of
+from perfplan.tiers.rungs import CALL, POOL, REQUEST
 from perfplan.words import count, day_name, duration, number, percent, rate, share, size, weeks
 
 
@@ -37,10 +41,10 @@ def _percentile(source: Source, journey: str, p: float) -> float:
 def _latency(source: Source) -> tuple[str, str, str, str]:
     made = source.study.middle
     usual = "; ".join(f"{markdown(n)} {duration(_percentile(source, n, 0.95))}" for n in made.scenario.journeys)
-    stations = {f"{t} {f}": first(s.utilization, made.rps.shape) for (t, f), s in made.carried.stations.items()}
+    stations = {place.words: first(s.utilization, made.rps.shape) for place, s in made.carried.stations.items()}
     busiest = sorted(stations, key=lambda n: -stations[n])[:3]
     known = ", ".join(f"{markdown(n)} {share(stations[n])}" for n in busiest)
-    partners = [n for n, t in made.scenario.tiers.items() if isinstance(t, Partner)]
+    partners = [n for n, t in made.scenario.tiers.items() if not kind_of(t).owned.bought]  # somebody else runs them
     third = (
         f" A slow partner ({', '.join(map(markdown, partners))}) makes blocking threads wait: see its own status page." if partners else ""
     )
@@ -52,10 +56,10 @@ def _latency(source: Source) -> tuple[str, str, str, str]:
 
 
 def _errors(source: Source) -> tuple[str, str, str, str]:
-    rows = [r for r in source.ladder.rungs if r.path.endswith(("acquire_timeout", "statement_timeout", "request_timeout", ".timeout"))]
+    rows = [r for r in source.ladder.rungs if r.role in (POOL, REQUEST, CALL)]
     ladder = ", ".join(f"{markdown(r.label)} {duration(r.value_s)}" for r in rows)
     failing = [f"{markdown(n)}: {share(float(np.median(j.value[:, 0])))} expected, {share(float(np.median(j.bound)))} allowed"
-               for n, j in source.study.worlds.judged.items() if j.objective.kind in ("errors", "availability")]  # fmt: skip
+               for n, j in source.study.worlds.judged.items() if counted(j.objective)]  # fmt: skip
     return (
         "High error rate", f"more failed requests than promised ({'; '.join(failing) or 'no promise is stated'}).",
         f"which time-out ends requests: {ladder or 'none'}. Then the latest deploy, and the partners' status pages.",
@@ -65,23 +69,18 @@ def _errors(source: Source) -> tuple[str, str, str, str]:
 
 def _throughput(source: Source) -> tuple[str, str, str, str]:
     found = todays_knee(source.study)
-    first_tier = found.first.removeprefix("tiers.").replace(".", " ")
     limit = found.saturated[found.first]
     return (
         "Low throughput", f"arrivals are not answered at the rate they come; the plan expects {rate(found.peak_rps)} at today's peak hour.",
-        f"{markdown(first_tier)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there." if np.isfinite(limit) else "nothing saturates within eight times today's peak: look at the link and at locks.",
-        f"more {markdown(first_tier)}; limit arrivals at the proxy to what is carried.",
+        f"{markdown(found.first.words)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there." if np.isfinite(limit) else "nothing saturates within eight times today's peak: look at the link and at locks.",
+        f"more {markdown(found.first.words)}; limit arrivals at the proxy to what is carried.",
     )  # fmt: skip
 
 
 def _memory(source: Source) -> tuple[str, str, str, str]:
     scenario = source.study.scenario
-    rows = [f"{markdown(n)} {size(float(np.median(t.memory_bytes)))} a node" for n, t in scenario.tiers.items() if isinstance(t, Cache)]
-    rows += [
-        f"{markdown(n)} at most {count(float(t.max_connections))} connections a node"
-        for n, t in scenario.tiers.items()
-        if isinstance(t, Database)
-    ]
+    said = ((name, tended(tier).memory(name, tier)) for name, tier in scenario.tiers.items())
+    rows = [text for _, text in sorted(said, key=lambda row: not kind_of(scenario.tiers[row[0]]).carries.misses) if text]  # caches first
     stored = [f"{markdown(n)} {size(first(b, source.study.middle.rps.shape))}" for n, b in source.study.middle.stored_bytes.items()]
     return (
         "Memory", "more than 85 % of a machine's memory used for 5 minutes, or processes killed for it.",
@@ -93,12 +92,11 @@ def _memory(source: Source) -> tuple[str, str, str, str]:
 def _misses(source: Source) -> tuple[str, str, str, str]:
     made = source.study.middle
     rows = []
-    for name, tier in made.scenario.tiers.items():
-        if isinstance(tier, Cache):
-            hit, reads = first(made.carried.hit_ratio[name], made.rps.shape), first(made.carried.calls_rps[name], made.rps.shape)
-            rows.append(
-                f"{markdown(name)} hits {share(hit)} and sends {number(reads * (1 - hit))} of {number(reads)} look-ups a second to {markdown(tier.origin)}; cold, all of them"
-            )
+    for name, origin in origins(made.scenario).items():
+        hit, reads = first(made.carried.hit_ratio[name], made.rps.shape), first(made.carried.calls_rps[name], made.rps.shape)
+        rows.append(
+            f"{markdown(name)} hits {share(hit)} and sends {number(reads * (1 - hit))} of {number(reads)} look-ups a second to {markdown(origin)}; cold, all of them"
+        )
     edge = f"; the edge answers {share(float(np.median(made.scenario.cdn.hit_ratio)))} of what may be cached" if made.scenario.cdn else ""
     return (
         "Cache misses", f"hit ratio below the plan's: {'; '.join(rows) or 'no cache is stated'}{edge}.",
@@ -112,12 +110,12 @@ def _calendar(source: Source) -> str:
     orders = []
     for order in study.fleet.orders:
         if order.month <= study.last:
-            for path, (old, new) in order.changes.items():
-                lead = lead_time_s(study, path)
+            for place, (old, new) in order.changes.items():
+                lead = lead_time_s(study.scenario, place)
                 orders.append(
                     (
                         study.order_by(order.month, lead),
-                        f"{markdown(study.worlds.resources[path].label)}: {count(old)} → {count(new)} (lead time {weeks(lead)})",
+                        f"{markdown(study.worlds.resources[place].label)}: {count(old)} → {count(new)} (lead time {weeks(lead)})",
                     )
                 )
     due = "\n".join(f"- {day_name(day)}: {text}" for day, text in sorted(orders)) or "- nothing is to be ordered for the months asked for"
@@ -135,28 +133,5 @@ def _calendar(source: Source) -> str:
 
 
 def _scaling(source: Source) -> str:
-    study = source.study
-    rows = []
-    for name, tier in study.scenario.tiers.items():
-        at = markdown(name)
-        if isinstance(tier, Service):
-            n, why = source.count(name, "instances")
-            rows.append(
-                f"- **{at}** (stateless): add instances behind the balancer, one at a time, each warm before it gets traffic. {n} by the plan ({markdown(why)}). A lost instance must leave the rest below {share(float(np.median(tier.utilization_limit)))}. Give them the pool's connections first."
-            )
-        elif isinstance(tier, Database):
-            n, why = source.count(name, "connections")
-            rows.append(
-                f"- **{at}** (database): reads by replicas ({source.count(name, 'replicas')[0]} by the plan), writes by larger nodes; rehearse, then switch in a quiet hour (lead time {weeks(float(np.median(tier.lead_time_s)))}). Pool: {n} connections ({markdown(why)}); reload the pooler, no restart."
-            )
-        elif isinstance(tier, Cache):
-            n, why = source.count(name, "instances")
-            rows.append(
-                f"- **{at}** (cache): add nodes in a quiet hour; keys move, and their misses go to {markdown(tier.origin)}. {n} by the plan ({markdown(why)})."
-            )
-        elif isinstance(tier, Queue):
-            n, why = source.count(name, "workers")
-            rows.append(f"- **{at}** (queue): add workers while the lag grows. {n} by the plan ({markdown(why)}).")
-        elif tier.limit_rps is not None:
-            rows.append(f"- **{at}** (partner): ask for more than {rate(float(np.median(tier.limit_rps)))} a month ahead.")
-    return "## Scaling, tier by tier\n\n" + "\n".join(rows) + "\n"
+    said = (tended(tier).scaling(source, name, tier) for name, tier in source.study.scenario.tiers.items())
+    return "## Scaling, tier by tier\n\n" + "\n".join(text for text in said if text) + "\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import functools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from perfplan.checklist.rules import RULES
 from perfplan.items import BOXES, Item, items
 from perfplan.scenario import Answer
-from perfplan.uncertainty import Study
+from perfplan.study import Study, once
 from perfplan.words import dotted
 
 ANSWERS = ("measured", "computed", "artefact", "attested", "none")
@@ -32,7 +31,7 @@ class State:
     formula: str = ""  # name of the function that computes it
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def states(study: Study) -> tuple[State, ...]:
     """The state of every row of the checklist in *study*."""
     return tuple(_state(study, item) for item in items())

@@ -7,27 +7,35 @@ needs, the rule returns None and the item stays unanswered.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from perfplan.artifacts import configs, k6, prometheus, servers
+from perfplan.artifacts import configs, k6, nginx, prometheus
 from perfplan.artifacts.runbook import runbook
-from perfplan.findings import first_below, holds_with
-from perfplan.ladder import ladder
 from perfplan.models import availability, caching, capacity, cost, distributions, growth, latency, queueing, slo
 from perfplan.models.capacity import month_quantile
 from perfplan.models.growth import in_flight
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_s
-from perfplan.plan import burst, concurrency, paths, promises, until
-from perfplan.plan.promises import path_availability, visits_of
+from perfplan.operate import cache, database, tended
+from perfplan.operate.kind import STATES, Part, run_out, today, worst
+from perfplan.plan import burst, concurrency, judge, paths
+from perfplan.plan.paths import origins
+from perfplan.plan.resources import STORAGE
+from perfplan.plan.uptime import path_availability, visits_of
+from perfplan.promises import counted, kind_of, timed
+from perfplan.promises.kind import Jobs, Timed
 from perfplan.reading import history
-from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
-from perfplan.sweeps import Knee, knee, shares_of_latency, todays_knee
-from perfplan.tiers import Cache, Database, Partner, Queue, Service, Tier
-from perfplan.uncertainty import Study, study, try_options
+from perfplan.study import Study, study
+from perfplan.study.ladder import ladder
+from perfplan.study.options import try_options
+from perfplan.study.sweeps import Knee, knee, pools, shares_of_latency, todays_knee
+from perfplan.study.verdicts import holds_with, of_promise
+from perfplan.tiers.kind import median
+from perfplan.tiers.place import LINK, Place
+from perfplan.tiers.rungs import CLIENT, POOL, REQUEST
 from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
 
 
@@ -52,68 +60,54 @@ class Rule:
 # ---- small helpers ----
 
 
-Promise = TypeVar("Promise", bound=Objective)
-Kind = TypeVar("Kind", bound=Tier)
+def _timed(study: Study) -> dict[str, Timed]:
+    found = {name: timed(one) for name, one in study.scenario.objectives.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
-def _of(study: Study, kind: type[Promise]) -> dict[str, Promise]:
-    return {n: o for n, o in study.scenario.objectives.items() if isinstance(o, kind)}
+def _up(study: Study) -> dict[str, float]:
+    """The availabilities that are promised, at the median."""
+    found = {name: counted(one) for name, one in study.scenario.objectives.items()}
+    return {name: median(one.good) for name, one in found.items() if one is not None and one.down}
 
 
-def _has(study: Study, kind: type) -> bool:
-    return any(isinstance(o, kind) for o in study.scenario.objectives.values())
+def _verdict_of(study: Study, names: Iterable[str]) -> str:
+    """The worst of what items call the verdicts of promises."""
+    return worst(tuple(STATES[of_promise(study, name).word] for name in names))
 
 
-def _tiers(study: Study, kind: type[Kind]) -> dict[str, Kind]:
-    return {n: t for n, t in study.scenario.tiers.items() if isinstance(t, kind)}
-
-
-def _verdict_of(study: Study, names: list[str]) -> str:
-    """Met: each holds with its confidence until its date; at risk: half a year longer it does not."""
-    worst = "met"
-    for name in names:
-        p, asked = holds_with(study, name)
-        last, start = until(study.scenario.objectives[name]), first_below(p, asked)
-        if start <= last:
-            return "not met"
-        if start <= last + 6:
-            worst = "at risk"
-    return worst
-
-
-def _objectives(study: Study, kind: type[Objective], missing: str = "") -> Found | None:
-    names = list(_of(study, kind))
-    if not names:
-        return None
+def _objectives(study: Study, names: Iterable[str]) -> Found | None:
+    """The named promises, with P today and in the last month asked for."""
     parts = [
         f"{n}: P(holds) {percent(float(holds_with(study, n)[0][0]))} now, {percent(float(holds_with(study, n)[0][study.last]))} in {month_name(str(study.scenario.as_of), study.last)}"
         for n in names
     ]
-    return Found(text="; ".join(parts) + missing, verdict=_verdict_of(study, names))
+    return Found(text="; ".join(parts), verdict=_verdict_of(study, names)) if parts else None
 
 
-def _now(study: Study, value: object, month: int = 0) -> float:
-    return float(np.ravel(np.broadcast_to(np.asarray(value, dtype=float), study.middle.rps.shape))[month])
+def _parts(study: Study, item: str) -> list[Part]:
+    """What each tier whose kind answers an item says to it."""
+    answers = {name: tended(tier).items.get(item) for name, tier in study.scenario.tiers.items()}
+    said = (answer(study, name, study.scenario.tiers[name]) for name, answer in answers.items() if answer is not None)
+    return [part for part in said if part is not None]
 
 
-def _when(study: Study, path: str) -> tuple[str, str]:
-    """The run-out of *path* in words and as a verdict."""
-    out = next(r for r in study.run_outs if r.resource.path == path)
-    p05, p50 = out.quantile(0.05), out.quantile(0.5)
-    as_of = str(study.scenario.as_of)
-    text = (
-        f"runs out in {month_name(as_of, p50)} at the median (P5 {month_name(as_of, p05)})"
-        if np.isfinite(p05)
-        else "lasts for the whole plan"
-    )
-    return text, "not met" if p05 < 1 else "at risk" if p05 <= study.last else "met"
+def _by_tier(item: str, before: str = "", after: str = "", sep: str = "; ") -> Callable[[Study], Found | None]:
+    """An item that kinds of tiers answer (`operate/`): what each tier says, and the worst verdict."""
+
+    def judge(study: Study) -> Found | None:
+        parts = _parts(study, item)
+        text = before + sep.join(part.text for part in parts) + after
+        return Found(text=text, verdict=worst(tuple(part.verdict for part in parts))) if parts else None
+
+    return judge
 
 
 # ---- phase 1 ----
 
 
 def _expectations(study: Study) -> Found:
-    promised = {getattr(o, "journey", None) for o in _of(study, Latency).values()}
+    promised = {one.journey for one in _timed(study).values()}
     lacking = [j for j in study.scenario.journeys if j not in promised]
     text = f"{len(study.scenario.objectives)} objectives over {len(study.scenario.journeys)} journeys"
     return Found(text=text + (f"; no latency objective for {listed(lacking)}" if lacking else ""), verdict="at risk" if lacking else "met")
@@ -139,7 +133,7 @@ def _growth(study: Study) -> Found:
 
 
 def _critical(study: Study) -> Found | None:
-    names = sorted({o.journey for o in _of(study, Latency).values()})
+    names = sorted({one.journey for one in _timed(study).values()})
     return (
         Found(
             text=f"latency is promised for {listed(names)}, {share(sum(float(np.median(study.scenario.journeys[n].share)) for n in names))} of all requests"
@@ -152,17 +146,12 @@ def _critical(study: Study) -> Found | None:
 def _regions(study: Study) -> Found:
     regions = study.scenario.regions
     text = ", ".join(f"{n} {share(float(np.median(r.share)))} at {duration(float(np.median(r.round_trip_s)))}" for n, r in regions.items())
-    slow = [
-        n
-        for n, r in regions.items()
-        for o in _of(study, Latency).values()
-        if float(np.median(r.round_trip_s)) > float(np.median(o.below_s))
-    ]
+    slow = [n for n, r in regions.items() for one in _timed(study).values() if median(r.round_trip_s) > median(one.below_s)]
     return Found(text=text, verdict="at risk" if slow else "met")
 
 
 def _latency(study: Study) -> Found | None:
-    found = _objectives(study, Latency)
+    found = _objectives(study, _timed(study))
     if found is None:
         return None
     rows = [f"{n} p50/p95/p99 {' / '.join(duration(float(v[0, 0])) for v in ps.values())}" for n, ps in study.middle.percentile_s.items()]
@@ -170,59 +159,48 @@ def _latency(study: Study) -> Found | None:
 
 
 def _throughput(study: Study) -> Found | None:
-    return _objectives(study, Throughput)
+    return _objectives(study, [name for name, one in study.scenario.objectives.items() if kind_of(one).judges.peak_second])
 
 
 def _peak_second(study: Study) -> Found:
-    return Found(text=f"peak hour {rate(_now(study, study.middle.rps))}, peak second {rate(_now(study, study.middle.second_rps))}")
+    return Found(text=f"peak hour {rate(today(study, study.middle.rps))}, peak second {rate(today(study, study.middle.second_rps))}")
 
 
 def _users(study: Study) -> Found:
     users, flying = concurrency(study.middle)
-    names = list(_of(study, Users))
-    verdict = _verdict_of(study, names) if names else "met"
-    return Found(text=f"{number(_now(study, users))} users at once, {number(_now(study, flying))} requests in flight", verdict=verdict)
+    verdict = _verdict_of(study, [name for name, one in study.scenario.objectives.items() if kind_of(one).says.users(one) is not None])
+    return Found(text=f"{number(today(study, users))} users at once, {number(today(study, flying))} requests in flight", verdict=verdict)
 
 
 def _availability(study: Study) -> Found | None:
-    found = _objectives(study, Availability)
+    found = _objectives(study, _up(study))
     if found is None:
         return None
-    up = [
-        f"{n} {share(float(np.median(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0])))}"
-        for n in study.scenario.journeys
-    ]
+    up = [f"{n} {share(float(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]))}" for n in study.scenario.journeys]
     return Found(text=f"composed from tiers: {', '.join(up)}; {found.text}", verdict=found.verdict)
 
 
 def _uptime(study: Study) -> Found | None:
-    names = _of(study, Availability)
-    text = "; ".join(
-        f"{n}: {share(float(np.median(o.above)))} allows {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30 days"
-        for n, o in names.items()
-    )
-    return Found(text=text) if names else None
+    promised = _up(study)
+    text = "; ".join(f"{n}: {share(up)} allows {duration(float(error_budget_s(up, DAYS_30)))} in 30 days" for n, up in promised.items())
+    return Found(text=text) if promised else None
 
 
 def _budget(study: Study) -> Found | None:
-    names = _of(study, Availability)
-    if not names:
-        return None
     parts = [
-        f"{n}: {duration(float(error_budget_s(float(np.median(o.above)), DAYS_28)))} in 28 days, {duration(float(error_budget_s(float(np.median(o.above)), DAYS_30)))} in 30"
-        for n, o in names.items()
+        f"{n}: {duration(float(error_budget_s(up, DAYS_28)))} in 28 days, {duration(float(error_budget_s(up, DAYS_30)))} in 30"
+        for n, up in _up(study).items()
     ]
-    return Found(text="; ".join(parts))
+    return Found(text="; ".join(parts)) if parts else None
 
 
 def _freeze(study: Study) -> Found | None:
-    names = _of(study, Availability)
+    promised = _up(study)
     at = float(np.median(study.scenario.freeze_at))
     text = "; ".join(
-        f"{n}: deployments stop when {duration(at * float(error_budget_s(float(np.median(o.above)), DAYS_30)))} of 30 days are left"
-        for n, o in names.items()
+        f"{n}: deployments stop when {duration(at * float(error_budget_s(up, DAYS_30)))} of 30 days are left" for n, up in promised.items()
     )
-    return Found(text=f"{text}; nothing shows that the policy is in force", verdict="at risk") if names else None
+    return Found(text=f"{text}; nothing shows that the policy is in force", verdict="at risk") if promised else None
 
 
 def _slis(study: Study) -> Found:
@@ -242,34 +220,30 @@ def _storage(study: Study) -> Found | None:
     names = list(study.middle.stored_bytes)
     if not names:
         return None
-    texts, verdicts = zip(*(_when(study, f"tiers.{n}.storage_limit") for n in names), strict=True)
+    texts, verdicts = zip(*(run_out(study, Place(n, STORAGE)) for n in names), strict=True)
     return Found(
         text="; ".join(
-            f"{n}: {size(_now(study, study.middle.stored_bytes[n]))} now, {size(_now(study, study.middle.stored_bytes[n], 36))} in 36 months, {t}"
+            f"{n}: {size(today(study, study.middle.stored_bytes[n]))} now, {size(today(study, study.middle.stored_bytes[n], 36))} in 36 months, {t}"
             for n, t in zip(names, texts, strict=True)
         ),
-        verdict=_worst(verdicts),
+        verdict=worst(verdicts),
     )
 
 
-def _worst(verdicts: tuple[str, ...]) -> str:
-    return next((v for v in ("not met", "at risk") if v in verdicts), "met")
-
-
 def _bandwidth(study: Study) -> Found:
-    text, verdict = _when(study, "link")
+    text, verdict = run_out(study, LINK)
     return Found(
-        text=f"{size(_now(study, study.middle.sent_bytes))}/s out, {size(_now(study, study.middle.received_bytes))}/s in at the peak hour; the link {text}",
+        text=f"{size(today(study, study.middle.sent_bytes))}/s out, {size(today(study, study.middle.received_bytes))}/s in at the peak hour; the link {text}",
         verdict=verdict,
     )
 
 
 def _burst(study: Study) -> Found:
     backlog, drain, name = burst(study.middle)
-    waiting = _now(study, backlog)
+    waiting = today(study, backlog)
     text = f"a burst of {number(float(np.median(study.scenario.traffic.peak_second)))} times for {duration(float(np.median(study.scenario.traffic.burst_s)))} leaves {number(waiting)} requests waiting for {name}"
     return Found(
-        text=f"{text}, gone after {duration(_now(study, drain))}" if waiting else f"{text}: it is carried",
+        text=f"{text}, gone after {duration(today(study, drain))}" if waiting else f"{text}: it is carried",
         verdict="met" if waiting == 0 else "at risk",
     )
 
@@ -286,42 +260,31 @@ def _breakpoints(study: Study) -> Found:
     )
 
 
-def _cpu_threshold(study: Study) -> Found | None:
-    found = todays_knee(study)
-    rows = [
-        (n, float(np.median(t.utilization_limit)), study.middle.carried.stations[n, "instances"]) for n, t in _tiers(study, Service).items()
-    ]
-    parts = [f"{n} {share(min(limit, _now(study, s.utilization) * found.rps / found.peak_rps))}" for n, limit, s in rows]
-    return (
-        Found(text=f"highest utilization before a promise breaks: {', '.join(parts)}; no policy is shown to be deployed", verdict="at risk")
-        if parts
-        else None
-    )
+def _jobs(study: Study) -> dict[str, Jobs]:
+    found = {name: kind_of(one).says.jobs(one) for name, one in study.scenario.objectives.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _queue_depth(study: Study) -> Found | None:
     parts = []
-    for objective in _of(study, Completion).values():
-        assert isinstance(objective, Completion)
-        rps = _now(study, study.middle.carried.calls_rps[objective.queue])
-        parts.append(
-            f"{objective.queue}: {number(float(in_flight(rps, float(np.median(objective.below_s)))))} jobs in the queue at its target"
-        )
+    for jobs in _jobs(study).values():
+        rps = today(study, study.middle.carried.calls_rps[jobs.tier])
+        parts.append(f"{jobs.tier}: {number(float(in_flight(rps, median(jobs.below_s))))} jobs in the queue at its target")
     return Found(text="; ".join(parts) + "; no policy is shown to be deployed", verdict="at risk") if parts else None
 
 
 def _hierarchy(study: Study) -> Found | None:
-    caches = _tiers(study, Cache)
+    caches = origins(study.scenario)
     if not caches and study.scenario.cdn is None:
         return None
     parts = (
         [
-            f"edge answers {share(sum(_now(study, study.middle.carried.edge[n]) * float(np.median(j.share)) for n, j in study.scenario.journeys.items()))} of all requests"
+            f"edge answers {share(sum(today(study, study.middle.carried.edge[n]) * float(np.median(j.share)) for n, j in study.scenario.journeys.items()))} of all requests"
         ]
         if study.scenario.cdn
         else []
     )
-    parts += [f"{n} hits {share(_now(study, study.middle.carried.hit_ratio[n]))}" for n in caches]
+    parts += [f"{n} hits {share(today(study, study.middle.carried.hit_ratio[n]))}" for n in caches]
     return Found(text="; ".join(parts) + "; with a cold cache its origin is not yet modelled", verdict="at risk")
 
 
@@ -336,101 +299,18 @@ def _edge(study: Study) -> Found | None:
     )
 
 
-def _app_cache(study: Study) -> Found | None:
-    caches = _tiers(study, Cache)
-    if not caches:
-        return None
-    hits = {n: _now(study, study.middle.carried.hit_ratio[n]) for n in caches}
-    return Found(text=", ".join(f"{n} {share(h)}" for n, h in hits.items()), verdict="met" if min(hits.values()) >= 0.8 else "at risk")
-
-
-def _cache_aside(study: Study) -> Found | None:
-    parts = []
-    for name, tier in _tiers(study, Cache).items():
-        assert isinstance(tier, Cache)
-        reads = _now(study, study.middle.carried.calls_rps[name])
-        parts.append(
-            f"{name}: {number(reads)} look-ups a second, {number(reads * (1 - _now(study, study.middle.carried.hit_ratio[name])))} misses reach {tier.origin}"
-        )
-    return Found(text="; ".join(parts)) if parts else None
-
-
-def _oltp(study: Study) -> Found | None:
-    parts, verdicts = [], []
-    for name in _tiers(study, Database):
-        text, verdict = _when(study, f"tiers.{name}.cores")
-        parts.append(f"{name}: {number(_now(study, study.middle.carried.calls_rps[name]))} queries a second; primary {text}")
-        verdicts.append(verdict)
-    return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
-
-
-def _key_value(study: Study) -> Found | None:
-    parts, verdicts = [], []
-    for name in _tiers(study, Cache):
-        text, verdict = _when(study, f"tiers.{name}.instances")
-        parts.append(f"{name}: {number(_now(study, study.middle.carried.calls_rps[name]))} look-ups a second; {text}")
-        verdicts.append(verdict)
-    return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
-
-
-def _pool(study: Study) -> Found | None:
-    parts, verdicts = [], []
-    for name in _tiers(study, Database):
-        text, verdict = _when(study, f"tiers.{name}.connections")
-        station = study.middle.carried.stations[name, "connections"]
-        parts.append(
-            f"{name}: {number(_now(study, station.load))} connections busy on average of {number(_now(study, station.servers))}, {text}"
-        )
-        verdicts.append(verdict)
-    return Found(text="; ".join(parts), verdict=_worst(tuple(verdicts))) if parts else None
-
-
-def _replicas(study: Study) -> Found | None:
-    parts, verdicts = [], []
-    for name, tier in _tiers(study, Database).items():
-        if tier.replicas:
-            text, verdict = _when(study, f"tiers.{name}.replicas")
-            parts.append(f"{name}: replicas {share(_now(study, study.middle.carried.stations[name, 'replicas'].utilization))} busy, {text}")
-            verdicts.append(verdict)
-    return Found(text="; ".join(parts) + "; lag is not modelled yet", verdict=_worst((*verdicts, "at risk"))) if parts else None
-
-
 def _sharding(study: Study) -> Found | None:
-    names = list(_tiers(study, Database))
-    if not names:
-        return None
-    rows = [_when(study, f"tiers.{n}.{f}") for n in names for f in ("cores", "storage_limit")]
-    needed = any(v != "met" for _, v in rows)
-    return Found(text="; ".join(t for t, _ in rows), verdict="at risk" if needed else "not applicable")
-
-
-def _partners(study: Study) -> Found | None:
-    parts = [
-        f"{n}: mean {duration(_now(study, study.middle.carried.responses[n].mean_s))}, p99 {duration(float(np.median(t.p99_s)))}"
-        for n, t in _tiers(study, Partner).items()
-    ]
-    return Found(text="; ".join(parts)) if parts else None
-
-
-def _jobs(study: Study, *words: str) -> Found | None:
-    """Queues whose name says that they do this; without *words* all of them."""
-    queues = {n: t for n, t in _tiers(study, Queue).items() if not words or any(w in n.lower() for w in words)}
-    if not queues:
-        return None
-    rows = {n: study.middle.carried.stations[n, "workers"] for n in queues}
-    text = "; ".join(
-        f"{n}: {number(_now(study, s.arrival_rps))} jobs a second, workers {share(_now(study, s.utilization))} busy, mean wait {duration(_now(study, s.mean_wait_s))}"
-        for n, s in rows.items()
-    )
-    return Found(text=text, verdict="met" if all(_now(study, s.utilization) < 1 for s in rows.values()) else "not met")
+    parts = _parts(study, "2.3.5")
+    needed = any(part.verdict != "met" for part in parts)
+    return Found(text="; ".join(part.text for part in parts), verdict="at risk" if needed else "not applicable") if parts else None
 
 
 def _static(study: Study) -> Found | None:
     if study.scenario.cdn is None:
         return None
-    all_bytes = _now(study, study.middle.edge_bytes)
+    all_bytes = today(study, study.middle.edge_bytes)
     return Found(
-        text=f"the edge carries {size(all_bytes)}/s at the peak, {size(_now(study, study.middle.sent_bytes))}/s still leave the data centre"
+        text=f"the edge carries {size(all_bytes)}/s at the peak, {size(today(study, study.middle.sent_bytes))}/s still leave the data centre"
     )
 
 
@@ -441,14 +321,6 @@ def _cacheable(study: Study) -> Found | None:
 
 
 # ---- phases 3, 5, 6 and the quick reference ----
-
-
-def _threads(study: Study) -> Found | None:
-    parts = [
-        f"{n}: {number(_now(study, study.middle.carried.stations[n, 'instances'].load) * float(t.instances))} threads busy of {number(float(t.instances * t.threads))} ({t.io})"
-        for n, t in _tiers(study, Service).items()
-    ]
-    return Found(text="; ".join(parts)) if parts else None
 
 
 def _batching(study: Study) -> Found | None:
@@ -490,7 +362,7 @@ def _error_rate(study: Study) -> Found:
     tier = next((n for n, t in (("Enterprise", 1e-4), ("Growth", 1e-3), ("MVP", 1e-2)) if bad < t), "none")
     binding = (
         "; with an availability of 99.9 % / 99.95 % / 99.99 % counted in requests, 0.1 % / 0.05 % / 0.01 % bind"
-        if _has(study, Errors) or _has(study, Availability)
+        if any(counted(one) for one in study.scenario.objectives.values())
         else ""
     )
     return Found(
@@ -505,7 +377,7 @@ def _nines(study: Study) -> Found:
 
 
 def _hits(study: Study) -> Found | None:
-    hits = [_now(study, h) for h in study.middle.carried.hit_ratio.values()]
+    hits = [today(study, h) for h in study.middle.carried.hit_ratio.values()]
     if not hits:
         return None
     tier = next((n for n, t in (("Enterprise", 0.95), ("Growth", 0.9), ("MVP", 0.8)) if min(hits) > t), "none")
@@ -513,13 +385,13 @@ def _hits(study: Study) -> Found | None:
 
 
 def _database_share(study: Study) -> Found | None:
-    names = list(_tiers(study, Database))
+    names = [place.tier for place in pools(study)]
     rows = shares_of_latency(study)
     reach = {j: visits_of(study.scenario, j, study.middle.carried.hit_ratio) for j in rows}
     parts = []
     for journey, shares in rows.items():
         total = sum(sum(v) for v in shares.values())
-        inside = sum(_now(study, reach[journey].get(n, 0.0)) * _now(study, study.middle.carried.responses[n].mean_s) for n in names)
+        inside = sum(today(study, reach[journey].get(n, 0.0)) * today(study, study.middle.carried.responses[n].mean_s) for n in names)
         parts.append(f"{journey} {share(min(inside / total, 1.0))}")
     return Found(text=f"share of the mean response time that is spent in databases: {', '.join(parts)}") if names else None
 
@@ -528,9 +400,7 @@ def _saturates(found: Knee) -> str:
     """What saturates first, and where."""
     load = found.saturated[found.first]
     return (
-        f"{found.first.removeprefix('tiers.').replace('.', ' ')} saturate first, at {rate(load)}"
-        if np.isfinite(load)
-        else "nothing saturates within eight times today's peak"
+        f"{found.first.words} saturate first, at {rate(load)}" if np.isfinite(load) else "nothing saturates within eight times today's peak"
     )
 
 
@@ -566,14 +436,10 @@ def _file(pattern: str, what: str) -> Callable[[Study], Found | None]:
 
 def _ladder(study: Study) -> Found | None:
     made = ladder(study)
-    if not _tiers(study, Database):
+    if not any(rung.role == POOL for rung in made.rungs):
         return None
     wrong = [r for r in made.relations if not r.holds]
-    steps = ", ".join(
-        f"{r.label} {duration(r.value_s)}"
-        for r in made.rungs
-        if r.path.endswith(("acquire_timeout", "statement_timeout", "request_timeout", "client_timeout"))
-    )
+    steps = ", ".join(f"{r.label} {duration(r.value_s)}" for r in made.rungs if r.role in (POOL, REQUEST, CLIENT))
     return Found(f"{steps}; {len(wrong)} of {len(made.relations)} relations are wrong", "not met" if wrong else "met")
 
 
@@ -608,15 +474,15 @@ _POOL, _REDIS, _NGINX, _K6, _ALERTS, _RUNBOOK = (
     r"runbook\.md",
 )
 RULES: dict[str, Rule] = {
-    "1.1.1": Rule(_expectations, _1, promises.judge),
+    "1.1.1": Rule(_expectations, _1, judge),
     "1.1.2": Rule(_patterns, _1, history.read_history),
     "1.1.3": Rule(_growth, _1, growth.grown),
-    "1.1.4": Rule(_critical, _1, promises.judge),
+    "1.1.4": Rule(_critical, _1, judge),
     "1.1.5": Rule(_regions, _1, paths.round_trip),
     "1.2.1": Rule(_latency, _1, latency.percentiles_s),
-    "1.2.1.a": Rule(lambda s: _objectives(s, Latency), _1, latency.exceeds),
-    "1.2.1.c": Rule(lambda s: _objectives(s, Completion), _1, queueing.MMc.response_exceeds),
-    "1.2.2": Rule(_throughput, _1, promises.judge),
+    "1.2.1.a": Rule(lambda s: _objectives(s, _timed(s)), _1, latency.exceeds),
+    "1.2.1.c": Rule(lambda s: _objectives(s, _jobs(s)), _1, queueing.MMc.response_exceeds),
+    "1.2.2": Rule(_throughput, _1, judge),
     "1.2.2.a": Rule(_peak_second, _1, growth.peak_rps),
     "1.2.2.b": Rule(_users, _1, growth.concurrent_users),
     "1.2.3": Rule(_availability, _1, availability.in_series),
@@ -624,41 +490,43 @@ RULES: dict[str, Rule] = {
     "1.2.4": Rule(_budget, _1, slo.error_budget_s),
     "1.2.4.a": Rule(_budget, _1, slo.error_budget_s),
     "1.2.4.b": Rule(_freeze, _1, slo.error_budget_s),
-    "1.2.5": Rule(_slis, _1, promises.judge),
+    "1.2.5": Rule(_slis, _1, judge),
     "1.3.1": Rule(_peak_second, _1, growth.peak_rps),
     "1.3.2": Rule(_headroom, _1, knee),
     "1.3.3": Rule(_storage, _1, capacity.first_month),
     "1.3.4": Rule(_bandwidth, _1, capacity.first_month),
     "1.3.5": Rule(_burst, _1, growth.burst_backlog),
-    "2.1.3.a": Rule(_cpu_threshold, _2, knee),
+    "2.1.3.a": Rule(
+        _by_tier("2.1.3.a", "highest utilization before a promise breaks: ", "; no policy is shown to be deployed", ", "), _2, knee
+    ),
     "2.1.3.c": Rule(_queue_depth, _2, growth.in_flight),
     "2.1.4": Rule(_breakpoints, _2, knee),
     "2.2.1": Rule(_hierarchy, _2, caching.lru_hit_ratio),
     "2.2.1.b": Rule(_edge, _2, paths.edge_share),
-    "2.2.1.c": Rule(_app_cache, _2, caching.lru_hit_ratio),
-    "2.2.2.a": Rule(_cache_aside, _2, caching.miss_rate),
-    "2.3.1.a": Rule(_oltp, _2, queueing.MMc),
-    "2.3.1.c": Rule(_key_value, _2, queueing.MMc),
-    "2.3.3": Rule(_pool, _2, queueing.erlang_c),
-    "2.3.3.a": Rule(_pool, _2, queueing.MMc),
-    "2.3.4": Rule(_replicas, _2, queueing.MMc),
+    "2.2.1.c": Rule(_by_tier("2.2.1.c", sep=", "), _2, caching.lru_hit_ratio),
+    "2.2.2.a": Rule(_by_tier("2.2.2.a"), _2, caching.miss_rate),
+    "2.3.1.a": Rule(_by_tier("2.3.1.a"), _2, queueing.MMc),
+    "2.3.1.c": Rule(_by_tier("2.3.1.c"), _2, queueing.MMc),
+    "2.3.3": Rule(_by_tier("2.3.3"), _2, queueing.erlang_c),
+    "2.3.3.a": Rule(_by_tier("2.3.3.a"), _2, queueing.MMc),
+    "2.3.4": Rule(_by_tier("2.3.4", after="; lag is not modelled yet"), _2, queueing.MMc),
     "2.3.5": Rule(_sharding, _2, capacity.first_month),
-    "2.4.1.a": Rule(_jobs, _2, queueing.MMc),
-    "2.4.1.b": Rule(_partners, _2, distributions.Lognormal),
-    "2.4.1.c": Rule(lambda s: _jobs(s, "mail", "notif", "message", "sms"), _2, queueing.MMc),
-    "2.4.1.d": Rule(lambda s: _jobs(s, "report", "invoice", "statement", "export"), _2, queueing.MMc),
+    "2.4.1.a": Rule(_by_tier("2.4.1.a"), _2, queueing.MMc),
+    "2.4.1.b": Rule(_by_tier("2.4.1.b"), _2, distributions.Lognormal),
+    "2.4.1.c": Rule(_by_tier("2.4.1.c"), _2, queueing.MMc),
+    "2.4.1.d": Rule(_by_tier("2.4.1.d"), _2, queueing.MMc),
     "2.5.1.a": Rule(_static, _2, cost.traffic_month_usd),
     "2.5.1.b": Rule(_cacheable, _2, paths.edge_share),
-    "3.1.3": Rule(_threads, _3, queueing.MMc),
+    "3.1.3": Rule(_by_tier("3.1.3"), _3, queueing.MMc),
     "3.1.4.a": Rule(_batching, _3, try_options),
     "2.3.3.b": Rule(_ladder, _3, ladder),
     "2.3.3.c": Rule(_idle, _3, ladder),
-    "2.5.3": Rule(_file(_NGINX, "cache headers of static files and of each journey"), _3, servers.nginx),
-    "3.2.3": Rule(_file(_POOL, "pool sizes and time-outs of the plan"), _3, servers.pgbouncer),
-    "3.2.3.a": Rule(_file(_POOL, "pool mode, sizes, limits and time-outs"), _3, servers.pgbouncer),
-    "3.3.1.a": Rule(_file(_REDIS, "memory, eviction and clients of a node"), _3, servers.redis),
-    "3.4.1": Rule(_file(_NGINX, "upstreams of the planned instances, limits and time-outs"), _3, servers.nginx),
-    "3.5.3": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _3, servers.nginx),
+    "2.5.3": Rule(_file(_NGINX, "cache headers of static files and of each journey"), _3, nginx.nginx),
+    "3.2.3": Rule(_file(_POOL, "pool sizes and time-outs of the plan"), _3, database.pgbouncer),
+    "3.2.3.a": Rule(_file(_POOL, "pool mode, sizes, limits and time-outs"), _3, database.pgbouncer),
+    "3.3.1.a": Rule(_file(_REDIS, "memory, eviction and clients of a node"), _3, cache.redis),
+    "3.4.1": Rule(_file(_NGINX, "upstreams of the planned instances, limits and time-outs"), _3, nginx.nginx),
+    "3.5.3": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _3, nginx.nginx),
     "4.1.2": Rule(_file(_K6, "journeys with their shares as open arrivals"), _4, k6.load_test),
     "4.1.3": Rule(_file(_K6, "promises as thresholds, dropped iterations included"), _4, k6.thresholds),
     "4.1.3.a": Rule(_file(_K6, "a threshold for each latency promise"), _4, k6.thresholds),
@@ -671,10 +539,10 @@ RULES: dict[str, Rule] = {
     "5.2.2.b": Rule(_file(_ALERTS, "memory above 85 % for 5 minutes"), _5, prometheus.rules),
     "5.2.2.c": Rule(_file(_ALERTS, "disk above 90 % for 5 minutes"), _5, prometheus.rules),
     "6.1.1": Rule(_calendar, _6, runbook),
-    "6.2.2": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _6, servers.nginx),
-    "6.2.4": Rule(_file(_POOL, "a pooler in front of the database"), _6, servers.pgbouncer),
+    "6.2.2": Rule(_file(_NGINX, "gzip for text; Brotli needs a module that Debian's package lacks"), _6, nginx.nginx),
+    "6.2.4": Rule(_file(_POOL, "a pooler in front of the database"), _6, database.pgbouncer),
     "6.3.3": Rule(_file(_RUNBOOK, "the five common issues with this system's numbers"), _6, runbook),
-    "CB.4": Rule(_file(_NGINX, "public, immutable, 30 days for files with a hash in their name"), _3, servers.nginx),
+    "CB.4": Rule(_file(_NGINX, "public, immutable, 30 days for files with a hash in their name"), _3, nginx.nginx),
     "CB.5": Rule(_file(_K6, "k6 options with stages and thresholds"), _4, k6.load_test),
     "5.3.3.c": Rule(_cost, _5, cost.machines_month_usd),
     "6.2.8": Rule(_batching, _6, try_options),

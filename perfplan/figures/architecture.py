@@ -10,13 +10,11 @@ import plotly.graph_objects as go
 
 from perfplan import look
 from perfplan.figures.common import figure, short, shorts
-from perfplan.models.caching import items_in_memory
+from perfplan.promises import timed
 from perfplan.quantity import FloatArray
-from perfplan.scenario import Latency
-from perfplan.sweeps import TAIL, cache_by_memory, latency_band, parts_of_the_tail, shares_of_latency, slowest_part, targets, todays_knee
-from perfplan.sweeps import latency_by_load as sweep
-from perfplan.tiers import Cache
-from perfplan.uncertainty import Study
+from perfplan.study import Study
+from perfplan.study.sweeps import TAIL, by_memory, latency_band, parts_of_the_tail, shares_of_latency, slowest_part, targets, todays_knee
+from perfplan.study.sweeps import latency_by_load as sweep
 from perfplan.words import duration, number, rate, share
 
 MOST_JOURNEYS = 4  # the slowest, whose bars one figure holds
@@ -68,7 +66,7 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
 
 
 def _latency_knee(study: Study, found: Any) -> tuple[str, float] | None:
-    loads = {n: v for n, v in found.objectives.items() if isinstance(study.scenario.objectives[n], Latency) and np.isfinite(v) and v > 0}
+    loads = {n: v for n, v in found.objectives.items() if timed(study.scenario.objectives[n]) and np.isfinite(v) and v > 0}
     name = min(loads, key=lambda n: loads[n], default=None)
     return None if name is None else (name, loads[name])
 
@@ -169,15 +167,11 @@ def _stack(fig: go.Figure, bars: Mapping[str, Mapping[str, float]], tiers: Seque
     )
 
 
-def _name(path: str) -> str:
-    return path.removeprefix("tiers.").replace(".", " ")
-
-
 def saturation(study: Study) -> go.Figure:
     """The load at which each resource reaches its limit and saturates."""
     found = todays_knee(study)
     rows = sorted(((p, found.resources[p], v) for p, v in found.saturated.items() if np.isfinite(v)), key=lambda r: -r[2])
-    first = _name(found.first)
+    first = found.first.words
     title = (
         f"{first[0].upper()}{first[1:]} saturate first, at {rate(found.saturated[found.first])}"
         if rows
@@ -189,7 +183,7 @@ def saturation(study: Study) -> go.Figure:
         height=40 * max(len(rows), 1) + 70,
         margin=dict(t=28, r=80),
     )
-    names = [short(_name(r[0]), 26) for r in rows]
+    names = [short(r[0].words, 26) for r in rows]
     fig.add_bar(y=names, x=[r[2] for r in rows], orientation="h", marker=dict(color=look.colour("sky")), hovertemplate="%{x:,.0f} rps")
     fig.add_scatter(
         y=names,
@@ -211,39 +205,34 @@ def saturation(study: Study) -> go.Figure:
 
 def hit_ratio(study: Study) -> go.Figure:
     """Hit ratio against memory, and what reaches the origin, for the first cache whose hit ratio is computed."""
-    name = next((n for n, t in study.scenario.tiers.items() if isinstance(t, Cache) and t.hit_ratio is None), None)
-    if name is None:
+    found = ((name, by_memory(study, name)) for name in study.scenario.tiers)
+    name, swept = next(((name, swept) for name, swept in found if swept is not None), ("", None))
+    if swept is None:
         return figure(
             "No cache whose hit ratio follows from its size",
             "State items, popularity and memory instead of a hit ratio to see its curve",
             height=120,
         )
-    swept = cache_by_memory(study, name)
-    tier = study.scenario.tiers[name]
-    assert isinstance(tier, Cache)
-    now = float(tier.memory_bytes * tier.instances)
-    here = float(np.interp(now, swept["memory_bytes"], swept["hit_ratio"]))
-    twice = float(np.interp(2 * now, swept["memory_bytes"], swept["hit_ratio"]))
-    held = float(items_in_memory(tier.memory_bytes, tier.item_bytes, tier.instances)) / float(tier.items)
+    here, twice = (float(np.interp(times * swept.now_bytes, swept.memory_bytes, swept.hit_ratio)) for times in (1, 2))
     fig = figure(
         f"Twice the memory would raise {name}’s hit ratio from {share(here)} to {share(twice)}",
-        f"LRU hit ratio (%) against memory of all nodes; today it holds {share(min(held, 1.0), 2)} of {number(float(tier.items))} items",
+        f"LRU hit ratio (%) against memory of all nodes; today it holds {share(min(swept.held_items / swept.items, 1.0), 2)} of {number(swept.items)} items",
         height=320,
         margin=dict(t=28, r=20),
     )
     fig.add_scatter(
-        x=[v / 1e9 for v in swept["memory_bytes"]],
-        y=[100 * float(v) for v in swept["hit_ratio"]],
+        x=[v / 1e9 for v in swept.memory_bytes],
+        y=[100 * float(v) for v in swept.hit_ratio],
         mode="lines",
         name="hit ratio",
         line=dict(color=look.colour("blue"), width=2.5),
         hovertemplate="%{y:.1f} %",
     )
-    look.moment(fig, now / 1e9, f"today {number(now / 1e9)} GB")
+    look.moment(fig, swept.now_bytes / 1e9, f"today {number(swept.now_bytes / 1e9)} GB")
     for target, label in ((80, "MVP"), (90, "Growth"), (95, "Enterprise")):
         look.threshold(fig, target, f"{label} {target} %")
     fig.update_layout(
         xaxis=dict(ticksuffix=" GB", rangemode="tozero", nticks=6),
-        yaxis=dict(range=[max(0.0, 100 * float(swept["hit_ratio"].min()) - 5), 101], ticksuffix=" %"),
+        yaxis=dict(range=[max(0.0, 100 * float(swept.hit_ratio.min()) - 5), 101], ticksuffix=" %"),
     )
     return fig

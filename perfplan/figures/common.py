@@ -12,7 +12,7 @@ from perfplan import look
 from perfplan.blocks import safe
 from perfplan.plan import month_names
 from perfplan.quantity import FloatArray
-from perfplan.uncertainty import Study
+from perfplan.study import Study
 
 QUANTILES = (5, 25, 50, 75, 95)
 

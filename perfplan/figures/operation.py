@@ -7,17 +7,20 @@ import plotly.graph_objects as go
 
 from perfplan import look
 from perfplan.figures.common import figure, months_of, short
-from perfplan.scenario import Availability, Latency
-from perfplan.uncertainty import Study, confidence
+from perfplan.findings import left_of_budget as left
+from perfplan.promises import counted, timed
+from perfplan.study import Study, confidence
+from perfplan.tiers.kind import median
 from perfplan.words import duration, money, month_name, percent, share
 
 
 def burn(study: Study) -> go.Figure:
     """Time until an alert fires, and how much budget is then gone, against how bad an incident is."""
     bad = np.geomspace(0.001, 1.0, 80)
-    objective = next((o for o in study.scenario.objectives.values() if isinstance(o, Availability)), None)
-    budget = 1 - float(np.median(objective.above)) if objective is not None else 0.001
-    name = next((n for n, o in study.scenario.objectives.items() if o is objective), "an availability of 99.9 %")
+    promised = {name: counted(objective) for name, objective in study.scenario.objectives.items()}
+    up = {name: median(one.good) for name, one in promised.items() if one is not None and one.down}
+    name, above = next(iter(up.items()), ("an availability of 99.9 %", None))
+    budget = 0.001 if above is None else 1 - above
     rules = ((0.02, 1.0, "2 % in 1 h"), (0.05, 6.0, "5 % in 6 h"), (0.10, 72.0, "10 % in 3 d"))
     outage = 60 * 1.0 * (0.02 * 720 / 1.0) * budget
     fig = figure(
@@ -45,10 +48,11 @@ def burn(study: Study) -> go.Figure:
 
 def budget_left(study: Study) -> go.Figure:
     """Share of each error budget that is predicted to be left, by month."""
-    from perfplan.findings import left_of_budget as left
-
     months = months_of(study)
-    rows = {n: np.median(left(j), axis=0) for n, j in study.worlds.judged.items() if isinstance(j.objective, Latency | Availability)}
+    judged = study.worlds.judged.items()
+    rows = {
+        n: np.median(left(j), axis=0) for n, j in judged if timed(j.objective) or ((one := counted(j.objective)) is not None and one.down)
+    }
     freeze = float(np.median(study.scenario.freeze_at))
     worst = min(rows, key=lambda n: float(rows[n][0]), default=None)
     fig = figure(

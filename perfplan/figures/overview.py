@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 from perfplan import look
 from perfplan.blocks import safe
 from perfplan.figures.common import fan_of, figure, months_of, short
-from perfplan.findings import first_below
+from perfplan.plan import with_counts
 from perfplan.quantity import MONTH
 from perfplan.story import due_of, story
-from perfplan.sweeps import knee, todays_knee
-from perfplan.uncertainty import Study, confidence
+from perfplan.study import Study, confidence
+from perfplan.study.sweeps import knee, todays_knee
+from perfplan.study.verdicts import first_below
 from perfplan.words import count, month_name, number, percent, share, short_money
 
 MONTH_PX, LETTER_PX = 27, 7  # at 1,280 pixels a month of the picture is about 27 wide, a letter 7
@@ -22,8 +23,6 @@ MONTH_PX, LETTER_PX = 27, 7  # at 1,280 pixels a month of the picture is about 2
 
 def demand(study: Study) -> go.Figure:
     """Demand (fan) against the load at which every objective still holds, today and with each order (steps)."""
-    from perfplan.plan import with_counts
-
     months = months_of(study)
     fan = fan_of(study.worlds.rps)
     today = todays_knee(study).rps

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from perfplan import look
 from perfplan.figures.common import fan_of, figure, months_of, short
 from perfplan.models.growth import usual_week
-from perfplan.sweeps import targets
-from perfplan.uncertainty import Study
+from perfplan.study import Study
+from perfplan.study.sweeps import targets
 from perfplan.words import duration, number, share
 
 

@@ -7,21 +7,19 @@ import plotly.graph_objects as go
 
 from perfplan import look
 from perfplan.figures.common import figure, short
-from perfplan.sweeps import latency_by_load as sweep
-from perfplan.sweeps import steady_knee, todays_knee, wait_by_pool
-from perfplan.tiers import Database
-from perfplan.uncertainty import Study
+from perfplan.study import Study
+from perfplan.study.sweeps import latency_by_load as sweep
+from perfplan.study.sweeps import pools, steady_knee, todays_knee, wait_by_pool
 from perfplan.words import count, duration, month_name, number
 
 
 def pool_wait(study: Study) -> go.Figure:
     """p99 wait for a connection against the size of the pool, today and later."""
-    name = next((n for n, t in study.scenario.tiers.items() if isinstance(t, Database)), None)
-    if name is None:
+    place = next(iter(pools(study)), None)
+    if place is None:
         return figure("No connection pool in this scenario", "State a tier of kind database to see its waits", height=120)
-    swept = wait_by_pool(study, name)
-    now = float(study.scenario.tiers[name].connections)  # type: ignore[union-attr]
-    asked = float(study.fleet.counts_at(study.last).get(f"tiers.{name}.connections", now))
+    swept, now = wait_by_pool(study, place), study.middle.resources[place].count
+    asked = study.fleet.counts_at(study.last).get(place, now)
     then = month_name(str(study.scenario.as_of), study.last)
     enough = next((float(c) for c, w in zip(swept["connections"], swept["later_p99_s"], strict=True) if w == 0), float("inf"))
     title = (
@@ -31,7 +29,7 @@ def pool_wait(study: Study) -> go.Figure:
     )
     fig = figure(
         title,
-        f"p99 wait for a connection of {name} (ms, log scale) against the size of the pool, at the median; no line: nobody in 100 waits",
+        f"p99 wait for a connection of {place.tier} (ms, log scale) against the size of the pool, at the median; no line: nobody in 100 waits",
         height=330,
         margin=dict(t=28, r=90),
     )
@@ -97,7 +95,7 @@ def stages(study: Study) -> go.Figure:
     """The stages of a load test against the predicted knee."""
     found = todays_knee(study)
     limit = steady_knee(study)
-    burst = found.peak_rps * float(study.scenario.traffic.peak_second)
+    burst = found.second_rps
     points = [
         (0, 0),
         (5, 0),

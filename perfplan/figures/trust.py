@@ -7,10 +7,10 @@ import plotly.graph_objects as go
 
 from perfplan import look
 from perfplan.figures.common import figure, short
+from perfplan.study import Study
+from perfplan.study.verify import measured as compare
 from perfplan.tables.trust import accuracy as accuracies
 from perfplan.tables.trust import error_text
-from perfplan.uncertainty import Study
-from perfplan.verify import measured as compare
 from perfplan.words import percent
 
 LEAST = 1e-12  # where errors below are drawn

@@ -18,6 +18,7 @@ from perfplan.scenario import Journey, Scenario
 from perfplan.scenario.rules import call_order, entry_of
 from perfplan.tiers import kind_of
 from perfplan.tiers.kind import Entered, Here
+from perfplan.tiers.place import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class Carried:
     journey_rps: Mapping[str, Value]  # requests of each journey, edge hits included
     edge: Mapping[str, Value]  # share of a journey's requests that the edge answers
     calls_rps: Mapping[str, Value]
-    stations: Mapping[tuple[str, str], Station]  # (tier, field that is bought): the station it sizes
+    stations: Mapping[Place, Station]  # by what is bought: the station it sizes
     responses: Mapping[str, Distribution]  # of one call to a tier, what it waits for included
     journeys: Mapping[str, Distribution]
     hit_ratio: Mapping[str, Value]
@@ -51,14 +52,14 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
     total = sum(j.share for j in scenario.journeys.values())
     journey_rps = {name: rps * (journey.share / total) for name, journey in scenario.journeys.items()}
     calls = _calls(scenario, journey_rps, edge, hits)
-    stations: dict[tuple[str, str], Station] = {}
+    stations: dict[Place, Station] = {}
     responses: dict[str, Distribution] = {}
     own: dict[str, tuple[Distribution, ...]] = {}
     for name in reversed(call_order(scenario)):
         here = Here(rps=calls[name], hit=hits.get(name, 0.0), below=responses, entered=_entered(scenario, name, journey_rps, edge))
         found = kind_of(scenario.tiers[name]).carries.carry(scenario.tiers[name], here)
         responses[name], own[name] = found.response, found.own
-        stations |= {(name, field): station for field, station in found.stations.items()}
+        stations |= {Place(name, field): station for field, station in found.stations.items()}
     travel = round_trip(scenario)
     near = (round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)) if scenario.cdn else ()
     for name, leaves in ((ROUND_TRIP, (travel,)), (EDGE, near)):  # a tier may have such a name: then they are counted together
@@ -95,6 +96,12 @@ def _entered(scenario: Scenario, name: str, journey_rps: Mapping[str, Value], ed
         for key, one in scenario.journeys.items()
         if entry_of(scenario, key) == name
     ]
+
+
+def origins(scenario: Scenario) -> dict[str, str]:
+    """The tiers that pass on what they do not hold, and whom they ask then."""
+    misses = [(name, tier) for name, tier in scenario.tiers.items() if kind_of(tier).carries.misses]
+    return {name: next(iter(kind_of(tier).carries.passes(tier, 0.0))) for name, tier in misses}
 
 
 def held_by_others(scenario: Scenario, name: str) -> bool:

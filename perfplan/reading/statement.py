@@ -15,7 +15,7 @@ import yaml
 
 from perfplan.items import ids
 from perfplan.models.distributions import Lognormal
-from perfplan.quantity import Law, Misread, Quantity, a, parse
+from perfplan.quantity import Misread, Quantity, a, parse
 from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of, unseen
 from perfplan.reading.history import History, read_history
 from perfplan.reading.measured import Points, Samples, read_points, read_samples
@@ -174,7 +174,7 @@ class _Reader:
             return None
         text = str(node.value)
         try:
-            value = _believable(parse(text, one.kind), text, one) if isinstance(one.kind, Quantity) else self._word(text, one.kind)
+            value = one.read(text) if isinstance(one.kind, Quantity) else self._word(text, one.kind)
         except Misread as error:
             self._bad(node, path, str(error))
             return None
@@ -342,7 +342,8 @@ class _Reader:
             quantity = one.kind
             text = f"{quantity.show(float(law.quantile(0.05)))} to {quantity.show(float(law.quantile(0.95)))}" if law else ""
             try:
-                _ = law and _believable(law, text, one)
+                if law:
+                    one.believe(law, text)
             except Misread as error:
                 self.problems.append(
                     Problem(self._line("traffic.history"), "traffic.history", f"{history.file} says of {one.key}: {error}")
@@ -394,17 +395,6 @@ class Maker:
 
     def __call__(self, values: dict[str, Any]) -> Any:
         return self.cls(**values)
-
-
-def _believable(law: Law, text: str, one: Declared) -> Law:
-    """The law, where all of its interval is what can be believed of the field."""
-    if law.high > one.kind.most or 0 < law.low < one.kind.least:
-        raise Misread(f"must be a number of believable size; got {shorten(text)}")
-    if one.least is not None and law.low < parse(one.least, one.kind).mid:
-        raise Misread(f"must be at least {one.least}, to be believed; got {shorten(text)}")
-    if one.most is not None and law.high > parse(one.most, one.kind).mid:
-        raise Misread(f"must be at most {one.most}, to be believed; got {shorten(text)}")
-    return law
 
 
 def _as_tuple(values: dict[str, Any]) -> tuple[Any, ...]:

@@ -6,15 +6,16 @@ The docstrings and field texts here are the reference table of the docs, the JSO
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
+from perfplan.promises import Objective
+from perfplan.promises.kind import JourneyName
 from perfplan.quantity import (
     Bytes,
     BytesPerSecond,
     Count,
     Fraction,
     Growth,
-    Percentile,
     Ratio,
     Rps,
     Seconds,
@@ -22,7 +23,7 @@ from perfplan.quantity import (
     UsdPerByte,
 )
 from perfplan.record import Choice, Reference, Text, field, hidden, record
-from perfplan.tiers import Tier
+from perfplan.tiers import Tier, words_of
 from perfplan.tiers.kind import TierName
 from perfplan.tiers.work import File
 
@@ -30,7 +31,6 @@ Name = Annotated[str, Text(name="name", example="Black Friday")]
 Month = Annotated[str, Text(name="month", pattern=r"\d{4}-(0[1-9]|1[0-2])", example="2027-11")]
 Day = Annotated[str, Text(name="date", pattern=r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", example="2026-11-24")]
 Override = Annotated[str, Text(name="override", pattern=r"[^=\s]+\s*=.+", example="tiers.api.instances=30")]
-JourneyName = Annotated[str, Reference(section="journeys")]
 
 
 @record
@@ -106,7 +106,7 @@ class Journey:
         "static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures", most="100GB"
     )
     calls: Mapping[TierName, Ratio] = field("calls to tiers per request", most="10000")
-    entry: Annotated[str, Reference(section="tiers", kinds=("service",))] | None = field(
+    entry: Annotated[str, Reference(section="tiers", kinds=words_of(lambda kind: kind.carries.enters))] | None = field(
         "service that makes these calls and, where it is blocking, waits for them; left out, the only service among them", optional=True
     )
 
@@ -117,92 +117,6 @@ class Measured:
 
     journey: JourneyName = field("journey that was measured")
     points: File = field("CSV of rps (of this journey), percentile, seconds and, where it is known, half_width")
-
-
-@record
-class Latency:
-    """A percentile of a journey's response time stays below a target."""
-
-    kind: Literal["latency"]
-    journey: JourneyName = field("journey that is promised")
-    percentile: Percentile = field("percentile that is promised", "p95", reason="the quick reference promises p95")
-    below_s: Seconds = field("target", least="1us", most="1d")
-    over: Annotated[str, Choice(words=("peak hour", "28 days"))] = field(
-        "over what it is judged: the load of the peak hour, or the share of slow requests in 28 days",
-        "peak hour",
-        reason="users remember the worst hour",
-    )
-    confidence: Fraction = field(
-        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
-    )
-    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
-
-
-@record
-class Availability:
-    """The share of good requests (or time) stays above a target."""
-
-    kind: Literal["availability"]
-    journey: JourneyName = field("journey that is promised")
-    above: Fraction = field("target")
-    confidence: Fraction = field(
-        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
-    )
-    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
-
-
-@record
-class Errors:
-    """The share of failed requests stays below a target."""
-
-    kind: Literal["errors"]
-    journey: JourneyName = field("journey that is promised")
-    below: Fraction = field("target")
-    confidence: Fraction = field(
-        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
-    )
-    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
-
-
-@record
-class Throughput:
-    """The service can carry a rate of requests in its peak second with no station saturated."""
-
-    kind: Literal["throughput"]
-    above_rps: Rps | None = field("rate it must carry; left out, the forecast peak second", optional=True, least="1/day")
-    confidence: Fraction = field(
-        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
-    )
-    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
-
-
-@record
-class Users:
-    """The service can carry a number of concurrent users with every latency objective kept at the peak hour's load."""
-
-    kind: Literal["users"]
-    above: Count = field("concurrent users it must carry", least="1")
-    confidence: Fraction = field(
-        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
-    )
-    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
-
-
-@record
-class Completion:
-    """A percentile of a queue's jobs is done within a time after publishing."""
-
-    kind: Literal["completion"]
-    queue: Annotated[str, Reference(section="tiers", kinds=("queue",))] = field("queue that is promised")
-    percentile: Percentile = field("percentile that is promised", "p99", reason="a late job is seen by its user")
-    below_s: Seconds = field("target", least="1us", most="30d")
-    confidence: Fraction = field(
-        "probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%"
-    )
-    until_s: Seconds = field("how far ahead it must hold", "12 months", reason="a budget year")
-
-
-Objective = Latency | Availability | Errors | Throughput | Users | Completion
 
 
 @record

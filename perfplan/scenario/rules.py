@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from perfplan.promises import kind_of as promised
 from perfplan.quantity import MONTH
-from perfplan.scenario import Completion, Scenario
+from perfplan.scenario import Scenario
 from perfplan.tiers import kind_of
+from perfplan.tiers.place import Place
 
 LONGEST_S = 36.5 * MONTH
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -31,17 +33,15 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         n for j in scenario.journeys.values() for n in j.calls
     }
     for name, objective in scenario.objectives.items():
-        if isinstance(objective, Completion) and objective.queue not in called:
-            yield (
-                f"objectives.{name}.queue",
-                f"must be a queue that gets jobs; nobody calls {objective.queue} (a journey or a service must)",
-            )
+        jobs = promised(objective).says.jobs(objective)
+        if jobs is not None and jobs.tier not in called:
+            yield f"objectives.{name}.queue", f"must be a queue that gets jobs; nobody calls {jobs.tier} (a journey or a service must)"
     for name, tier in scenario.tiers.items():
         for field, what in kind_of(tier).kept.problems(tier):
-            yield f"tiers.{name}.{field}", what
+            yield str(Place(name, field)), what
         for origin in calls_of(scenario, name) if kind_of(tier).carries.misses else ():
             if origin in scenario.tiers and not kind_of(scenario.tiers[origin]).carries.reads:
-                yield f"tiers.{name}.origin", f"must be a tier that answers reads; {origin} is a {scenario.tiers[origin].kind}"
+                yield str(Place(name, "origin")), f"must be a tier that answers reads; {origin} is a {scenario.tiers[origin].kind}"
 
 
 def calls_of(scenario: Scenario, tier: str) -> Mapping[str, Any]:

@@ -56,6 +56,7 @@ class Statement:
     samples: Mapping[str, Any] = field(default_factory=dict)  # tier to its measured service times
     points: Mapping[str, Any] = field(default_factory=dict)  # name under `measured` to its points
     overrides: tuple[str, ...] = ()
+    options: Mapping[str, Statement] = field(default_factory=dict, repr=False, compare=False)  # this one with all that an option sets
     reread: Callable[[tuple[str, ...]], Statement] = field(repr=False, compare=False)
 
     def at(self, worlds: int | None = None, seed: int = 7) -> Scenario:
@@ -83,6 +84,10 @@ class Statement:
     def but(self, *overrides: str) -> Statement:
         """The same file with more overrides, each such as "tiers.api.instances=30"; checked again."""
         return self.reread((*self.overrides, *overrides)) if overrides else self
+
+    def option(self, name: str) -> Statement:
+        """The same file with all that an option of it sets; checked when the file was read."""
+        return self.options[name] if name in self.options else self.but(*self.at().options[name].set)
 
     def digest(self) -> str:
         """A hash of what is stated: every field's text and the history."""

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.ladder import ladder
 from perfplan.models.queueing import MMc
 from perfplan.models.slo import DAYS_30, error_budget_s
-from perfplan.plan.promises import path_availability
+from perfplan.plan.uptime import path_availability
 from perfplan.quantity import FloatArray
-from perfplan.sweeps import (
+from perfplan.study import Study
+from perfplan.study.ladder import ladder
+from perfplan.study.sweeps import (
     TAIL,
     WhatIf,
-    cache_by_memory,
+    by_memory,
     flat_percentiles,
     parts_of_the_tail,
     shares_of_latency,
@@ -23,10 +24,11 @@ from perfplan.sweeps import (
     todays_knee,
     wait_by_pool,
 )
-from perfplan.sweeps import what_ifs as tried
+from perfplan.study.sweeps import pools as pools_of
+from perfplan.study.sweeps import what_ifs as tried
 from perfplan.tables.common import band_of, frame_of, month_writer, named_month, number_text, of_field
-from perfplan.tiers import Cache, Database, Queue
-from perfplan.uncertainty import Study
+from perfplan.tiers import bought_of
+from perfplan.tiers.place import Place
 from perfplan.words import (
     band,
     change,
@@ -125,15 +127,15 @@ def breakpoints(study: Study) -> Table:
     found = todays_knee(study)
     rows: list[dict[str, Any]] = [
         {
-            "resource": path.removeprefix("tiers.").replace(".", " "),
-            "limit_rps": found.resources[path],
+            "resource": place.words,
+            "limit_rps": found.resources[place],
             "saturated_rps": load,
             "multiple": load / found.peak_rps,
-            "demand_s": _demand_s(study, path),
+            "demand_s": _demand_s(study, place),
         }
-        for path, load in found.saturated.items()
+        for place, load in found.saturated.items()
     ]
-    first = found.first.removeprefix("tiers.").replace(".", " ")
+    first = found.first.words
     rows.sort(key=lambda r: (r["resource"] != first, float(r["saturated_rps"])))
     return Table(
         name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else "Nothing saturates within eight times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median; demand is how long a request of the average kind keeps one of its servers. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
@@ -141,13 +143,13 @@ def breakpoints(study: Study) -> Table:
     )  # fmt: skip
 
 
-def _demand_s(study: Study, path: str) -> float:
+def _demand_s(study: Study, place: Place) -> float:
     """Busy time of the servers of a resource for each request of the whole service: the utilization law; nan: it has no servers."""
-    one = study.middle.resources[path]
-    station = study.middle.carried.stations.get((one.tier, one.field))
+    one = study.middle.resources[place]
+    station = study.middle.carried.stations.get(place)
     if station is None:
         return float("nan")
-    nodes = one.count if one.field in ("instances", "replicas") else 1.0
+    nodes = one.count if bought_of(study.scenario.tiers[place.tier], place.field).each else 1.0
     busy = station.utilization * station.servers * nodes / study.middle.rps
     return float(np.ravel(busy)[0])
 
@@ -205,13 +207,10 @@ def availabilities(study: Study) -> Table:
 def caches(study: Study) -> Table:
     """What memory does: hit ratio, load on the origin, p99, for every cache whose hit ratio is computed."""
     rows: list[dict[str, Any]] = []
-    for name, tier in study.scenario.tiers.items():
-        if isinstance(tier, Cache) and tier.hit_ratio is None:
-            swept = cache_by_memory(study, name)
-            for i in np.searchsorted(
-                swept["memory_bytes"], float(tier.memory_bytes * tier.instances) * np.array([0.25, 0.5, 1, 2, 3.9])
-            ).clip(0, 24):
-                rows.append({"cache": name, **{k: float(v[i]) for k, v in swept.items()}})  # noqa: PERF401
+    for name in study.scenario.tiers:
+        if (swept := by_memory(study, name)) is not None:
+            shown = np.searchsorted(swept.memory_bytes, swept.now_bytes * np.array([0.25, 0.5, 1, 2, 3.9])).clip(0, 24)
+            rows += [{"cache": name, **{k: float(v[i]) for k, v in swept.columns().items()}} for i in shown]
     here = next((r for r in rows[2::5]), None)
     title = (
         f"{str(here['cache'])[0].upper()}{str(here['cache'])[1:]} hits {share(float(here['hit_ratio']))} with what there is"
@@ -220,25 +219,23 @@ def caches(study: Study) -> Table:
     )
     return Table(
         name="caches", title=title, subtitle="LRU under Zipf popularity (Che's characteristic time), today's peak, at the median; memory of all nodes.", frame=frame_of(rows or [{"cache": "none", "memory_bytes": float("nan"), "hit_ratio": float("nan"), "origin_rps": float("nan"), "p99_s": float("nan")}]),
-        columns=(Column(key="cache", header="Cache"), of_field(Cache, "memory_bytes", size), of_field(Cache, "hit_ratio", share, bar=True), Column(key="origin_rps", header="Calls to the origin", write=rate), Column(key="p99_s", header="p99, slowest journey", write=duration)), stack=2,
+        columns=(Column(key="cache", header="Cache"), Column(key="memory_bytes", header="Memory", write=size), Column(key="hit_ratio", header="Hit ratio", write=share, bar=True), Column(key="origin_rps", header="Calls to the origin", write=rate), Column(key="p99_s", header="p99, slowest journey", write=duration)), stack=2,
     )  # fmt: skip
 
 
 def pools(study: Study) -> Table:
     """Waits for a pooled connection by pool size, today and in the last month asked for."""
     rows: list[dict[str, Any]] = []
-    for name, tier in study.scenario.tiers.items():
-        if (name, "connections") in study.middle.carried.stations:
-            swept = wait_by_pool(study, name)
-            now = float(tier.connections)  # type: ignore[union-attr]
-            for wanted in dict.fromkeys(round(now * f) for f in (0.5, 0.75, 1, 1.25, 1.5, 2)):
-                i = int(np.searchsorted(swept["connections"], wanted))
-                if i < len(swept["connections"]):
-                    rows.append({"database": name, **{k: float(v[i]) for k, v in swept.items()}})
+    for place in pools_of(study):
+        swept, now = wait_by_pool(study, place), study.middle.resources[place].count
+        for wanted in dict.fromkeys(round(now * f) for f in (0.5, 0.75, 1, 1.25, 1.5, 2)):
+            i = int(np.searchsorted(swept["connections"], wanted))
+            if i < len(swept["connections"]):
+                rows.append({"database": place.tier, **{k: float(v[i]) for k, v in swept.items()}})
     return Table(
         name="pools", title=_pool_title(study, rows), subtitle=f"Wait for a connection at today's peak and in {named_month(study, study.last, short=False)}, at the median.",
         frame=frame_of(rows or [{"database": "none"} | dict.fromkeys(("connections", "today_mean_s", "today_p99_s", "later_mean_s", "later_p99_s"), float("nan"))]),
-        columns=(Column(key="database", header="Database"), of_field(Database, "connections", count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
+        columns=(Column(key="database", header="Database"), Column(key="connections", header="Connections", write=count), Column(key="today_mean_s", header="Mean wait", write=duration), Column(key="today_p99_s", header="p99 wait", write=duration), Column(key="later_mean_s", header=f"Mean {named_month(study, study.last)}", write=duration), Column(key="later_p99_s", header=f"p99 {named_month(study, study.last)}", write=duration)), stack=2,
     )  # fmt: skip
 
 
@@ -288,9 +285,15 @@ def stations(study: Study) -> Table:
 def timeouts(study: Study) -> Table:
     """The ladder of time-outs, callees first."""
     made = ladder(study)
-    wrong = {r.path for one in made.relations if not one.holds for r in (one.lower, one.upper)}
+    wrong = {r.place for one in made.relations if not one.holds for r in (one.lower, one.upper)}
     rows: list[dict[str, Any]] = [
-        {"timeout": r.label, "field": r.path, "value_s": r.value_s, "why": r.why, "order": "wrong order" if r.path in wrong else "in order"}
+        {
+            "timeout": r.label,
+            "field": str(r.place),
+            "value_s": r.value_s,
+            "why": r.why,
+            "order": "wrong order" if r.place in wrong else "in order",
+        }
         for r in made.rungs
     ]
     return Table(
@@ -303,8 +306,8 @@ def jobs(study: Study) -> Table:
     """Broker queues: jobs, workers, lag."""
     rows: list[dict[str, Any]] = []
     shape = study.middle.rps.shape
-    for (tier, bought_field), s in study.middle.carried.stations.items():
-        if bought_field == "workers":
+    for place, s in study.middle.carried.stations.items():
+        if bought_of(study.scenario.tiers[place.tier], place.field).waits:
             for m in (0, study.last):
                 at = {
                     k: float(np.broadcast_to(np.asarray(v, dtype=float), shape)[0, m])
@@ -316,9 +319,9 @@ def jobs(study: Study) -> Table:
                         ("p99_s", s.response_quantile_s(0.99)),
                     )
                 }
-                rows.append({"queue": tier, "month": m, **at})
+                rows.append({"queue": place.tier, "month": m, **at})
     return Table(
         name="jobs", title=_lag_title(study, rows), subtitle="Workers at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
         frame=frame_of(rows or [{"queue": "none"} | dict.fromkeys(("month", "jobs_rps", "workers", "utilization", "lag_s", "p99_s"), float("nan"))]),
-        columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), of_field(Queue, "workers", count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
+        columns=(Column(key="queue", header="Queue"), Column(key="month", header="Month", write=month_writer(study)), Column(key="jobs_rps", header="Jobs", write=rate), Column(key="workers", header="Workers", write=count), Column(key="utilization", header="Utilization", write=share), Column(key="lag_s", header="Lag", write=duration), Column(key="p99_s", header="p99 done", write=duration)), stack=3,
     )  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 from perfplan.blocks import Column, Table
 from perfplan.checklist import State
 from perfplan.scenario.statement import shown
+from perfplan.study import Study
 from perfplan.tables.common import frame_of, number_text
-from perfplan.uncertainty import Study
 from perfplan.words import (
     change,
 )

@@ -11,7 +11,7 @@ import pandas as pd
 from perfplan.blocks import Column
 from perfplan.quantity import FloatArray
 from perfplan.record import declared
-from perfplan.uncertainty import Study
+from perfplan.study import Study
 from perfplan.words import (
     month_name,
 )

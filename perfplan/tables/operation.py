@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.scenario import Availability, Latency, Option
-from perfplan.sweeps import steady_knee, steadys_knee, todays_knee
+from perfplan.plan.resources import STORAGE
+from perfplan.promises import counted, timed
+from perfplan.scenario import Option
+from perfplan.study import Study, confidence
+from perfplan.study.sweeps import steady_knee, steadys_knee, todays_knee
 from perfplan.tables.common import frame_of, named_month, of_field
-from perfplan.uncertainty import Study, confidence
 from perfplan.words import (
     change,
     count,
@@ -34,7 +36,7 @@ def stages(study: Study) -> Table:
         {"stage": "load", "load_rps": found.peak_rps, "proves": "what the plan predicts for today's peak hour"},
         {
             "stage": "spike",
-            "load_rps": found.peak_rps * float(study.scenario.traffic.peak_second),
+            "load_rps": found.second_rps,
             "proves": "the busiest second is carried, and what queued drains",
         },
         {"stage": "stress", "load_rps": limit * 1.2, "proves": "the first latency or availability promise breaks where the plan says"},
@@ -49,16 +51,13 @@ def stages(study: Study) -> Table:
 
 def predictions(study: Study) -> Table:
     """What a load test should measure, stage by stage: the prediction that is to be proved wrong."""
-    from perfplan.models.latency import percentiles_s
-    from perfplan.plan.paths import carry
-
     found = todays_knee(study)
     limit = steady_knee(study)
     loads = np.array([0.5 * found.peak_rps, found.peak_rps, 0.9 * limit, limit])[None, :]
-    state = carry(study.scenario, loads)
+    state = study.middle.state.at(loads)
     rows: list[dict[str, Any]] = []
-    for name, path in state.journeys.items():
-        p50, p95, p99 = percentiles_s(path, (0.5, 0.95, 0.99), loads.shape)
+    for name in study.scenario.journeys:
+        p50, p95, p99 = state.percentiles_s(name, (0.5, 0.95, 0.99))
         rows += [
             {
                 "journey": name,
@@ -79,7 +78,8 @@ def burn_rates(study: Study) -> Table:
     """Burn-rate alerts for a window of 30 days: factor, windows, and how much budget is gone when they fire."""
     rows: list[dict[str, Any]] = []
     for name, judged in study.worlds.judged.items():
-        if isinstance(judged.objective, Latency | Availability):
+        one = counted(judged.objective)
+        if timed(judged.objective) or (one is not None and one.down):
             bound = float(np.median(judged.bound))
             for spent, hours, urgency in ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket")):
                 factor = spent * 30 * 24 / hours
@@ -113,8 +113,8 @@ def watch(study: Study) -> Table:
                 "resource": one.label,
                 "now": float(np.median(one.utilization[:, 0])),
                 "limit": float(np.median(one.limit)),
-                "usual": 0.9 if "storage" in one.field else 0.8,
-                "earlier": float(np.median(one.limit)) < (0.9 if "storage" in one.field else 0.8),
+                "usual": 0.9 if one.place.field == STORAGE else 0.8,
+                "earlier": float(np.median(one.limit)) < (0.9 if one.place.field == STORAGE else 0.8),
             }
         )
     early = [r for r in rows if r["earlier"]]

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.findings import lead_time_s, unit_price
 from perfplan.models.capacity import nodes_needed
 from perfplan.plan import spares, steady_limit
-from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text, of_field
-from perfplan.tiers import Service
-from perfplan.uncertainty import Study, confidence
+from perfplan.study import Study, confidence
+from perfplan.study.fleet import lead_time_s, unit_price_usd
+from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text
+from perfplan.tiers import bought_of
 from perfplan.words import (
     band,
     change,
@@ -47,12 +47,12 @@ def orders(study: Study) -> Table:
     """What to order, by when, until it works, and what it costs; what lies after the months asked for is marked."""
     rows: list[dict[str, Any]] = []
     for order in study.fleet.orders:
-        for path, (old, new) in order.changes.items():
-            lead = lead_time_s(study, path)
-            resource = study.worlds.resources[path]
+        for place, (old, new) in order.changes.items():
+            lead = lead_time_s(study.scenario, place)
+            resource = study.worlds.resources[place]
             rows.append({
                 "what": f"{resource.label}: {count(old)} → {count(new)}", "order_by": study.order_by(order.month, lead), "works_from": named_month(study, order.month),
-                "lead_time_s": lead, "cost_month_usd": unit_price(study, path) * (new - old), "asked": "now" if order.month <= study.last else "later",
+                "lead_time_s": lead, "cost_month_usd": unit_price_usd(study.scenario, place) * (new - old), "asked": "now" if order.month <= study.last else "later",
             })  # fmt: skip
     rows.sort(key=lambda r: (r["order_by"], -r["cost_month_usd"]))
     asked = [r for r in rows if r["asked"] == "now"]
@@ -66,7 +66,7 @@ def orders(study: Study) -> Table:
         frame=frame_of(rows or [{"what": "nothing", "order_by": study.as_of, "works_from": "", "lead_time_s": float("nan"), "cost_month_usd": 0.0, "asked": ""}]),
         columns=(
             Column(key="what", header="Order"), Column(key="order_by", header="Order by", write=day_name), Column(key="works_from", header="Works from", write=str),
-            of_field(Service, "lead_time_s", weeks), Column(key="cost_month_usd", header="$ per month", write=lambda v: change(v, money), bar=True), Column(key="asked", header="Asked for"),
+            Column(key="lead_time_s", header="Lead time", write=weeks), Column(key="cost_month_usd", header="$ per month", write=lambda v: change(v, money), bar=True), Column(key="asked", header="Asked for"),
         ), stack=2, first=True,
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def run_outs(study: Study) -> Table:
     for out in study.run_outs:
         one = out.resource
         early = out.quantile(1 - asked)
-        lead = lead_time_s(study, one.path)
+        lead = lead_time_s(study.scenario, one.place)
         rows.append({
             "resource": one.label, "count": one.count, "used_now": float(np.median(one.utilization[:, 0])), "used_then": float(np.median(one.utilization[:, study.last])),
             "limit": float(np.median(one.limit)), "p05_month": out.quantile(0.05), "p50_month": out.quantile(0.5), "p95_month": out.quantile(0.95),
@@ -107,13 +107,13 @@ def needed(study: Study) -> Table:
     """What each world would need for utilization and N + 1: a band, never a purchase."""
     months = range(study.worlds.rps.shape[1])
     rows: list[dict[str, Any]] = []
-    for path, one in study.worlds.resources.items():
-        if one.field not in ("instances", "workers", "replicas", "connections"):
+    for place, one in study.worlds.resources.items():
+        if not one.ours or bought_of(study.scenario.tiers[place.tier], place.field).by_size:
             continue
-        steady, spare = steady_limit(study.scenario, one.tier, one.field), spares(study.scenario, one.tier, one.field)
+        steady, spare = steady_limit(study.scenario, place), spares(study.scenario, place)
         used = np.where(np.isfinite(one.utilization), one.utilization, np.nan)
         want = nodes_needed(used * one.count, 1.0, steady, spare)
-        row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(path, one.count)}
+        row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(place, one.count)}
         for m in months:
             known = np.isfinite(want[:, m]).mean() > 0.99
             low, middle, high = np.nanquantile(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import calendar
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.findings import first_below, holds_with, left_of_budget, promise
+from perfplan.findings import left_of_budget
 from perfplan.models.growth import requests_of_month, usual_week
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_requests, error_budget_s, month_s
+from perfplan.operate import watched
 from perfplan.plan import burst, concurrency, today_rps, until
-from perfplan.plan.promises import path_availability
+from perfplan.plan.uptime import path_availability
+from perfplan.promises import counted, timed
+from perfplan.promises.kind import PEAK_HOUR
 from perfplan.quantity import DAY
-from perfplan.scenario import Availability, Completion, Errors, Latency, Objective, Throughput, Users
-from perfplan.sweeps import todays_knee
-from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text, of_field
-from perfplan.uncertainty import Study, confidence
+from perfplan.study import Study, confidence
+from perfplan.study.sweeps import todays_knee
+from perfplan.study.verdicts import first_below, holds_with
+from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text
 from perfplan.words import (
     band,
     duration,
@@ -85,13 +89,13 @@ def objectives(study: Study) -> Table:
         last = min(until(judged.objective), p.size - 1)
         start = first_below(p, asked)
         also = ""
-        if isinstance(judged.objective, Latency) and judged.also is not None:
+        if (way := timed(judged.objective)) is not None and judged.also is not None:
             other = judged.also <= np.asarray(judged.bound) * (1 + 1e-9)
-            also = f"{percent(float(other[:, last].mean()))} over {'28 days' if judged.objective.over == 'peak hour' else 'the peak hour'}"
+            also = f"{percent(float(other[:, last].mean()))} over {'28 days' if way.over == PEAK_HOUR else 'the peak hour'}"
         rows.append(
             {
                 "objective": name,
-                "promise": promise(name, judged.objective),
+                "promise": watched(judged.objective).spoken.sentence(judged.objective),
                 "asked": asked,
                 "p_now": float(p[0]),
                 "p_last": float(p[last]),
@@ -110,7 +114,7 @@ def objectives(study: Study) -> Table:
     return Table(
         name="objectives", title=title, subtitle="Probability over all worlds that a promise holds in a month, today's fleet. Last column: the same promise judged the other way.", frame=frame_of(rows),
         columns=(
-            Column(key="objective", header="Objective"), Column(key="promise", header="Promise"), of_field(Latency, "confidence", percent, key="asked"), Column(key="p_now", header="P now", write=percent),
+            Column(key="objective", header="Objective"), Column(key="promise", header="Promise"), Column(key="asked", header="Confidence", write=percent), Column(key="p_now", header="P now", write=percent),
             Column(key="p_last", header="P at its end", write=percent, bar=True, broken=lambda v: v < confidence(study.scenario)), Column(key="end", header="Asked until", write=month_writer(study)),
             Column(key="holds_until", header="Holds until", write=lambda v: "not now" if v < 0 else "end of plan" if not np.isfinite(v) else named_month(study, v)), Column(key="also", header="Judged the other way", write=str),
         ), stack=2, first=True,
@@ -119,44 +123,13 @@ def objectives(study: Study) -> Table:
 
 def indicators(study: Study) -> Table:
     """What is measured for each promise: the event, what is good, where it is counted."""
-    rows: list[dict[str, Any]] = [{"objective": n, **_indicator(o)} for n, o in study.scenario.objectives.items()]
+    rows: list[dict[str, Any]] = [
+        {"objective": n, **asdict(watched(o).measured.indicator(o))} for n, o in study.scenario.objectives.items()
+    ]
     return Table(
         name="indicators", title="Each promise says what is counted, and what is good", subtitle="Definition of the service level indicator of each objective.", frame=frame_of(rows),
         columns=(Column(key="objective", header="Objective"), Column(key="event", header="Event"), Column(key="good", header="Good"), Column(key="where", header="Counted at")), stack=1,
     )  # fmt: skip
-
-
-def _indicator(objective: Objective) -> dict[str, str]:
-    if isinstance(objective, Latency):
-        return {
-            "event": f"a request of {objective.journey}",
-            "good": f"answered within {duration(float(np.median(objective.below_s)))}, round trip included",
-            "where": "the user (real user monitoring), or the balancer plus the round trip",
-        }
-    if isinstance(objective, Availability | Errors):
-        return {
-            "event": f"a request of {objective.journey}",
-            "good": "answered, and not with an error of the server's (5xx, time-out)",
-            "where": "the load balancer",
-        }
-    if isinstance(objective, Throughput):
-        return {
-            "event": "a second of the peak hour",
-            "good": "no station that a request waits for is saturated",
-            "where": "utilization of threads, cores and connections",
-        }
-    if isinstance(objective, Users):
-        return {
-            "event": "a load test at that many users",
-            "good": "every latency objective of the peak hour holds",
-            "where": "the load generator",
-        }
-    assert isinstance(objective, Completion)
-    return {
-        "event": f"a job of {objective.queue}",
-        "good": f"done within {duration(float(np.median(objective.below_s)))} of being published",
-        "where": "the worker: end of work less time of publishing",
-    }
 
 
 def budgets(study: Study) -> Table:
@@ -167,18 +140,20 @@ def budgets(study: Study) -> Table:
     peak = float(study.middle.rps[0, 0])
     for name, judged in study.worlds.judged.items():
         objective = judged.objective
-        if not isinstance(objective, Latency | Availability | Errors):
+        one = counted(objective)
+        journey = one or timed(objective)
+        if journey is None:
             continue
         target = 1 - float(np.median(judged.bound))
         part = (
-            float(np.median(np.broadcast_to(study.middle.carried.journey_rps[objective.journey], (1, study.middle.rps.shape[1]))[0, 0]))
+            float(np.median(np.broadcast_to(study.middle.carried.journey_rps[journey.journey], (1, study.middle.rps.shape[1]))[0, 0]))
             / peak
         )
         left = float(np.median(left_of_budget(judged)[:, 0]))
-        timed = isinstance(objective, Availability)
+        down = one is not None and one.down
         rows.append({
-            "objective": name, "target": target, "budget_28_days_s": float(error_budget_s(target, DAYS_28)) if timed else float("nan"), "budget_30_days_s": float(error_budget_s(target, DAYS_30)) if timed else float("nan"),
-            "budget_month_s": float(error_budget_s(target, month_s(year, month))) if timed else float("nan"),
+            "objective": name, "target": target, "budget_28_days_s": float(error_budget_s(target, DAYS_28)) if down else float("nan"), "budget_30_days_s": float(error_budget_s(target, DAYS_30)) if down else float("nan"),
+            "budget_month_s": float(error_budget_s(target, month_s(year, month))) if down else float("nan"),
             "requests_28_days": float(error_budget_requests(target, float(requests_of_month(peak * part, week, 28)))), "requests_30_days": float(error_budget_requests(target, float(requests_of_month(peak * part, week, 30)))),
             "requests_month": float(error_budget_requests(target, float(requests_of_month(peak * part, week, float(month_s(year, month)) / DAY)))), "left": left, "freeze_at": float(np.median(study.scenario.freeze_at)),
         })  # fmt: skip
@@ -209,7 +184,7 @@ def headroom(study: Study) -> Table:
     rows.append(
         {
             "what": "peak second of today",
-            "load_rps": found.peak_rps * float(study.scenario.traffic.peak_second),
+            "load_rps": found.second_rps,
             "multiple": float(study.scenario.traffic.peak_second),
         }
     )

@@ -13,11 +13,11 @@ from perfplan.blocks import Column, Table
 from perfplan.models.service import Station
 from perfplan.plan.paths import held_by_others
 from perfplan.scenario import Scenario
+from perfplan.study import Study
+from perfplan.study.verify import ERROR, Compared
+from perfplan.study.verify import measured as compare
 from perfplan.tables.common import frame_of
 from perfplan.tiers import bought_of
-from perfplan.uncertainty import Study
-from perfplan.verify import ERROR, Compared
-from perfplan.verify import measured as compare
 from perfplan.words import NBSP, count, duration, percent, rate
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from perfplan.quantity import Value
+from perfplan.record import tag_of
 from perfplan.tiers import cache, database, partner, queue, service
 from perfplan.tiers.cache import Cache
 from perfplan.tiers.database import Database
@@ -13,7 +15,7 @@ from perfplan.tiers.partner import Partner
 from perfplan.tiers.queue import Queue
 from perfplan.tiers.service import Service
 
-__all__ = ["KINDS", "Cache", "Database", "Partner", "Queue", "Service", "Tier", "bought_of", "kind_of"]
+__all__ = ["KINDS", "Cache", "Database", "Partner", "Queue", "Service", "Tier", "bought_of", "count_of", "kind_of", "scaled", "words_of"]
 Tier = Service | Cache | Database | Queue | Partner
 KINDS: Mapping[type, Kind[Any]] = {  # Any: each kind's answers take its own record, and are found by it
     Service: service.KIND,
@@ -32,3 +34,18 @@ def kind_of(tier: Tier) -> Kind[Any]:
 def bought_of(tier: Tier, field: str) -> Bought[Any]:
     """How the count *field* of *tier* is bought."""
     return next(one for one in kind_of(tier).owned.bought if one.field == field)
+
+
+def count_of(tier: Tier, field: str) -> float:
+    """How many of *field*, which is bought, there are."""
+    return float(getattr(tier, field))
+
+
+def scaled(tier: Tier, fields: Sequence[str], times: float) -> dict[str, Value]:
+    """Some of its fields, *times* as large."""
+    return {field: times * getattr(tier, field) for field in fields}
+
+
+def words_of(asked: Callable[[Kind[Any]], bool]) -> tuple[str, ...]:
+    """The words, as files say them, of the kinds that *asked* is true of."""
+    return tuple(tag_of(cls) for cls, kind in KINDS.items() if asked(kind))

@@ -10,19 +10,20 @@ from perfplan.models.caching import items_in_memory, lru_hit_ratio
 from perfplan.models.distributions import Constant, Mixture, Series
 from perfplan.models.service import Station
 from perfplan.models.simulate import Law, Maybe, Pool
-from perfplan.quantity import Bytes, Count, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole
+from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
     Advised,
     Bought,
+    ByMemory,
     Carriage,
     Carries,
     Here,
     Kept,
     Kind,
-    Overrides,
     Owned,
     Program,
+    Proposal,
     Steps,
     There,
     TierName,
@@ -80,12 +81,27 @@ def carry(tier: Cache, here: Here) -> Carriage:
     return Carriage(response=Series(parts=(node.response, miss)), own=(node.response,), stations={"instances": node})
 
 
-def _proposals(name: str, tier: Cache) -> Sequence[tuple[str, Overrides]]:
+def _proposals(name: str, tier: Cache) -> Sequence[Proposal]:
     if tier.hit_ratio is not None:
         return ()
-    memory = median(tier.memory_bytes) * 1.5
-    price = f"tiers.{name}.price=${median(tier.price_usd_per_hour) * 1.5:.6g}/h"  # nodes are sold by memory
-    return [(f"half as much memory again for {name}", (f"tiers.{name}.memory={memory:.0f}B", price))]
+    price = float(f"{median(tier.price_usd_per_hour) * 1.5:.6g}")  # nodes are sold by memory
+    more = {"memory_bytes": float(round(median(tier.memory_bytes) * 1.5)), "price_usd_per_hour": price}
+    return [(f"half as much memory again for {name}", more)]
+
+
+def _by_memory(tier: Cache, scale: FloatArray) -> ByMemory | None:
+    if tier.hit_ratio is not None:
+        return None
+    memory = tier.memory_bytes * scale
+    hits = lru_hit_ratio(tier.items, tier.popularity, items_in_memory(memory, tier.item_bytes, tier.instances))
+    return ByMemory(
+        memory_bytes=memory * tier.instances,
+        hit_ratio=hits,
+        now_bytes=float(tier.memory_bytes * tier.instances),
+        items=float(tier.items),
+        held_items=float(items_in_memory(tier.memory_bytes, tier.item_bytes, tier.instances)),
+        origin=tier.origin,
+    )
 
 
 def _pools(name: str, tier: Cache) -> Mapping[str, Pool]:
@@ -97,7 +113,9 @@ def _steps(tier: Cache, there: There) -> Steps:
     return (*look, Maybe(1 - there.hit, there.call(tier.origin, 1.0)))
 
 
-NODES: Bought[Cache] = Bought(field="instances", unit="instances", order=4, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd)
+NODES: Bought[Cache] = Bought(
+    field="instances", unit="instances", order=4, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd, each=True, first=True
+)
 KIND: Kind[Cache] = Kind(
     carries=Carries(
         carry=carry,
@@ -118,6 +136,7 @@ KIND: Kind[Cache] = Kind(
         proposals=_proposals,
         doubled={"nodes": "instances"},
         halved={"look-up time": ("service_time_s",)},
+        by_memory=_by_memory,
         sliders={"hit_ratio": "hit ratio", "memory": "memory"},
     ),
     program=Program(pools=_pools, steps=_steps),

@@ -25,9 +25,9 @@ from perfplan.tiers.kind import (
     Here,
     Kept,
     Kind,
-    Overrides,
     Owned,
     Program,
+    Proposal,
     Steps,
     There,
     median,
@@ -40,7 +40,7 @@ from perfplan.tiers.kind import (
     nothing,
     whole,
 )
-from perfplan.tiers.rungs import MARGIN, SHORTEST_S, Outlasted, Rungs, Seen, round_up
+from perfplan.tiers.rungs import IDLE, MARGIN, POOL, SHORTEST_S, Outlasted, Rungs, Seen, round_up
 from perfplan.tiers.work import (
     ServiceLaw,
     coherency,
@@ -158,22 +158,22 @@ def _times_out(tier: Database, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
     """Wait for a connection, query, and how long the pool keeps an idle connection."""
     wait_s = round_up(max(MARGIN * seen.wait_s("connections"), SHORTEST_S))
     why = f"{MARGIN:g} x p99.9 of the wait"
-    acquire = rungs.add("acquire_timeout", f"{seen.name}: wait for a connection", tier.acquire_timeout_s, wait_s, why)
+    acquire = rungs.add("acquire_timeout", f"{seen.name}: wait for a connection", tier.acquire_timeout_s, wait_s, why, POOL)
     query_s = round_up(max(MARGIN * seen.answer_s(), 2 * acquire.value_s))
     why = f"{MARGIN:g} x p99.9 of a query, at least twice the wait for its connection"
-    statement = rungs.add("statement_timeout", f"{seen.name}: one query", tier.statement_timeout_s, query_s, why)
+    statement = rungs.add("statement_timeout", f"{seen.name}: one query", tier.statement_timeout_s, query_s, why, POOL)
     why = "three quarters of the balancer's"
-    kept = rungs.add("idle_timeout", f"{seen.name}: idle pooled connection", tier.idle_timeout_s, 0.75 * seen.idle.value_s, why)
+    kept = rungs.add("idle_timeout", f"{seen.name}: idle pooled connection", tier.idle_timeout_s, 0.75 * seen.idle.value_s, why, IDLE)
     rungs.relate(acquire, statement, "nobody waits longer for a connection than for an answer")
     rungs.relate(kept, seen.idle, "the pool drops idle connections before balancer or firewall do")
     return [(statement, 1.0), (acquire, 1.0)]
 
 
-def _proposals(name: str, tier: Database) -> Sequence[tuple[str, Overrides]]:
+def _proposals(name: str, tier: Database) -> Sequence[Proposal]:
     pool = min(round(float(tier.connections) * 1.5), most_connections(tier))
     return [
-        (f"pool of {pool:g} for {name}", (f"tiers.{name}.connections={pool:.0f}",)),
-        (f"one more replica of {name}", (f"tiers.{name}.replicas={tier.replicas + 1:.0f}",)),
+        (f"pool of {pool:g} for {name}", {"connections": float(round(pool))}),
+        (f"one more replica of {name}", {"replicas": float(tier.replicas + 1)}),
     ]
 
 
@@ -196,6 +196,7 @@ CORES: Bought[Database] = Bought(
     field="cores",
     unit="primary cores",
     order=0,
+    by_size=True,
     limit=node_limit,
     lead_s=node_lead_s,
     price_usd=lambda tier: node_usd(tier) * (1 + float(tier.replicas)),
@@ -209,6 +210,8 @@ REPLICAS: Bought[Database] = Bought(
     limit=node_limit,
     lead_s=node_lead_s,
     spare=1,
+    replaced_by="cores",
+    each=True,
     price_usd=lambda tier: node_usd(tier) * float(tier.cores),
     sized=lambda tier, count, wanted: count + 1 if count <= 1 else max(wanted, count + 1),
 )
@@ -216,6 +219,8 @@ CONNECTIONS: Bought[Database] = Bought(
     field="connections",
     unit="connections",
     order=2,
+    pool=True,
+    first=True,
     limit=lambda tier: tier.pool_limit,
     lead_s=lambda tier: tier.pool_lead_time_s,
     price_usd=lambda tier: 0.0,
@@ -241,6 +246,7 @@ KIND: Kind[Database] = Kind(
         proposals=_proposals,
         doubled={"cores": "cores", "connections": "connections"},
         halved={"query work": ("service_time_s",), "hold time": ("hold_time_s",)},
+        by_memory=nothing,
         sliders={"connections": "pool", "replicas": "replicas"},
     ),
     program=Program(pools=_pools, steps=_steps),

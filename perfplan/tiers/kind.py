@@ -23,7 +23,7 @@ from perfplan.tiers.rungs import Outlasted, Rungs, Seen
 TierName = Annotated[str, Reference(section="tiers")]
 T = TypeVar("T")
 Steps = tuple[Step, ...]
-Overrides = tuple[str, ...]
+Proposal = tuple[str, Mapping[str, float]]  # how it is called, and its fields as they would be
 FixedProblem = tuple[str, str]  # field, what is wrong with it
 MONTH_AHEAD_S = 30 * DAY  # what is somebody else's to give is asked for so far ahead
 
@@ -113,6 +113,11 @@ class Bought(Generic[T]):
     price_usd: Callable[[T], float]  # of one more, a month
     servers: str = ""  # what of it serves, where that is not the field
     spare: int = 0  # how many may be lost
+    replaced_by: str = ""  # the field of what does the work of a lone one that is lost
+    pool: bool = False  # callers wait for one of it and keep it while they are served
+    by_size: bool = False  # comes in sizes of nodes, not one by one
+    each: bool = False  # each is a station of its own
+    first: bool = False  # what a call waits for before anything else is done for it
     waits: bool = False  # jobs wait until a peak second is over
     most: Callable[[T], float] = endless
     larger: Callable[[T, float], float] = twentieth  # the next larger count, for a search
@@ -156,18 +161,33 @@ class Owned(Generic[T]):
 class Kept(Generic[T]):
     """What can go wrong with a tier."""
 
-    available: Callable[[T, Value, Value], Value]  # at a utilization, and a share of calls that is refused
+    available: Callable[
+        [T, Mapping[str, Value], Value], Value
+    ]  # at the utilization of what is bought, and a share of calls that is refused
     times_out: Callable[[T, Seen, Rungs], Sequence[Outlasted]]  # puts its time-outs; what a caller must outlast
     problems: Callable[[T], Iterator[FixedProblem]]  # between its own fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByMemory:
+    """Hit ratios of a tier by the memory of all its nodes, and who is asked on a miss."""
+
+    memory_bytes: FloatArray
+    hit_ratio: FloatArray
+    now_bytes: float
+    items: float  # different ones that are asked for
+    held_items: float  # now
+    origin: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Advised(Generic[T]):
     """What could be tried with a tier."""
 
-    proposals: Callable[[str, T], Sequence[tuple[str, Overrides]]]  # by its name: what is proposed, and how it is stated
+    proposals: Callable[[str, T], Sequence[Proposal]]  # by its name
     doubled: Mapping[str, str]  # what may be doubled: how it is called, and its field
     halved: Mapping[str, tuple[str, ...]]  # times that may be half or twice as long: how they are called, and their fields
+    by_memory: Callable[[T, FloatArray], ByMemory | None]  # what other sizes of its memory, over today's, would do
     sliders: Mapping[str, str]  # fields worth turning by hand, and how they are called
 
 
@@ -214,7 +234,7 @@ def no_calls(*_: object) -> Mapping[str, Value]:
     return {}
 
 
-def no_proposals(*_: object) -> Sequence[tuple[str, Overrides]]:
+def no_proposals(*_: object) -> Sequence[Proposal]:
     """Nothing to propose."""
     return ()
 

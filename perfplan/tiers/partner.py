@@ -30,7 +30,7 @@ from perfplan.tiers.kind import (
     no_proposals,
     nothing,
 )
-from perfplan.tiers.rungs import Outlasted, Rungs, Seen, round_up
+from perfplan.tiers.rungs import CALL, Outlasted, Rungs, Seen, round_up
 from perfplan.tiers.work import percentile_problems
 
 
@@ -65,7 +65,7 @@ def _problems(tier: Partner) -> Iterator[FixedProblem]:
 def _times_out(tier: Partner, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
     """One call, made again as often as stated."""
     why = "1.5 x p99.9 of what the partner states"
-    own = rungs.add("timeout", f"{seen.name}: one call", tier.timeout_s, round_up(1.5 * seen.answer_s()), why)
+    own = rungs.add("timeout", f"{seen.name}: one call", tier.timeout_s, round_up(1.5 * seen.answer_s()), why, CALL)
     return [(own, 1.0 + median(tier.retries))]
 
 
@@ -83,6 +83,6 @@ KIND: Kind[Partner] = Kind(
         month_usd=lambda tier, stored, calls: calls * tier.call_usd,
     ),
     kept=Kept(available=lambda tier, used, refused: tier.availability * (1 - refused), times_out=_times_out, problems=_problems),
-    advised=Advised(proposals=no_proposals, doubled={}, halved={"answer time": ("p50_s", "p99_s")}, sliders={}),
+    advised=Advised(proposals=no_proposals, doubled={}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing, sliders={}),
     program=Program(pools=no_pools, steps=_steps),
 )

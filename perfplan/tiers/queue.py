@@ -18,9 +18,9 @@ from perfplan.tiers.kind import (
     Here,
     Kept,
     Kind,
-    Overrides,
     Owned,
     Program,
+    Proposal,
     Steps,
     There,
     median,
@@ -59,9 +59,9 @@ def carry(tier: Queue, here: Here) -> Carriage:
     return Carriage(response=publish, own=(publish,), stations={"workers": workers})
 
 
-def _proposals(name: str, tier: Queue) -> Sequence[tuple[str, Overrides]]:
+def _proposals(name: str, tier: Queue) -> Sequence[Proposal]:
     more = tier.workers + max(1, round(float(tier.workers) * 0.2))
-    return [(f"{more:g} workers for {name}", (f"tiers.{name}.workers={more:.0f}",))]
+    return [(f"{more:g} workers for {name}", {"workers": float(more)})]
 
 
 def _steps(tier: Queue, there: There) -> Steps:
@@ -75,6 +75,8 @@ KIND: Kind[Queue] = Kind(
     carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=False),
     owned=Owned(bought=(WORKERS,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.workers, tier)),
     kept=Kept(available=lambda tier, used, refused: tier.availability, times_out=of_those_below, problems=law_problems),
-    advised=Advised(proposals=_proposals, doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, sliders={}),
+    advised=Advised(
+        proposals=_proposals, doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, by_memory=nothing, sliders={}
+    ),
     program=Program(pools=no_pools, steps=_steps),
 )

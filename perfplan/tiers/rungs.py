@@ -1,4 +1,4 @@
-"""Time-outs of a tier: one is a rung, an order that two must have is a relation; `perfplan.ladder` puts them together along each path."""
+"""Time-outs of a tier: one is a rung, an order that two must have is a relation; `perfplan.study.ladder` puts them together along each path."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from perfplan.quantity import Value
+from perfplan.tiers.place import Place
 
 MARGIN = 3.0  # times p99.9 at today's peak hour, as a time-out must never cut what is only slow
 SHORTEST_S = 0.05
+POOL, CALL, REQUEST, CLIENT, IDLE = "pool", "call", "request", "client", "idle"  # what it ends; idle: a connection that nobody uses
 STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # time-outs are round numbers
 
 
@@ -19,11 +21,12 @@ STEPS = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)  # time-outs are round numbers
 class Rung:
     """One time-out: where it is set, what it limits, and where its value comes from."""
 
-    path: str  # field of the scenario that states it
+    place: Place  # the field that states it
     label: str
     value_s: float
     stated: bool
     why: str
+    role: str  # one of those above
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,7 @@ class Seen(Protocol):
 class Rungs(Protocol):
     """Where a tier puts its time-outs."""
 
-    def add(self, field: str, label: str, stated: Value | None, derived_s: float, why: str) -> Rung:
+    def add(self, field: str, label: str, stated: Value | None, derived_s: float, why: str, role: str) -> Rung:
         """One more of its fields: what is stated overrules what is derived."""
 
     def relate(self, lower: Rung, upper: Rung, rule: str, times: float = 1.0) -> None:

@@ -22,9 +22,9 @@ from perfplan.tiers.kind import (
     Here,
     Kept,
     Kind,
-    Overrides,
     Owned,
     Program,
+    Proposal,
     Steps,
     There,
     TierName,
@@ -36,7 +36,7 @@ from perfplan.tiers.kind import (
     nothing,
     whole,
 )
-from perfplan.tiers.rungs import MARGIN, Outlasted, Rungs, Seen, round_up
+from perfplan.tiers.rungs import IDLE, MARGIN, REQUEST, Outlasted, Rungs, Seen, round_up
 from perfplan.tiers.work import (
     ServiceLaw,
     coherency,
@@ -144,8 +144,8 @@ def _held(tier: Service, here: Here) -> tuple[Value, Value]:
         return first, np.where(np.isfinite(np.asarray(second, dtype=float)), second / np.asarray(first) ** 2 - 1, 1.0)
 
 
-def _available(tier: Service, used: Value, refused: Value) -> Value:
-    return k_of_n(np.maximum(used * tier.instances, 1e-9), tier.instances, tier.node_availability) * tier.availability
+def _available(tier: Service, used: Mapping[str, Value], refused: Value) -> Value:
+    return k_of_n(np.maximum(used["instances"] * tier.instances, 1e-9), tier.instances, tier.node_availability) * tier.availability
 
 
 def _problems(tier: Service) -> Iterator[FixedProblem]:
@@ -163,18 +163,18 @@ def _times_out(tier: Service, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
     longest_s = max([0.0, *(rung.value_s * times for rung, times in seen.below)])
     request_s = round_up(max(MARGIN * seen.journey_s(), 1.2 * longest_s))
     why = f"{MARGIN:g} x p99.9 of its slowest journey, and above every time-out below it"
-    own = rungs.add("request_timeout", f"{seen.name}: one request", tier.request_timeout_s, request_s, why)
+    own = rungs.add("request_timeout", f"{seen.name}: one request", tier.request_timeout_s, request_s, why, REQUEST)
     for rung, times in seen.below:
         rungs.relate(rung, own, "a request outlasts each call it makes, retries included", times)
     why = "a quarter longer than the balancer's"
-    keep = rungs.add("keep_alive", f"{seen.name}: idle connection of the balancer", tier.keep_alive_s, 1.25 * seen.idle.value_s, why)
+    keep = rungs.add("keep_alive", f"{seen.name}: idle connection of the balancer", tier.keep_alive_s, 1.25 * seen.idle.value_s, why, IDLE)
     rungs.relate(seen.idle, keep, "the balancer drops idle connections before the service does")
     return [(own, 1.0)]
 
 
-def _proposals(name: str, tier: Service) -> Sequence[tuple[str, Overrides]]:
+def _proposals(name: str, tier: Service) -> Sequence[Proposal]:
     more = tier.instances + max(1, round(float(tier.instances) * 0.2))
-    return [(f"{more:g} instances of {name}", (f"tiers.{name}.instances={more:.0f}",))]
+    return [(f"{more:g} instances of {name}", {"instances": float(more)})]
 
 
 def _pools(name: str, tier: Service) -> Mapping[str, Pool]:
@@ -192,7 +192,16 @@ def _steps(tier: Service, there: There) -> Steps:
 
 
 INSTANCES: Bought[Service] = Bought(
-    field="instances", unit="instances", order=4, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd, servers="threads", spare=1
+    field="instances",
+    unit="instances",
+    order=4,
+    limit=node_limit,
+    lead_s=node_lead_s,
+    price_usd=node_usd,
+    servers="threads",
+    spare=1,
+    each=True,
+    first=True,
 )
 KIND: Kind[Service] = Kind(
     carries=Carries(
@@ -206,6 +215,7 @@ KIND: Kind[Service] = Kind(
         proposals=_proposals,
         doubled={"instances": "instances", "threads": "threads"},
         halved={"work": ("service_time_s",)},
+        by_memory=nothing,
         sliders={"instances": "instances", "threads": "threads"},
     ),
     program=Program(pools=_pools, steps=_steps),

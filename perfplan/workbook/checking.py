@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from perfplan.checklist import states, summary
-from perfplan.findings import first_below, promise
+from perfplan.operate import watched
 from perfplan.plan import plan, until
 from perfplan.scenario.statement import Statement
-from perfplan.uncertainty import horizon, run_outs, sampling_error, study
+from perfplan.study import study
+from perfplan.study.verdicts import early, first_below
+from perfplan.study.worlds import horizon, run_outs, sampling_error
 from perfplan.words import month_name, percent, share
 
 
@@ -29,13 +31,13 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> tuple[str, bool]:
         lowest = float(p[: last + 1].min())
         error = sampling_error(lowest, worlds)
         lines.append(
-            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; lowest P {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {promise(name, judged.objective)}"
+            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; lowest P {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {watched(judged.objective).spoken.sentence(judged.objective)}"
         )
     for out in run_outs(made):
-        early = out.quantile(0.05)
-        if np.isfinite(early):
+        month, named = early(drawn, out)
+        if np.isfinite(month):
             lines.append(
-                f"note   {out.resource.label} may run out from {month_name(as_of, early)} (P5), P50 {month_name(as_of, out.quantile(0.5))}"
+                f"note   {out.resource.label} may run out from {month_name(as_of, month)} ({named}), P50 {month_name(as_of, out.quantile(0.5))}"
             )
     p_all = made.all_hold.mean(axis=0)
     lines.append(

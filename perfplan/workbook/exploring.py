@@ -13,13 +13,15 @@ import plotly.graph_objects as go
 from perfplan import look
 from perfplan.blocks import safe
 from perfplan.plan import Plan, month_names, plan
+from perfplan.promises import timed
 from perfplan.quantity import Quantity
 from perfplan.reading import read, stated_text
 from perfplan.reading.document import listed
-from perfplan.scenario import Latency, Scenario
+from perfplan.scenario import Scenario
 from perfplan.scenario.statement import Statement
+from perfplan.study.worlds import confidence, horizon, run_outs
 from perfplan.tiers import kind_of
-from perfplan.uncertainty import confidence, horizon, run_outs
+from perfplan.tiers.place import Place
 from perfplan.words import money, month_name, percent
 from perfplan.workbook.opening import find
 
@@ -118,8 +120,8 @@ def _paths(middle: Scenario) -> list[tuple[str, str]]:
     """The fields worth turning: load, growth, hit ratio, instances, threads, pool, target."""
     paths = [("traffic.peak_users", "users"), ("traffic.peak", "peak"), ("traffic.growth", "growth")]
     for name, tier in middle.tiers.items():
-        paths += [(f"tiers.{name}.{field}", f"{name} {label}") for field, label in kind_of(tier).advised.sliders.items()]
-    paths += [(f"objectives.{name}.below", f"{name} target") for name, o in middle.objectives.items() if isinstance(o, Latency)]
+        paths += [(str(Place(name, field)), f"{name} {label}") for field, label in kind_of(tier).advised.sliders.items()]
+    paths += [(f"objectives.{name}.below", f"{name} target") for name, one in middle.objectives.items() if timed(one)]
     return paths
 
 

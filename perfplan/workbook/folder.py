@@ -21,10 +21,10 @@ from perfplan.checklist import states
 from perfplan.document import document, to_json
 from perfplan.reading import BadScenario, Problem, read
 from perfplan.scenario.statement import Statement
+from perfplan.study import Study
+from perfplan.study.verify import simulated
 from perfplan.system import LOCAL_SOCKETS, enough_files
 from perfplan.terminal import say
-from perfplan.uncertainty import Study
-from perfplan.verify import simulated
 from perfplan.workbook.carrying import carry, carry_history, hash_of, looked_at, sign, survey
 from perfplan.workbook.judging import judge
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms

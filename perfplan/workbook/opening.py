@@ -19,7 +19,7 @@ from perfplan.reading import BadScenario, read
 from perfplan.reading.document import Problem, listed
 from perfplan.scenario.statement import Statement
 from perfplan.story import story
-from perfplan.uncertainty import Study, study
+from perfplan.study import Study, study
 from perfplan.words import month_name
 from perfplan.workbook.kept import newest
 from perfplan.workbook.limits import enough

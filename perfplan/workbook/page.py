@@ -16,7 +16,7 @@ from perfplan.blocks import Column, Html, Table, safe
 from perfplan.checklist import states, summary
 from perfplan.scenario.statement import shown
 from perfplan.story import Headline, Opened, Story, story
-from perfplan.uncertainty import Study
+from perfplan.study import Study
 from perfplan.words import NBSP, day_name
 from perfplan.workbook.opening import checklist_table
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.models.latency import percentiles_s
 from perfplan.models.simulate import Arrivals, Law, Maybe, Pool, Spend, Step, percentiles
-from perfplan.plan import with_counts
-from perfplan.plan.paths import carry, edge_share, hit_ratios
+from perfplan.plan import State, with_counts
+from perfplan.plan.paths import edge_share, hit_ratios
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import entry_of
+from perfplan.study import Study
 from perfplan.tiers import kind_of
 from perfplan.tiers.kind import There, median
-from perfplan.uncertainty import Study
 from perfplan.words import month_name
 
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -61,8 +60,8 @@ def measured(study: Study) -> tuple[Compared, ...]:
         share = float(np.median(scenario.journeys[one.journey].share)) / total
         for p in np.unique(points.percentile):
             which = points.percentile == p
-            path = carry(scenario, points.rps[which][None, :] / share).journeys[one.journey]
-            predicted = percentiles_s(path, (float(p),), (1, int(which.sum())))[0][0]
+            state = State(scenario, points.rps[which][None, :] / share)
+            predicted = state.percentiles_s(one.journey, (float(p),))[0][0]
             columns = (points.rps[which], predicted, points.seconds[which], points.half_width_s[which])
             rows += [
                 Compared(name=name, journey=one.journey, rps=float(r), percentile=float(p), predicted_s=float(y), found_s=float(x), half_s=float(h))
@@ -79,12 +78,12 @@ def simulated(study: Study, *, requests: int = REQUESTS, most: int = MOST) -> tu
     for month, counts in dict.fromkeys([(0, ()), (busiest, tuple(sorted(study.fleet.counts_at(busiest).items())))]):
         scenario, rps = with_counts(study.scenario, dict(counts)), float(demand[month])
         name = f"{month_name(str(scenario.as_of), month)}, {'the plan’s fleet' if counts else 'today’s fleet'}"
-        carried = carry(scenario, np.array([[rps]]))
+        state = State(scenario, np.array([[rps]]))
         pools, journeys = system(scenario)
         found = percentiles(pools, journeys, Arrivals(rates=[rps]), PERCENTILES, requests=requests, most=most, seed=study.seed)
         total = sum(weight for weight, _ in journeys.values())
         for journey, estimates in found.items():
-            predicted = percentiles_s(carried.journeys[journey], PERCENTILES, (1, 1))
+            predicted = state.percentiles_s(journey, PERCENTILES)
             rows += [
                 Compared(
                     name=name, journey=journey, rps=rps * journeys[journey][0] / total, percentile=p, predicted_s=float(y[0, 0]),

@@ -5,25 +5,28 @@ A sweep puts its range on the second axis of the plan, where the months are othe
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from perfplan.models.caching import items_in_memory, lru_hit_ratio
+from perfplan import promises
 from perfplan.models.contributions import contributions_s
-from perfplan.models.latency import percentiles_s, sides_s
+from perfplan.models.latency import sides_s
 from perfplan.models.service import Station
-from perfplan.plan import PERCENTILES, Plan, month_factors, plan, today_rps
-from perfplan.plan.paths import carry
+from perfplan.plan import PERCENTILES, Plan, State, month_factors, plan, today_rps, with_fields
+from perfplan.plan.paths import round_trip
+from perfplan.plan.resources import STORAGE
 from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
-from perfplan.scenario import Latency, Scenario, Throughput
+from perfplan.scenario import Scenario
 from perfplan.scenario.rules import problems
-from perfplan.tiers import Cache, Database, Tier, kind_of
-from perfplan.uncertainty import Study
+from perfplan.study import Study, once
+from perfplan.study.worlds import take_worlds
+from perfplan.tiers import Tier, bought_of, count_of, kind_of, scaled
+from perfplan.tiers.kind import ByMemory, median
+from perfplan.tiers.place import Place
 from perfplan.words import duration
 
 SPAN = np.geomspace(0.02, 8.0, 240)  # loads that are tried, over today's peak
@@ -34,9 +37,11 @@ class Knee:
     """How far the load can grow with a fleet, at the median: where each promise breaks and each resource reaches its limit."""
 
     peak_rps: float
+    second_rps: float  # in the busiest second of such an hour
     objectives: Mapping[str, float]  # highest load that keeps it; inf: beyond the span; 0: broken at any load
-    resources: Mapping[str, float]  # load at which it reaches its limit
-    saturated: Mapping[str, float]  # load at which it saturates
+    resources: Mapping[Place, float]  # load at which it reaches its limit
+    saturated: Mapping[Place, float]  # load at which it saturates
+    callers: Mapping[Place, bool]  # whether it may wait for others
 
     @property
     def rps(self) -> float:
@@ -49,11 +54,11 @@ class Knee:
         return [name for name, load in self.objectives.items() if load == 0]
 
     @property
-    def first(self) -> str:
+    def first(self) -> Place:
         """The resource that saturates first; of several that go together the called, which its callers wait for."""
         soonest = min(self.saturated.values())
-        near = [path for path, load in self.saturated.items() if load <= 1.05 * soonest or load == soonest]
-        return min(near, key=lambda path: (path.endswith("instances"), self.saturated[path]))
+        near = [place for place, load in self.saturated.items() if load <= 1.05 * soonest or load == soonest]
+        return min(near, key=lambda place: (self.callers[place], self.saturated[place]))
 
 
 def knee(middle: Scenario) -> Knee:
@@ -61,16 +66,23 @@ def knee(middle: Scenario) -> Knee:
     now = today_rps(middle)
     loads = (now * SPAN)[None, :]
     made = plan(middle, loads, percentiles=())
+    loaded = {place: one for place, one in made.resources.items() if place.field != STORAGE}  # data grow with months, not with the load
     return Knee(
         peak_rps=now,
+        second_rps=now * float(middle.traffic.peak_second),
         objectives={name: _last_true(j.holds[0], loads[0]) for name, j in made.judged.items()},
         resources={
-            path: _crossing(r.utilization[0] / np.maximum(np.broadcast_to(r.limit, r.utilization.shape)[0], 1e-9), loads[0])
-            for path, r in made.resources.items()
-            if "storage" not in path
+            place: _crossing(r.utilization[0] / np.maximum(np.broadcast_to(r.limit, r.utilization.shape)[0], 1e-9), loads[0])
+            for place, r in loaded.items()
         },
-        saturated={path: _crossing(r.utilization[0], loads[0]) for path, r in made.resources.items() if "storage" not in path},
+        saturated={place: _crossing(r.utilization[0], loads[0]) for place, r in loaded.items()},
+        callers={place: _waits_for_others(middle, place) for place in loaded},
     )
+
+
+def _waits_for_others(scenario: Scenario, place: Place) -> bool:
+    carries = kind_of(scenario.tiers[place.tier]).carries if place.tier else None
+    return carries is not None and (carries.enters or carries.misses)
 
 
 def _last_true(holds: FloatArray, loads: FloatArray) -> float:
@@ -96,45 +108,56 @@ def latency_by_load(study: Study, p: float = 0.95, points: int = 60) -> tuple[Fl
     middle = study.scenario
     top = min(2.2 * knee(middle).rps, 4 * float(study.middle.rps[0, 0]))
     loads = np.linspace(top / 40, top, points)
-    paths = carry(middle, loads[None, :]).journeys
-    return loads, {name: percentiles_s(path, (p,), (1, points))[0][0] for name, path in paths.items()}
+    state = State(middle, loads[None, :])
+    return loads, {name: state.percentiles_s(name, (p,))[0][0] for name in middle.journeys}
 
 
 def latency_band(study: Study, journey: str, loads: FloatArray, p: float = 0.95, worlds: int = 200) -> dict[int, FloatArray]:
     """Quantiles (5, 25, 50, 75, 95) over worlds of the percentile *p* of *journey* at *loads*."""
-    from perfplan.uncertainty import take_worlds
-
     few = take_worlds(study.worlds.scenario, worlds)
     many = np.broadcast_to(loads, (min(worlds, study.worlds.rps.shape[0]), loads.size))
-    values = percentiles_s(carry(few, many).journeys[journey], (p,), many.shape)[0]
+    values = State(few, many).percentiles_s(journey, (p,))[0]
     return {q: np.quantile(values, q / 100, axis=0, method="higher") for q in (5, 25, 50, 75, 95)}
 
 
-def cache_by_memory(study: Study, name: str) -> dict[str, FloatArray]:
-    """Hit ratio of a cache, calls to its origin and slowest journey's p99 against its memory, at today's load."""
-    cache = study.scenario.tiers[name]
-    assert isinstance(cache, Cache)
+@dataclass(frozen=True, kw_only=True)
+class Swept(ByMemory):
+    """What the memory of a tier does: beside its hit ratio, calls to the origin and the slowest journey's p99, at today's load, at the median."""
+
+    origin_rps: FloatArray
+    p99_s: FloatArray
+
+    def columns(self) -> dict[str, FloatArray]:
+        """What depends on the memory."""
+        return {"memory_bytes": self.memory_bytes, "hit_ratio": self.hit_ratio, "origin_rps": self.origin_rps, "p99_s": self.p99_s}
+
+
+def by_memory(study: Study, name: str) -> Swept | None:
+    """What a tenth to four times of its memory does; None where its hit ratio does not follow from it."""
     scale = np.geomspace(0.1, 4.0, 25)
-    memory = cache.memory_bytes * scale
-    hits = lru_hit_ratio(cache.items, cache.popularity, items_in_memory(memory, cache.item_bytes, cache.instances))
-    rps = study.middle.rps[:, :1] * np.ones_like(scale)
-    state = carry(study.scenario, rps, dict(study.middle.carried.hit_ratio) | {name: hits[None, :]})
-    p99 = [percentiles_s(path, (0.99,), rps.shape)[0][0] for path in state.journeys.values()]
-    return {
-        "memory_bytes": memory * cache.instances,
-        "hit_ratio": hits,
-        "origin_rps": np.asarray(state.calls_rps[cache.origin] + 0 * rps)[0],
-        "p99_s": np.max(p99, axis=0),
-    }
-
-
-def wait_by_pool(study: Study, name: str, month: int | None = None) -> dict[str, FloatArray]:
-    """Mean and p99 wait for a connection of database *name* against the size of its pool, today and in *month*."""
-    month = study.last if month is None else month
     tier = study.scenario.tiers[name]
-    assert isinstance(tier, Database)
-    pool = study.middle.carried.stations[name, "connections"]
-    sizes = np.arange(max(2, int(tier.connections * 0.4)), int(tier.connections * 2.5) + 1, dtype=float)
+    found = kind_of(tier).advised.by_memory(tier, scale)
+    if found is None:
+        return None
+    rps = study.middle.rps[:, :1] * np.ones_like(scale)
+    state = State(study.scenario, rps, hits=dict(study.middle.carried.hit_ratio) | {name: found.hit_ratio[None, :]})
+    p99 = [state.percentiles_s(journey, (0.99,))[0][0] for journey in study.scenario.journeys]
+    origin_rps = np.asarray(state.carried.calls_rps[found.origin] + 0 * rps)[0]
+    return Swept(**vars(found), origin_rps=origin_rps, p99_s=np.max(p99, axis=0))
+
+
+def pools(study: Study) -> list[Place]:
+    """What callers wait for and keep while they are served."""
+    tiers = study.scenario.tiers
+    return [Place(name, one.field) for name, tier in tiers.items() for one in kind_of(tier).owned.bought if one.pool]
+
+
+def wait_by_pool(study: Study, place: Place, month: int | None = None) -> dict[str, FloatArray]:
+    """Mean and p99 wait for one of a pool against its size, today and in *month*."""
+    month = study.last if month is None else month
+    now = count_of(study.scenario.tiers[place.tier], place.field)
+    pool = study.middle.carried.stations[place]
+    sizes = np.arange(max(2, int(now * 0.4)), int(now * 2.5) + 1, dtype=float)
     found = {"connections": sizes}
     for label, index in (("today", 0), ("later", month)):
         rate, hold = (float(np.ravel(v + 0 * study.middle.rps)[index]) for v in (pool.arrival_rps, pool.service_s))
@@ -147,16 +170,16 @@ def wait_by_pool(study: Study, name: str, month: int | None = None) -> dict[str,
 FLAT = 1.25  # sides of a percentile that lie further apart than this are told apart
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def flat_percentiles(study: Study) -> list[tuple[str, float, float, float]]:
     """Percentiles, shown or promised, in a gap of a journey's response times, such as between hits and misses, today at the median.
 
     (journey, percentile, below the gap, above it), the sides being those of `sides_s`.
     """
-    promised = {(o.journey, float(np.median(o.percentile))) for o in study.scenario.objectives.values() if isinstance(o, Latency)}
-    state, found = carry(study.scenario, study.middle.rps[:1, :1]), []
+    state, found = study.middle.state.at(study.middle.rps[:1, :1]), []
+    promised = {(one.journey, median(one.percentile)) for one in state.timed}
     for journey, p in sorted({(j, p) for j in study.scenario.journeys for p in PERCENTILES} | promised):
-        low, high = (float(side[0, 0]) for side in sides_s(state.journeys[journey], p, (1, 1)))
+        low, high = (float(side[0, 0]) for side in sides_s(state.carried.journeys[journey], p, (1, 1)))
         if np.isfinite(high) and high > FLAT * low:
             found.append((journey, p, low, high))
     return found
@@ -170,13 +193,13 @@ def shares_of_latency(study: Study, month: int = 0) -> dict[str, dict[str, tuple
     state = study.middle.carried
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for name, journey in study.scenario.journeys.items():
-        rows = {"round trip": (0.0, _at(_round_trip(study), month))}
+        rows = {"round trip": (0.0, _at(round_trip(study.scenario).mean_s, month))}
         for called, visits in journey.calls.items():
             mean = _at(state.responses[called].mean_s, month, study.middle) * float(visits)
             wait = sum(
                 _at(s.mean_wait_s, month, study.middle)
-                for (tier, bought), s in state.stations.items()
-                if tier == called and bought in ("instances", "connections")
+                for place, s in state.stations.items()
+                if place.tier == called and bought_of(study.scenario.tiers[called], place.field).first
             )
             wait = min(wait * float(visits), mean)
             rows[called] = (wait, mean - wait)
@@ -187,13 +210,13 @@ def shares_of_latency(study: Study, month: int = 0) -> dict[str, dict[str, tuple
 TAIL = (0.5, 0.95, 0.99)
 
 
-@functools.lru_cache(maxsize=4)
-def parts_of_the_tail(study: Study, month: int = 0) -> dict[str, dict[str, FloatArray]]:
-    """Mean time in each tier of those requests of a journey that take as long as its p50, p95 and p99, at the median; they add up.
+@once
+def parts_of_the_tail(study: Study) -> dict[str, dict[str, FloatArray]]:
+    """Mean time in each tier of those requests of a journey that take as long as its p50, p95 and p99, today at the median; they add up.
 
     By journey, then tier (round trip and edge beside them); shape (3,). inf where the journey is saturated.
     """
-    state = carry(study.scenario, study.middle.rps[:1, month : month + 1])
+    state = study.middle.state.at(study.middle.rps[:1, :1]).carried
     found = {name: contributions_s(whole, state.own, TAIL) for name, whole in state.journeys.items()}
     return {name: {part: values for part, values in parts.items() if np.any(values > 0)} for name, parts in found.items()}
 
@@ -226,7 +249,7 @@ NO_LOAD, ENDLESS_S = 1e-9, 1e9
 UNPRICED = {"threads", "service_time_s", "hold_time_s", "publish_time_s", "p50_s", "p99_s"}  # what nobody sells by itself
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def what_ifs(study: Study) -> list[WhatIf]:
     """What twice as many of each thing, and half or twice the time in each tier, would do; what lowers a p95 most first.
 
@@ -238,7 +261,7 @@ def what_ifs(study: Study) -> list[WhatIf]:
     rows = []
     for name, tier in middle.tiers.items():
         for change, fields in _changes(tier):
-            changed = but(middle, tiers=dict(middle.tiers) | {name: but(tier, **fields)})
+            changed = with_fields(middle, {name: fields})
             if any(problems(changed)):
                 continue
             kept = min((load for o, load in knee(changed).objectives.items() if o not in broken), default=np.nan)
@@ -260,9 +283,9 @@ def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
     """What can be halved or doubled about *tier*: how it is called, and the fields that state it."""
     advised = kind_of(tier).advised
     return [
-        *((f"twice the {what}", {field: 2 * getattr(tier, field)}) for what, field in advised.doubled.items()),
+        *((f"twice the {what}", scaled(tier, (field,), 2.0)) for what, field in advised.doubled.items()),
         *(
-            (f"{how} the {what}", {f: by * getattr(tier, f) for f in fields})
+            (f"{how} the {what}", scaled(tier, fields, by))
             for how, by in (("half", 0.5), ("twice", 2.0))
             for what, fields in advised.halved.items()
         ),
@@ -270,17 +293,12 @@ def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
 
 
 def _p95s(scenario: Scenario, rps: FloatArray) -> dict[str, float]:
-    return {name: float(percentiles_s(path, (0.95,), rps.shape)[0][0, 0]) for name, path in carry(scenario, rps).journeys.items()}
+    state = State(scenario, rps)
+    return {name: float(state.percentiles_s(name, (0.95,))[0][0, 0]) for name in scenario.journeys}
 
 
 def _cost(scenario: Scenario, rps: FloatArray) -> float:
     return float(plan(scenario, rps, percentiles=(), objectives=(), month_factor=month_factors(scenario, 1)).cost_month_usd[0, 0])
-
-
-def _round_trip(study: Study) -> FloatArray:
-    from perfplan.plan.paths import round_trip
-
-    return np.asarray(round_trip(study.scenario).mean_s)
 
 
 def _at(value: object, month: int, made: Plan | None = None) -> float:
@@ -293,22 +311,22 @@ def _at(value: object, month: int, made: Plan | None = None) -> float:
 def targets(scenario: Scenario) -> dict[str, float]:
     """Latency targets by journey, the strictest of each."""
     found: dict[str, float] = {}
-    for objective in scenario.objectives.values():
-        if isinstance(objective, Latency):
-            found[objective.journey] = min(found.get(objective.journey, np.inf), float(np.median(objective.below_s)))
+    for one in scenario.objectives.values():
+        if (timed := promises.timed(one)) is not None:
+            found[timed.journey] = min(found.get(timed.journey, np.inf), median(timed.below_s))
     return found
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def todays_knee(study: Study) -> Knee:
     """The knee of today's fleet."""
     return knee(study.scenario)
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def steadys_knee(study: Study) -> Knee:
     """The knee of today's fleet under a steady load, without its peak seconds."""
-    return knee(without_throughput(study.scenario))
+    return knee(steady(study.scenario))
 
 
 def steady_knee(study: Study) -> float:
@@ -318,6 +336,7 @@ def steady_knee(study: Study) -> float:
     return found.rps if np.isfinite(found.rps) else first if np.isfinite(first) else 3 * found.peak_rps
 
 
-def without_throughput(scenario: Scenario) -> Scenario:
-    """The scenario without its throughput objectives: what a steady load, without its peak seconds, can break."""
-    return but(scenario, objectives={k: o for k, o in scenario.objectives.items() if not isinstance(o, Throughput)})
+def steady(scenario: Scenario) -> Scenario:
+    """The scenario without its promises of the busiest second: what a steady load can break."""
+    kept = {name: one for name, one in scenario.objectives.items() if not promises.kind_of(one).judges.peak_second}
+    return but(scenario, objectives=kept)

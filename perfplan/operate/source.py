@@ -7,10 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from perfplan.artifacts.text import comment
-from perfplan.ladder import Ladder, ladder
+from perfplan.operate.text import comment
 from perfplan.plan import Plan, plan, with_counts
-from perfplan.uncertainty import Study
+from perfplan.study import Study
+from perfplan.study.ladder import Ladder, ladder
+from perfplan.tiers import count_of, kind_of
+from perfplan.tiers.place import Place
 from perfplan.words import month_name
 
 
@@ -37,12 +39,18 @@ class Source:
         fleet = with_counts(made.scenario, self.study.fleet.counts_at(last))
         return plan(fleet, made.rps[:, [0, last]], percentiles=(0.5, 0.95, 0.99), objectives=())
 
+    @cached_property
+    def callers(self) -> float:
+        """Requests that all instances of services work on at a time, by the plan: none of them needs more connections."""
+        tiers = self.study.scenario.tiers
+        working = [(name, one) for name, tier in tiers.items() if kind_of(tier).carries.enters for one in kind_of(tier).owned.bought]
+        return sum(self.count(name, one.field)[0] * count_of(tiers[name], one.servers or one.field) for name, one in working)
+
     def count(self, tier: str, field: str) -> tuple[int, str]:
         """How many of *field* the plan has in its last month, and where that comes from."""
-        today = float(getattr(self.study.scenario.tiers[tier], field))
-        path = f"tiers.{tier}.{field}"
-        planned = self.study.fleet.counts_at(self.study.last).get(path, today)
-        return round(planned), f"{path}: {today:g} today, {planned:g} for {self.month}" if planned != today else f"{path}, as today"
+        place, today = Place(tier, field), count_of(self.study.scenario.tiers[tier], field)
+        planned = self.study.fleet.counts_at(self.study.last).get(place, today)
+        return round(planned), f"{place}: {today:g} today, {planned:g} for {self.month}" if planned != today else f"{place}, as today"
 
     def head(self, mark: str, title: str) -> str:
         """The first lines of a file: what it is, for which service, from which inputs."""

@@ -1,4 +1,4 @@
-"""Settings of servers: connection pool (pgbouncer.ini), cache (redis.conf), reverse proxy (nginx.conf)."""
+"""Settings of the reverse proxy: upstreams, limits, time-outs, cache and compression."""
 
 from __future__ import annotations
 
@@ -6,113 +6,27 @@ import math
 
 import numpy as np
 
-from perfplan.artifacts.common import Source, first, ms
-from perfplan.artifacts.text import comment, slug
-from perfplan.plan.promises import per_user
+from perfplan.operate.source import Source, ms
+from perfplan.operate.text import comment, slug
+from perfplan.plan.demand import per_user
 from perfplan.scenario.rules import entry_of
-from perfplan.tiers import Cache, Database, Service
-from perfplan.words import duration, number, share, size
+from perfplan.tiers import count_of, kind_of
+from perfplan.words import number, share
 
-EVICTION_MARGIN = 1.15  # of redis: fragmentation and buffers beyond the items
 PER_CLIENT = 20  # times what one user sends on average, at least, before a client is told 429
 MOST_SERVERS = 1000  # instances that are written down
 KNOWN_AFTER_S = 3600  # how long a proxy may keep a response that may be cached
 
 
-def pgbouncer(source: Source, name: str) -> str:
-    """pgbouncer.ini of the pool of database *name*."""
-    tier = source.study.scenario.tiers[name]
-    assert isinstance(tier, Database)
-    at, made = f"tiers.{name}", source.planned
-    connections, why = source.count(name, "connections")
-    replicas, _ = source.count(name, "replicas")
-    station = made.carried.stations[name, "connections"]
-    callers = sum(
-        source.count(n, "instances")[0] * float(t.threads)
-        for n, t in source.study.scenario.tiers.items() if isinstance(t, Service)
-    )  # fmt: skip
-    clients = math.ceil(max(callers, connections) * 1.25)
-    most = round(float(tier.max_connections))
-    reads = min(round(connections * float(np.median(tier.read_share))), most * replicas) if replicas else 0
-    writes = min(connections - reads, most)
-    reads = min(connections - writes, most * replicas)
-    pools = [f"{slug(name)} = host=127.0.0.1 port=5432 pool_size={writes} max_db_connections={most}"]
-    if replicas:
-        pools += [
-            f"; reads, {share(float(np.median(tier.read_share)))} of the queries: the address of the {replicas} replicas, {most} connections each",
-            f"{slug(name)}-reads = host=127.0.0.1 port=5433 pool_size={reads} max_db_connections={most * replicas}",
-        ]
-    newline = "\n"
-    acquire, statement, idle = (source.ladder.value_s(f"{at}.{f}") for f in ("acquire_timeout", "statement_timeout", "idle_timeout"))
-    return f"""{source.head(";", f"pgbouncer, pool of {comment(name)}")}
-[databases]
-; {comment(why)}; {comment(at)}.max_connections: {most} a node. Replace the addresses.
-{newline.join(pools)}
-
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = 6432
-auth_type = scram-sha-256
-auth_file = /etc/pgbouncer/userlist.txt
-; a connection is given back after each transaction: {comment(at)}.hold_time says how long that is
-pool_mode = transaction
-; all pools together; {share(first(station.utilization))} used at today's peak hour, mean wait {duration(first(station.mean_wait_s))}
-default_pool_size = {connections}
-; every thread of every service and a quarter more: instances x threads = {callers:.0f}
-max_client_conn = {clients}
-; {comment(at)}.acquire_timeout, {duration(acquire)}; pgbouncer counts whole seconds
-query_wait_timeout = {max(math.ceil(acquire), 1)}
-; {comment(at)}.statement_timeout, {duration(statement)}, in whole seconds; the database itself ends at the exact time:
-;   ALTER ROLE app SET statement_timeout = '{ms(statement)}ms';
-query_timeout = {max(math.ceil(statement), 1)}
-; {comment(at)}.idle_timeout, below balancer_idle
-server_idle_timeout = {max(math.floor(idle), 1)}
-"""
-
-
-def redis(source: Source, name: str) -> str:
-    """redis.conf of one node of cache *name*."""
-    tier = source.study.scenario.tiers[name]
-    assert isinstance(tier, Cache)
-    at, made = f"tiers.{name}", source.planned
-    nodes, why = source.count(name, "instances")
-    memory = float(np.median(tier.memory_bytes))
-    hits = first(made.carried.hit_ratio[name])
-    clients = sum(
-        source.count(n, "instances")[0] * float(t.threads) for n, t in source.study.scenario.tiers.items() if isinstance(t, Service)
-    )
-    return f"""{source.head("#", f"redis, one node of {comment(name)}")}
-bind 127.0.0.1
-port 6379
-# {comment(at)}.memory for items: {size(memory)}; overhead of a key is within {comment(at)}.item
-maxmemory {memory:.0f}
-# the plan's hit ratio, {share(hits)}, is that of least recently used keys going first over {nodes} nodes ({comment(why)})
-maxmemory-policy allkeys-lru
-maxmemory-samples 10
-# idle clients go before the balancer drops them: three quarters of balancer_idle
-timeout {max(math.floor(0.75 * float(np.median(source.study.scenario.balancer_idle_s))), 1)}
-tcp-keepalive 15
-# every thread of every service and as many again
-maxclients {max(math.ceil(2 * clients), 64)}
-# a cache is not a store: what is lost is a miss, and the origin has it
-save ""
-appendonly no
-lazyfree-lazy-eviction yes
-# look-ups that take ten times {comment(at)}.service_time, in microseconds
-slowlog-log-slower-than {max(round(1e7 * float(np.median(tier.service_time_s))), 1)}
-# memory of the machine: at least {size(memory * EVICTION_MARGIN)}, for buffers and fragmentation
-"""
-
-
 def nginx(source: Source) -> str:
     """nginx.conf of the reverse proxy: upstreams, limits, time-outs, cache and compression."""
     scenario = source.study.scenario
-    services = [n for n, t in scenario.tiers.items() if isinstance(t, Service)]
+    services = [n for n, t in scenario.tiers.items() if kind_of(t).carries.enters]
     upstreams = ""
     for place, name in enumerate(services, 1):
-        tier, (instances, why) = scenario.tiers[name], source.count(name, "instances")
-        assert isinstance(tier, Service)
-        queue = math.ceil(2 * float(tier.threads))
+        bought = kind_of(scenario.tiers[name]).owned.bought[0]
+        instances, why = source.count(name, bought.field)
+        queue = math.ceil(2 * count_of(scenario.tiers[name], bought.servers))
         shown = min(instances, MOST_SERVERS)
         servers = "".join(f"    server 127.{place}.{i // 250}.{i % 250 + 1}:8000 max_conns={queue};\n" for i in range(shown))
         servers += f"    # and {instances - shown} more of them\n" if instances > shown else ""
@@ -122,7 +36,7 @@ def nginx(source: Source) -> str:
     zone {slug(name)} 256k;
     random;  # as the plan assumes: see the notes on balancing in plan.html
 {servers}    keepalive {queue};
-    keepalive_timeout {_seconds(source.ladder.value_s(f"tiers.{name}.keep_alive") * 0.9)};  # below tiers.{comment(name)}.keep_alive
+    keepalive_timeout {_seconds(source.ladder.value_s("keep_alive", name) * 0.9)};  # below tiers.{comment(name)}.keep_alive
   }}
 """
     rate, whence = per_user(scenario)
@@ -199,10 +113,9 @@ def _connections(source: Source) -> tuple[float, float]:
     """
     made, scenario = source.planned, source.study.scenario
     keep, gives_up = _keep_alive_s(source), source.ladder.value_s("client_timeout")
-    clients = upstream = 0.0
+    second, clients, upstream = made.state.second.carried, 0.0, 0.0
     for name, journey in scenario.journeys.items():
-        last = made.carried.journey_rps[name] + 0 * made.rps
-        rate = float(np.median(last[:, -1])) * float(np.median(scenario.traffic.peak_second))
+        rate = float(np.median((second.journey_rps[name] + 0 * made.rps)[:, -1]))
         response = min(float(np.median((made.carried.journeys[name].mean_s + 0 * made.rps)[:, -1])), gives_up)
         clients += rate * (response + min(float(np.median(journey.think_time_s)), keep))
         upstream += rate * response
@@ -214,7 +127,7 @@ def _location(source: Source, journey: str) -> str:
     service = entry_of(scenario, journey)
     if service is None:
         return ""
-    timeout = _seconds(source.ladder.value_s(f"tiers.{service}.request_timeout"))
+    timeout = _seconds(source.ladder.value_s("request_timeout", service))
     part = float(np.median(scenario.journeys[journey].cacheable))
     cached = f"""      proxy_cache pages;  # journeys.{comment(journey)}.cacheable: {share(part)} of its requests
       proxy_cache_valid 200 {KNOWN_AFTER_S // 60}m;

@@ -7,7 +7,6 @@ other side does, else a request meets a closed one. Each kind of tier says its o
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +16,11 @@ from perfplan.models.distributions import Distribution
 from perfplan.models.latency import percentiles_s
 from perfplan.quantity import Value
 from perfplan.scenario.rules import call_order, calls_of, entry_of
+from perfplan.study import Study, once
 from perfplan.tiers import kind_of
 from perfplan.tiers.kind import median
-from perfplan.tiers.rungs import SHORTEST_S, Outlasted, Relation, Rung, round_up
-from perfplan.uncertainty import Study
+from perfplan.tiers.place import Place
+from perfplan.tiers.rungs import CLIENT, IDLE, REQUEST, SHORTEST_S, Outlasted, Relation, Rung, round_up
 
 RARE = 0.999  # time-outs are set beyond what this share of calls needs at today's peak hour
 
@@ -32,35 +32,36 @@ class Ladder:
     rungs: tuple[Rung, ...]
     relations: tuple[Relation, ...]
 
-    def value_s(self, path: str) -> float:
-        """The time-out of a field."""
-        return next(r.value_s for r in self.rungs if r.path == path)
+    def value_s(self, field: str, tier: str = "") -> float:
+        """The time-out of a field of *tier*, or of the scenario."""
+        return next(r.value_s for r in self.rungs if r.place == Place(tier, field))
 
 
-@functools.lru_cache(maxsize=4)
+@once
 def ladder(study: Study) -> Ladder:
     """The time-outs of the scenario, callees first; what is not stated follows from today's peak hour at the median."""
     scenario, made = study.scenario, _Builder()
     idle = Rung(
-        path="balancer_idle",
+        place=Place("", "balancer_idle"),
         label="idle connection at the balancer",
         value_s=median(scenario.balancer_idle_s),
         stated=True,
         why="stated or its default",
+        role=IDLE,
     )
     tops: dict[str, Sequence[Outlasted]] = {}  # what a caller of each tier must outlast
     for name in reversed(call_order(scenario)):
         tier = scenario.tiers[name]
-        made.at = f"tiers.{name}."
+        made.tier = name
         tops[name] = kind_of(tier).kept.times_out(tier, _Seen(study=study, name=name, idle=idle, below=_below(study, name, tops)), made)
-    made.at = ""
-    requests: dict[str, Outlasted] = {r.path: (r, 1.0) for r in made.rungs if r.path.endswith(".request_timeout")}
+    made.tier = ""
+    requests: dict[Place, Outlasted] = {r.place: (r, 1.0) for r in made.rungs if r.role == REQUEST}
     for key, journey in scenario.journeys.items():
         if entry_of(scenario, key) is None:  # the client itself makes these calls
-            requests |= {rung.path: (rung, times) for called in journey.calls for rung, times in tops[called]}
+            requests |= {rung.place: (rung, times) for called in journey.calls for rung, times in tops[called]}
     longest_s = max([SHORTEST_S, *(rung.value_s * times for rung, times in requests.values())])
     why = "half as long again as the service's"
-    client = made.add("client_timeout", "client: one request", scenario.client_timeout_s, round_up(1.5 * longest_s), why)
+    client = made.add("client_timeout", "client: one request", scenario.client_timeout_s, round_up(1.5 * longest_s), why, CLIENT)
     for rung, times in requests.values():
         made.relate(rung, client, "a client waits longer than the service works for it", times)
     return Ladder(rungs=(*made.rungs, idle), relations=tuple(made.relations))
@@ -70,14 +71,14 @@ class _Builder:
     """Collects rungs and relations; see `perfplan.tiers.rungs.Rungs`."""
 
     def __init__(self) -> None:
-        self.at = ""  # where the fields stand
+        self.tier = ""  # whose fields they are
         self.rungs: list[Rung] = []
         self.relations: list[Relation] = []
 
-    def add(self, field: str, label: str, stated: Value | None, derived_s: float, why: str) -> Rung:
+    def add(self, field: str, label: str, stated: Value | None, derived_s: float, why: str, role: str) -> Rung:
         value = derived_s if stated is None else median(stated)
         why = why if stated is None else "stated"
-        self.rungs.append(Rung(path=self.at + field, label=label, value_s=value, stated=stated is not None, why=why))
+        self.rungs.append(Rung(place=Place(self.tier, field), label=label, value_s=value, stated=stated is not None, why=why, role=role))
         return self.rungs[-1]
 
     def relate(self, lower: Rung, upper: Rung, rule: str, times: float = 1.0) -> None:
@@ -102,7 +103,7 @@ class _Seen:
         return max((self._slow_s(path) for path in entered), default=0.0) or self.answer_s()
 
     def wait_s(self, field: str) -> float:
-        found = float(np.ravel(self.study.middle.carried.stations[self.name, field].wait_quantile_s(RARE))[0])
+        found = float(np.ravel(self.study.middle.carried.stations[Place(self.name, field)].wait_quantile_s(RARE))[0])
         return found if np.isfinite(found) else 1.0
 
     def _slow_s(self, path: Distribution) -> float:
@@ -115,7 +116,7 @@ def _below(study: Study, name: str, tops: dict[str, Sequence[Outlasted]]) -> lis
     scenario = study.scenario
     mine = [c for j, journey in scenario.journeys.items() if entry_of(scenario, j) == name for c in journey.calls]
     called = dict.fromkeys([*calls_of(scenario, name), *mine])
-    found = {rung.path: (rung, times) for one in called if one != name for rung, times in tops.get(one, ())}
+    found = {rung.place: (rung, times) for one in called if one != name for rung, times in tops.get(one, ())}
     return list(found.values())
 
 

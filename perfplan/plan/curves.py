@@ -1,18 +1,18 @@
-"""A scenario at other loads than it states, and what is known at a few loads spread to all months and hours.
+"""What is known of a path at a few loads, spread to all months and hours.
 
 In one world only the load differs between months and hours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perfplan.plan.paths import Carried, carry
-from perfplan.quantity import FloatArray, Value
-from perfplan.scenario import Scenario
+from perfplan.quantity import FloatArray
+
+MeanAt = Callable[[FloatArray], FloatArray]  # the mean response time of a path at loads
 
 PROBES = 25
 LEAST = 1e-9  # of a load so far above what is carried that even the first probe saturates
@@ -20,37 +20,22 @@ GRID = 12  # loads at which a path is asked; months and levels are interpolated 
 NEAR = 0.02  # of the highest load: how near to it the loads of the grid get close together
 
 
-class Loads:
-    """The states of a scenario at other loads; a load that several objectives ask for is carried once."""
-
-    def __init__(self, scenario: Scenario, hits: Mapping[str, Value]) -> None:
-        self.scenario, self.hits = scenario, hits
-        self._known: dict[tuple[tuple[int, ...], bytes], Carried] = {}
-
-    def at(self, rps: FloatArray) -> Carried:
-        """The state under *rps*."""
-        key = rps.shape, rps.tobytes()
-        if key not in self._known:
-            self._known[key] = carry(self.scenario, rps, self.hits)
-        return self._known[key]
-
-
 class ByLoad:
-    """A path at GRID loads of each world, from *least* of the lowest month of *rps* to the highest: `state`.
+    """A path at *grid* loads of each world, from *least* of the lowest month of *load* to the highest: `rps`.
 
     They are evenly spaced in the logarithm of their distance to saturation, or to just above the highest load.
     """
 
-    def __init__(self, loads: Loads, journey: str, rps: FloatArray, *, least: float = 1.0, grid: int = GRID, near: float = NEAR) -> None:
+    def __init__(self, mean_s: MeanAt, load: FloatArray, *, least: float = 1.0, grid: int = GRID, near: float = NEAR) -> None:
         self._grid, self._near = grid, near
-        self._top = np.maximum(rps.max(axis=-1, keepdims=True), 1e-9)  # nobody may come
-        self._full = _saturation(loads, journey, self._top)
+        self._top = np.maximum(load.max(axis=-1, keepdims=True), 1e-9)  # nobody may come
+        self._full = _saturation(mean_s, self._top)
         self._high = np.where(self._full < 1, 0.999 * self._full, 1.0)
-        low = np.minimum(least * (rps / self._top).min(axis=-1, keepdims=True), 0.5 * self._high)
+        low = np.minimum(least * (load / self._top).min(axis=-1, keepdims=True), 0.5 * self._high)
         self._wide = self._high * (1 + near) - low  # distance of the lowest load from the end of the scale
         self._scale = np.log(near * self._high / self._wide)
         at = self._high * (1 + near) - self._wide * np.exp(self._scale * np.linspace(0, 1, grid))
-        self.state = loads.at(self._top * at)
+        self.rps = self._top * at
 
     def room(self, rps: FloatArray) -> FloatArray:
         """How far *rps* lies below what saturates the path, over that, 0.001 at least, as the grid ends there; 1 where nothing saturates."""
@@ -58,7 +43,7 @@ class ByLoad:
         return np.asarray(np.where(self._full < 1, np.maximum(1 - part / self._full, 1e-3), 1.0))
 
     def curve(self, y: FloatArray, shown: Callable[[FloatArray], FloatArray], beyond: float) -> Callable[[FloatArray], FloatArray]:
-        """*shown* of *y*, which is known at the loads of `state`, as a function of the load; *beyond* saturation.
+        """*shown* of *y*, which is known at the loads `rps`, as a function of the load; *beyond* saturation.
 
         By a cubic that keeps its direction (Fritsch, Carlson, SIAM J. Numer. Anal. 17, 1980).
         """
@@ -90,15 +75,14 @@ def _slopes(y: FloatArray) -> FloatArray:
     return np.concatenate([step[..., :1], inner, step[..., -1:]], axis=-1)
 
 
-def _saturation(loads: Loads, journey: str, top: FloatArray) -> FloatArray:
-    """Share of the load *top*, (worlds, 1), at which the path of *journey* saturates; 1 where it does not.
+def _saturation(mean_s: MeanAt, top: FloatArray) -> FloatArray:
+    """Share of the load *top*, (worlds, 1), at which the path saturates: its mean is without end; 1 where it does not.
 
     Bisection with PROBES loads at a time, as one call for many loads costs little more than one for one.
     """
 
     def settled(part: FloatArray) -> NDArray[np.bool_]:
-        state = loads.at(top * part)
-        return np.asarray(np.isfinite(np.broadcast_to(np.asarray(state.journeys[journey].mean_s, dtype=float), part.shape)))
+        return np.asarray(np.isfinite(mean_s(top * part)))
 
     whole = settled(np.ones_like(top))
     low, width = np.zeros_like(top), 1.0

@@ -1,0 +1,74 @@
+"""A cache in operation: its nodes' settings, how it grows, and the items of the checklist that it answers."""
+
+from __future__ import annotations
+
+import math
+
+from perfplan.operate.kind import Part, Tended, run_out, today
+from perfplan.operate.source import Source, first
+from perfplan.operate.text import comment, markdown, slug
+from perfplan.study import Study
+from perfplan.tiers.cache import Cache
+from perfplan.tiers.kind import median
+from perfplan.tiers.place import Place
+from perfplan.words import number, share, size
+
+EVICTION_MARGIN = 1.15  # of redis: fragmentation and buffers beyond the items
+MANY_HITS = 0.8  # from here on a cache is worth its nodes: MVP of the quick reference
+
+
+def redis(source: Source, name: str, tier: Cache) -> str:
+    """redis.conf of one node of cache *name*."""
+    at, made = f"tiers.{name}", source.planned
+    nodes, why = source.count(name, "instances")
+    memory = median(tier.memory_bytes)
+    hits = first(made.carried.hit_ratio[name])
+    return f"""{source.head("#", f"redis, one node of {comment(name)}")}
+bind 127.0.0.1
+port 6379
+# {comment(at)}.memory for items: {size(memory)}; overhead of a key is within {comment(at)}.item
+maxmemory {memory:.0f}
+# the plan's hit ratio, {share(hits)}, is that of least recently used keys going first over {nodes} nodes ({comment(why)})
+maxmemory-policy allkeys-lru
+maxmemory-samples 10
+# idle clients go before the balancer drops them: three quarters of balancer_idle
+timeout {max(math.floor(0.75 * median(source.study.scenario.balancer_idle_s)), 1)}
+tcp-keepalive 15
+# every thread of every service and as many again
+maxclients {max(math.ceil(2 * source.callers), 64)}
+# a cache is not a store: what is lost is a miss, and the origin has it
+save ""
+appendonly no
+lazyfree-lazy-eviction yes
+# look-ups that take ten times {comment(at)}.service_time, in microseconds
+slowlog-log-slower-than {max(round(1e7 * median(tier.service_time_s)), 1)}
+# memory of the machine: at least {size(memory * EVICTION_MARGIN)}, for buffers and fragmentation
+"""
+
+
+def _scaling(source: Source, name: str, tier: Cache) -> str:
+    n, why = source.count(name, "instances")
+    return f"- **{markdown(name)}** (cache): add nodes in a quiet hour; keys move, and their misses go to {markdown(tier.origin)}. {n} by the plan ({markdown(why)})."
+
+
+def _hits(study: Study, name: str, tier: Cache) -> Part:
+    hit = today(study, study.middle.carried.hit_ratio[name])
+    return Part(text=f"{name} {share(hit)}", verdict="met" if hit >= MANY_HITS else "at risk")
+
+
+def _misses(study: Study, name: str, tier: Cache) -> Part:
+    reads, hit = (today(study, of[name]) for of in (study.middle.carried.calls_rps, study.middle.carried.hit_ratio))
+    return Part(text=f"{name}: {number(reads)} look-ups a second, {number(reads * (1 - hit))} misses reach {tier.origin}")
+
+
+def _look_ups(study: Study, name: str, tier: Cache) -> Part:
+    text, verdict = run_out(study, Place(name, "instances"))
+    return Part(text=f"{name}: {number(today(study, study.middle.carried.calls_rps[name]))} look-ups a second; {text}", verdict=verdict)
+
+
+TENDED: Tended[Cache] = Tended(
+    files=lambda source, name, tier: {f"redis-{slug(name)}.conf": redis(source, name, tier)},
+    scaling=_scaling,
+    memory=lambda name, tier: f"{markdown(name)} {size(median(tier.memory_bytes))} a node",
+    items={"2.2.1.c": _hits, "2.2.2.a": _misses, "2.3.1.c": _look_ups},
+)

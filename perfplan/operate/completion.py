@@ -1,0 +1,43 @@
+"""A promised percentile of jobs done in time: in words, as an indicator and as an alert."""
+
+from __future__ import annotations
+
+from perfplan.operate.kind import Counters, Indicator, Measured, Spoken, Watched, bad_and_allowed, nothing, today
+from perfplan.operate.series import buckets
+from perfplan.operate.text import slug
+from perfplan.promises.completion import Completion
+from perfplan.promises.kind import Judged
+from perfplan.study import Study
+from perfplan.tiers.kind import median
+from perfplan.tiers.place import Place
+from perfplan.words import duration, month_name, share
+
+
+def _reason(one: Completion, study: Study, judged: Judged, month: int, word: str) -> str:
+    used = today(study, study.middle.carried.stations[Place(one.queue, "workers")].utilization, month)
+    return f"{one.queue} workers are {share(used)} busy in {month_name(str(study.scenario.as_of), month)}"
+
+
+def _counters(one: Completion) -> Counters:
+    labels = f'queue="{slug(one.queue)}"'
+    good, goods = buckets(f"job_duration_seconds_bucket{{{labels}", one.below_s)
+    return Counters(total=f"job_duration_seconds_count{{{labels}}}", days=30, good=good, goods=goods)
+
+
+WATCHED: Watched[Completion] = Watched(
+    spoken=Spoken(
+        sentence=lambda one: f"p{median(one.percentile) * 100:g} of {one.queue} jobs done within {duration(median(one.below_s))}",
+        miss=lambda one, study, month, will: f"{one.queue.capitalize()} {will} be done too late",
+        value=bad_and_allowed,
+        reason=_reason,
+    ),
+    measured=Measured(
+        indicator=lambda one: Indicator(
+            event=f"a job of {one.queue}",
+            good=f"done within {duration(median(one.below_s))} of being published",
+            where="the worker: end of work less time of publishing",
+        ),
+        counters=_counters,
+        threshold=nothing,  # a load test of requests sees no jobs
+    ),
+)

@@ -1,0 +1,166 @@
+"""What leaves the page of each kind of tier and of promise: settings, paragraphs of the runbook, items of the checklist, indicators, alerts.
+
+Above the study, as `tiers/kind.py` and `promises/kind.py` are below the plan: a kind that leaves an answer out does not type-check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from perfplan.operate.source import Source
+from perfplan.promises.kind import Judged
+from perfplan.quantity import FloatArray
+from perfplan.study import Study
+from perfplan.study.verdicts import BROKEN, HOLDS, RISK, cause, early, of_run_out
+from perfplan.tiers.kind import median
+from perfplan.tiers.place import Place
+from perfplan.words import month_name, percent, share
+
+T = TypeVar("T")
+STATES = {BROKEN: "not met", RISK: "at risk", HOLDS: "met"}  # what an item of the checklist calls a verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one tier says to an item of the checklist."""
+
+    text: str
+    verdict: str = "met"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tended(Generic[T]):
+    """All answers of one kind of tier."""
+
+    files: Callable[[Source, str, T], Mapping[str, str]]  # settings of its server, by name below configs/
+    scaling: Callable[[Source, str, T], str]  # in the runbook: how there is more of it; "": nobody here can do that
+    memory: Callable[[str, T], str]  # in the runbook: what should be in its memory; "": nothing of ours
+    items: Mapping[str, Callable[[Study, str, T], Part | None]]  # items of the checklist that it answers, by id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indicator:
+    """What is counted, what is good, and where."""
+
+    event: str
+    good: str
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """Series of requests or jobs: all of them, and those that are bad, or else those that are good."""
+
+    total: str
+    days: int  # window of the promise
+    bad: str = ""
+    good: str = ""  # counter of those within the target, however its bucket is written
+    goods: tuple[str, ...] = ()  # the same as single series, one a spelling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """What a load test judges: a metric of a journey, and the rule for it."""
+
+    journey: str
+    metric: str
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spoken(Generic[T]):
+    """A promise in words."""
+
+    sentence: Callable[[T], str]
+    miss: Callable[[T, Study, int, str], str]  # in a month; the word is "will" or "may"
+    value: Callable[[T, Study, Judged, int], str]  # today and in a month
+    reason: Callable[[T, Study, Judged, int, str], str]  # in a month, with its verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Generic[T]):
+    """How a promise is watched and tested."""
+
+    indicator: Callable[[T], Indicator]
+    counters: Callable[[T], Counters | None]
+    threshold: Callable[[T], Threshold | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Generic[T]):
+    """All answers of one kind of promise."""
+
+    spoken: Spoken[T]
+    measured: Measured[T]
+
+
+def no_files(*_: object) -> Mapping[str, str]:
+    """Its server is somebody else's, or has no settings that follow from a plan."""
+    return {}
+
+
+def nothing(*_: object) -> None:
+    """There is none."""
+
+
+def unsaid(*_: object) -> str:
+    """There is nothing to say."""
+    return ""
+
+
+# ---- words that several kinds use ----
+
+
+def today(study: Study, value: object, month: int = 0) -> float:
+    """A number of the plan at the median, in a month."""
+    return float(np.ravel(np.broadcast_to(np.asarray(value, dtype=float), study.middle.rps.shape))[month])
+
+
+def run_out(study: Study, place: Place) -> tuple[str, str]:
+    """When what stands at *place* runs out, in words, and what an item calls that."""
+    out = next(one for one in study.run_outs if one.resource.place == place)
+    (month, named), half = early(study.scenario, out), out.quantile(0.5)
+    as_of = str(study.scenario.as_of)
+    text = (
+        f"runs out in {month_name(as_of, half)} at the median ({named} {month_name(as_of, month)})"
+        if np.isfinite(month)
+        else "lasts for the whole plan"
+    )
+    return text, STATES[of_run_out(study, out)]
+
+
+def worst(verdicts: tuple[str, ...]) -> str:
+    """The worst of what items call verdicts."""
+    return next((one for one in ("not met", "at risk") if one in verdicts), "met")
+
+
+def holds_now_and(study: Study, judged: Judged, month: int) -> str:
+    """P(it holds) now and in a month."""
+    return f"P(holds) {percent(float(judged.holds[:, 0].mean()))} now, {percent(float(judged.holds[:, month].mean()))} in {month_name(str(study.scenario.as_of), month)}"
+
+
+def bad_and_allowed(_: object, study: Study, judged: Judged, month: int) -> str:
+    """The share that is bad today, and the share that may be."""
+    return f"{share(median(judged.value[:, 0]))} bad today, {share(median(judged.bound))} allowed; {holds_now_and(study, judged, month)}"
+
+
+def tightest_place(_: object, study: Study, judged: Judged, month: int) -> str:
+    """How much of the tightest place is used, today and in a month."""
+    return f"tightest place {_used(judged.value[:, 0])} used today, {_used(judged.value[:, month])} in {month_name(str(study.scenario.as_of), month)}; {holds_now_and(study, judged, month)}"
+
+
+def _used(values: FloatArray) -> str:
+    middle = median(values)
+    return share(middle) if np.isfinite(middle) else "fully"
+
+
+def tightest(_: object, study: Study, judged: Judged, month: int, word: str) -> str:
+    """What is nearest to saturation in a month's peak second."""
+    found = cause(study, month)
+    used = share(found.utilization) if np.isfinite(found.utilization) else "more than fully"
+    still = "" if word != HOLDS else ", and still enough"
+    return f"in the peak second of {month_name(str(study.scenario.as_of), month)} {found.label} are {used} used at the median{still}"

@@ -1,0 +1,28 @@
+"""A partner in operation: what is asked of it, and the items of the checklist that it answers."""
+
+from __future__ import annotations
+
+from perfplan.operate.kind import Part, Tended, no_files, today, unsaid
+from perfplan.operate.source import Source
+from perfplan.operate.text import markdown
+from perfplan.study import Study
+from perfplan.tiers.kind import median
+from perfplan.tiers.partner import Partner
+from perfplan.words import duration, rate
+
+
+def _scaling(source: Source, name: str, tier: Partner) -> str:
+    return (
+        ""
+        if tier.limit_rps is None
+        else f"- **{markdown(name)}** (partner): ask for more than {rate(median(tier.limit_rps))} a month ahead."
+    )
+
+
+def _calls(study: Study, name: str, tier: Partner) -> Part:
+    return Part(
+        text=f"{name}: mean {duration(today(study, study.middle.carried.responses[name].mean_s))}, p99 {duration(median(tier.p99_s))}"
+    )
+
+
+TENDED: Tended[Partner] = Tended(files=no_files, scaling=_scaling, memory=unsaid, items={"2.4.1.b": _calls})

@@ -1,0 +1,110 @@
+"""A scenario planned in many worlds, and everything that a presentation needs of it."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from perfplan.plan import Plan, plan
+from perfplan.quantity import DAY, FloatArray
+from perfplan.scenario import Scenario
+from perfplan.scenario.statement import Statement
+from perfplan.study.fleet import Fleet, Order, recommend
+from perfplan.study.options import Tried, try_options
+from perfplan.study.sensitivity import Moved, sensitivities
+from perfplan.study.worlds import SHOWN, RunOut, confidence, horizon, run_outs, sampling_error
+
+__all__ = [
+    "SHOWN",
+    "Fleet",
+    "Moved",
+    "Order",
+    "RunOut",
+    "Study",
+    "Tried",
+    "confidence",
+    "horizon",
+    "once",
+    "run_outs",
+    "sampling_error",
+    "study",
+]
+T = TypeVar("T")
+
+
+def once(make: Callable[[Study], T]) -> Callable[[Study], T]:
+    """*make* of a study is made once: the study keeps it, as long as it lives."""
+
+    @functools.wraps(make)
+    def made(study: Study) -> T:
+        kept = study.kept
+        if made not in kept:
+            kept[made] = make(study)
+        return cast(T, kept[made])
+
+    return made
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """One statement planned: at the median, in many worlds, with the recommended fleet and with every option."""
+
+    statement: Statement
+    seed: int
+    middle: Plan  # one world, every input at its median
+    worlds: Plan  # many worlds, today's fleet; percentiles in the months of SHOWN and the last asked for
+    run_outs: Sequence[RunOut]
+    fleet: Fleet
+    options: Sequence[Tried]
+    moved: Sequence[Moved]
+
+    @functools.cached_property
+    def kept(self) -> dict[Callable[[Study], Any], Any]:
+        """What was made of it, see `once`."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "kept"}
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario at its median."""
+        return self.middle.scenario
+
+    @property
+    def last(self) -> int:
+        """The last month asked for."""
+        return horizon(self.scenario)
+
+    @property
+    def p_all(self) -> FloatArray:
+        """P(every objective holds) by month, today's fleet."""
+        return np.asarray(self.worlds.all_hold.mean(axis=0))
+
+    @property
+    def as_of(self) -> datetime.date:
+        """Day of the plan."""
+        return datetime.date.fromisoformat(str(self.scenario.as_of))
+
+    def order_by(self, month: float, lead_time_s: float) -> datetime.date:
+        """The last day to order what must work at the start of *month*; the day of the plan where that has passed."""
+        start = np.datetime64(str(self.scenario.as_of)[:7], "M") + np.timedelta64(int(month), "M")
+        due = cast(datetime.date, (start.astype("datetime64[D]") - np.timedelta64(round(lead_time_s / DAY), "D")).astype(datetime.date))
+        return max(due, self.as_of)
+
+
+def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
+    """Plan *statement* at its median and in *worlds* worlds; size the fleet; try the options."""
+    drawn = statement.at(worlds, seed)
+    shown = sorted({*SHOWN, horizon(drawn)})
+    made = plan(drawn, both=True, at_months=shown)
+    fleet, middle = recommend(made), statement.at()
+    return Study(
+        statement=statement, seed=seed, middle=plan(middle, both=True), worlds=made, run_outs=run_outs(made), fleet=fleet,
+        options=try_options(statement, drawn, fleet, seed=seed), moved=sensitivities(statement, made, seed),
+    )  # fmt: skip
