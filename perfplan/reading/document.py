@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import unicodedata
 from collections.abc import Sequence
@@ -72,7 +73,16 @@ def text_of(path: Path) -> str:
 
 
 def tree_of(text: str, file: str) -> yaml.MappingNode:
-    """The node tree of a YAML text; raises `BadScenario` on syntax, aliases, tags and too deep nesting."""
+    """The node tree of a YAML text, for reading only, as the same text is parsed once; raises `BadScenario` on syntax, aliases, tags and too deep nesting."""
+    try:
+        return _tree(text)
+    except BadScenario as error:
+        raise BadScenario(file, error.problems) from None
+
+
+@functools.lru_cache(maxsize=4)
+def _tree(text: str) -> yaml.MappingNode:
+    file = "text"
     try:
         _refuse_tricks(text, file)
         root = yaml.compose(text, Loader=LOADER)

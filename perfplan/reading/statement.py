@@ -6,7 +6,7 @@ import datetime
 import difflib
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -39,8 +39,7 @@ def read(path: str | Path, overrides: tuple[str, ...] = (), *, today: str = "") 
     path = Path(path)
     text = text_of(path)
     statement = _Reader(path, text, overrides, today or datetime.date.today().isoformat()).statement()
-    _check_options(statement)
-    return statement
+    return replace(statement, options=_options(statement))
 
 
 class _Reader:
@@ -54,6 +53,8 @@ class _Reader:
         self.samples: dict[str, Samples] = {}
         self.points: dict[str, Points] = {}
         self.beside: dict[str, str] = {}  # field to what a file says of it
+        self.overridden: set[str] = set()  # paths that `-p` states
+        self.fitted: dict[str, str] = {}  # path to what it was fitted to
 
     def statement(self) -> Statement:
         """Walk, fill in what history and calendar give, check the rules between fields."""
@@ -140,10 +141,17 @@ class _Reader:
                 self._bad(at, f"{path}.{key}", f"is not a tier of this scenario{_nearest(key, self.names.get('tiers', ()))}")
                 continue
             if section is not None and unseen(key):
-                self._bad(at, path, f"names must be made of characters that are seen; got {unseen(key)} in {shorten(key)!a}")
+                self._bad(
+                    at, path, key=key, message=f"names must be made of characters that are seen; got {unseen(key)} in {shorten(key)!a}"
+                )
                 continue
             if section is not None and not _NAME.fullmatch(key) and one.key != "answers":
-                self._bad(at, path, f"names must be 1 to 100 characters without . = ; and control characters; got {shorten(key)!r}")
+                self._bad(
+                    at,
+                    path,
+                    key=key,
+                    message=f"names must be 1 to 100 characters without . = ; and control characters; got {shorten(key)!r}",
+                )
                 continue
             if one.key == "answers" and key not in ids():
                 self._bad(at, f"{path}.{key}", f"is not an item of the checklist{_nearest(key, ids())}")
@@ -179,7 +187,7 @@ class _Reader:
             self._bad(node, path, str(error))
             return None
         line = node.start_mark.line + 1
-        stated, fitted = getattr(node, "override", None) is None, getattr(node, "fitted", "")
+        stated, fitted = path not in self.overridden, self.fitted.get(path, "")
         where = fitted or (f"{self.path.name}:{line}" if stated else f"-p {path}={text}")
         source = "fitted" if fitted else "stated" if stated else "override"
         self.entries[path] = Entry(path=path, text=text, value=value, declared=one, source=source, where=where)
@@ -229,28 +237,30 @@ class _Reader:
         if not sign or not path or not text:
             self._bad(None, "", f"an override must be field=value, such as traffic.peak_users=80k; got {shorten(override)!r}")
             return
-        node: yaml.Node = self.root
-        steps, cls = path.split("."), Scenario
+        nodes: list[yaml.Node] = [self.root]
+        steps = path.split(".")
         for i, step in enumerate(steps[:-1]):
-            below = _child(node, step)
+            below = _child(nodes[-1], step)
             if below is None:
-                known = _known(node) | ({one.key for one in declared(cls).values()} if i == 0 else set())
+                known = _known(nodes[-1]) | ({one.key for one in declared(Scenario).values()} if i == 0 else set())
                 self._bad(None, path, f"there is no {'.'.join(steps[: i + 1])} in this scenario{_nearest(step, known)}")
                 return
-            node = below
-        self._set(node, steps[-1], text, path)
-
-    def _set(self, node: yaml.Node, key: str, text: str, path: str) -> None:
-        value = yaml.ScalarNode("tag:yaml.org,2002:str", text, node.start_mark, node.end_mark)
-        value.override = path  # type: ignore[attr-defined]
-        if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
-            node.value[int(key)] = value
-        elif isinstance(node, yaml.MappingNode):
-            name = yaml.ScalarNode("tag:yaml.org,2002:str", key, node.start_mark, node.end_mark)
-            name.override = path  # type: ignore[attr-defined]
-            node.value = [(k, v) for k, v in node.value if k.value != key] + [(name, value)]
-        else:
+            nodes.append(below)
+        last, key = nodes[-1], steps[-1]
+        if not isinstance(last, yaml.MappingNode) and _child(last, key) is None:
             self._bad(None, path, f"there is no {key} here to override")
+            return
+        self._put(nodes, steps, text)
+        inside = zip(nodes, steps, strict=True)
+        self.overridden.add(".".join(str(int(step)) if isinstance(node, yaml.SequenceNode) else step for node, step in inside))
+
+    def _put(self, nodes: Sequence[yaml.Node], steps: list[str], text: str) -> None:
+        """State *text* at *steps*, which lead through *nodes*; the tree that was parsed stays as it is, as others read it too."""
+        last = nodes[-1]
+        made: yaml.Node = yaml.ScalarNode("tag:yaml.org,2002:str", text, last.start_mark, last.end_mark)
+        for node, step in zip(reversed(nodes), reversed(steps), strict=True):
+            made = _with_child(cast(yaml.CollectionNode, node), step, made, moved=node is last)
+        self.root = cast(yaml.MappingNode, made)
 
     def _history(self) -> History | None:
         entry = self.entries.get("traffic.history")
@@ -284,9 +294,9 @@ class _Reader:
             said, where = self._mean_of(str(key.value), law)
             stated = _child(tier, "service_time")
             if said and stated is None:
-                node = yaml.ScalarNode("tag:yaml.org,2002:str", said, law.start_mark, law.end_mark)
-                node.fitted = where  # type: ignore[attr-defined]
-                tier.value.append((yaml.ScalarNode("tag:yaml.org,2002:str", "service_time", law.start_mark, law.end_mark), node))
+                now = cast(yaml.MappingNode, _child(self.root, "tiers"))
+                self._put([self.root, now, tier], ["tiers", str(key.value), "service_time"], said)
+                self.fitted[f"tiers.{key.value}.service_time"] = where
             elif said:
                 self.beside[f"tiers.{key.value}.service_time"] = f"{where} says {said}"
 
@@ -363,17 +373,17 @@ class _Reader:
     def _line(self, path: str) -> int:
         """The line where *path*, or the nearest thing above it, stands."""
         node: yaml.Node = self.root
+        reached = ""
         for step in path.split("."):
             below = _child(node, step)
             if below is None:
                 break
-            node = below
-        return 0 if getattr(node, "override", None) else int(node.start_mark.line) + 1
+            node, reached = below, _join(reached, step)
+        return OVERRIDE_LINE if reached in self.overridden else int(node.start_mark.line) + 1
 
-    def _bad(self, node: yaml.Node | None, path: str, message: str) -> None:
-        override = getattr(node, "override", None) if node is not None else ""
-        line = OVERRIDE_LINE if node is None or override is not None else node.start_mark.line + 1
-        self.problems.append(Problem(line, path, message))
+    def _bad(self, node: yaml.Node | None, path: str, message: str, *, key: str = "") -> None:
+        stated = node is not None and path not in self.overridden and _join(path, key) not in self.overridden
+        self.problems.append(Problem(node.start_mark.line + 1 if node is not None and stated else OVERRIDE_LINE, path, message))
 
 
 def stated_text(path: Path, overrides: tuple[str, ...]) -> str:
@@ -405,23 +415,24 @@ def _reread(path: Path, text: str, today: str, overrides: tuple[str, ...]) -> St
     return _Reader(path, text, overrides, today).statement()
 
 
-def _check_options(statement: Statement) -> None:
-    """Every option must be a scenario too, all that it sets taken together."""
+def _options(statement: Statement) -> dict[str, Statement]:
+    """Every option as a statement of its own, all that it sets taken together; it must be a scenario too."""
     options: dict[str, list[Entry]] = {}
     for path, entry in statement.entries.items():
         match = re.fullmatch(r"options\.([^.]+)\.set\.\d+", path)
         if match:
             options.setdefault(match[1], []).append(entry)
-    problems = []
+    problems, found = [], {}
     for name, entries in options.items():
         try:
-            statement.but(*(entry.text for entry in entries))
+            found[name] = statement.but(*(entry.text for entry in entries))
         except BadScenario as error:
             line = int(entries[0].where.rpartition(":")[2]) if entries[0].source == "stated" else 0
             said = ", ".join(entry.text for entry in entries)
             problems += [Problem(line, f"options.{name}.set", f"{said}: {p.path}: {p.message}") for p in error.problems]
     if problems:
         raise BadScenario(statement.file, problems)
+    return found
 
 
 def _child(node: yaml.Node, step: str) -> yaml.Node | None:
@@ -430,6 +441,18 @@ def _child(node: yaml.Node, step: str) -> yaml.Node | None:
     if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
         return cast(yaml.Node, node.value[int(step)])
     return None
+
+
+def _with_child(node: yaml.CollectionNode, step: str, child: yaml.Node, *, moved: bool) -> yaml.Node:
+    """A copy of *node* with *child* at *step*; in a map it stands last, where it is *moved* or new."""
+    if isinstance(node, yaml.SequenceNode):
+        items = [child if i == int(step) else one for i, one in enumerate(node.value)]
+        return yaml.SequenceNode(node.tag, items, node.start_mark, node.end_mark, node.flow_style)
+    key = yaml.ScalarNode("tag:yaml.org,2002:str", step, node.start_mark, node.end_mark)
+    rows = [(k, v) for k, v in node.value if k.value != step] + [(key, child)]
+    if not moved:
+        rows = [(k, child if k.value == step else v) for k, v in node.value]
+    return yaml.MappingNode(node.tag, rows, node.start_mark, node.end_mark, node.flow_style)
 
 
 def _known(node: yaml.Node) -> set[str]:
