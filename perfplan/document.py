@@ -38,7 +38,7 @@ def document(study: Study) -> dict[str, Any]:
         "schema": SCHEMA, "perfplan": VERSION, "name": study.scenario.name, "as_of": str(study.scenario.as_of), "worlds": int(study.worlds.rps.shape[0]), "seed": study.seed,
         "confidence": confidence(study.scenario), "asked_until": _month(study, study.last), "verdict": told.verdict, "remedy": told.remedy, "decision": told.decision,
         "inputs": _inputs(study), "numbers": _numbers(study),
-        "fleet": [{"month": _month(study, o.month), "counts": dict(o.counts), "changes": {k: list(v) for k, v in o.changes.items()}} for o in study.fleet.orders],
+        "fleet": [{"month": _month(study, o.month), "counts": {str(k): n for k, n in o.counts.items()}, "changes": {str(k): list(v) for k, v in o.changes.items()}} for o in study.fleet.orders],
         "findings": [{"kind": f.kind, "phase": f.phase, "about": f.about, "title": f.title, "rule": f.rule, "value": f.value, "reason": f.reason, "remedy": f.remedy, "price_month_usd": f.price_usd} for f in findings(study)],
         "options": [{"name": t.name, "overrides": list(t.overrides), "p_all": t.p_all, "months_gained": t.months_gained, "cost_month_usd": t.cost_change_usd, "price_usd": t.price_usd} for t in study.options],
         "checklist": {"items": {s.item.id: {"answer": s.answer, "verdict": s.verdict, "text": s.text, "formula": s.formula} for s in found}, "answered": tally(found)[-1].answered, "of": tally(found)[-1].total},

@@ -10,7 +10,7 @@ from scipy.stats import expon, gamma
 from perfplan.figures import tail, waterfall
 from perfplan.figures.architecture import MOST_JOURNEYS
 from perfplan.models.contributions import contributions_s
-from perfplan.models.distributions import Constant, Exponential, Mixture, Scaled, Series, Visits, Wait
+from perfplan.models.distributions import Constant, Exponential, Mixture, Named, Scaled, Series, Visits, Wait
 from perfplan.models.latency import percentiles_s
 from perfplan.reading import read
 from perfplan.study import study
@@ -21,9 +21,9 @@ from tests.conftest import SMALL
 
 @pytest.mark.parametrize("p", [0.5, 0.95, 0.99])
 def test_two_exponential_parts_share_a_percentile_as_their_densities_say(p):
-    one, other = Exponential(mean_s=1.0), Exponential(mean_s=3.0)
+    one, other = Named(name="one", part=Exponential(mean_s=1.0)), Named(name="other", part=Exponential(mean_s=3.0))
     whole = Series(parts=(one, other))
-    found = contributions_s(whole, {"one": [one], "other": [other]}, [p])
+    found = contributions_s(whole, ("one", "other"), [p])
     q = float(percentiles_s(whole, (p,))[0])
     at = quad(lambda x: expon.pdf(x) * expon.pdf(q - x, scale=3.0), 0, q)[0]
     expected = quad(lambda x: x * expon.pdf(x) * expon.pdf(q - x, scale=3.0), 0, q)[0] / at
@@ -32,9 +32,9 @@ def test_two_exponential_parts_share_a_percentile_as_their_densities_say(p):
 
 
 def test_a_miss_that_is_rare_is_all_of_the_tail_and_nothing_of_the_middle():
-    fast, slow = Exponential(mean_s=0.001), Exponential(mean_s=1.0)
+    fast, slow = Named(name="hit", part=Exponential(mean_s=0.001)), Named(name="miss", part=Exponential(mean_s=1.0))
     whole = Mixture(weights=(0.9, 0.1), parts=(fast, slow))
-    found = contributions_s(whole, {"hit": [fast], "miss": [slow], "elsewhere": [Exponential(mean_s=5.0)]}, [0.5, 0.99])
+    found = contributions_s(whole, ("hit", "miss", "elsewhere"), [0.5, 0.99])
     assert found["elsewhere"].tolist() == [0.0, 0.0]
     assert found["miss"][1] == pytest.approx(np.log(10), rel=0.01)  # p99 of all is p90 of the misses
     assert found["hit"][1] < 1e-6
@@ -42,15 +42,15 @@ def test_a_miss_that_is_rare_is_all_of_the_tail_and_nothing_of_the_middle():
 
 
 def test_a_part_that_is_passed_twice_counts_twice():
-    part, rest = Exponential(mean_s=1.0), Exponential(mean_s=1.0)
-    found = contributions_s(Series(parts=(Visits(part=part, times=2.0), rest)), {"part": [part], "rest": [rest]}, [0.9])
+    part, rest = (Named(name=name, part=Exponential(mean_s=1.0)) for name in ("part", "rest"))
+    found = contributions_s(Series(parts=(Visits(part=part, times=2.0), rest)), ("part", "rest"), [0.9])
     q = float(gamma(3).ppf(0.9))
     assert [found["part"][0], found["rest"][0]] == pytest.approx([2 * q / 3, q / 3], rel=0.01)
 
 
 def test_a_saturated_path_is_endless_in_all_parts():
-    wait, work = Wait(probability=1.0, rate_rps=0.0), Exponential(mean_s=1.0)
-    assert np.isinf(contributions_s(Series(parts=(wait, work)), {"work": [work]}, [0.5])["work"]).all()
+    wait, work = Wait(probability=1.0, rate_rps=0.0), Named(name="work", part=Exponential(mean_s=1.0))
+    assert np.isinf(contributions_s(Series(parts=(wait, work)), ["work"], [0.5])["work"]).all()
 
 
 @settings(deadline=None, max_examples=20)

@@ -216,11 +216,16 @@ def _headroom(study: Study) -> Found:
     )
 
 
+def _volume(study: Study, tier: str) -> tuple[str, str]:
+    place = Place(tier, STORAGE)
+    return run_out(study, place) if place in study.middle.resources else ("no limit of its own", "met")
+
+
 def _storage(study: Study) -> Found | None:
     names = list(study.middle.stored_bytes)
     if not names:
         return None
-    texts, verdicts = zip(*(run_out(study, Place(n, STORAGE)) for n in names), strict=True)
+    texts, verdicts = zip(*(_volume(study, n) for n in names), strict=True)
     return Found(
         text="; ".join(
             f"{n}: {size(today(study, study.middle.stored_bytes[n]))} now, {size(today(study, study.middle.stored_bytes[n], 36))} in 36 months, {t}"

@@ -12,12 +12,12 @@ Tasche: Risk contributions and performance measurement, 1999 (Euler's allocation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from perfplan.models.distributions import Distribution, Mixture, Scaled, Series, Visits
+from perfplan.models.distributions import Distribution, Mixture, Named, Scaled, Series, Visits
 from perfplan.models.latency import percentiles_s
 from perfplan.quantity import FloatArray
 
@@ -26,31 +26,30 @@ FINE = 1280  # terms of the percentiles that differences are made of
 NOISE = 2e-5  # share of the whole that a numerical difference cannot tell from nothing
 
 
-def contributions_s(whole: Distribution, parts: Mapping[str, Sequence[Distribution]], ps: Sequence[float]) -> dict[str, FloatArray]:
-    """Mean time in each of *parts* of a request that takes as long as percentiles *ps* of *whole*; each of shape (percentiles,).
+def contributions_s(whole: Distribution, names: Iterable[str], ps: Sequence[float]) -> dict[str, FloatArray]:
+    """Mean time in each of the *names* of a request that takes as long as percentiles *ps* of *whole*; each of shape (percentiles,).
 
-    *parts* names the leaves of *whole*, by identity; those that have none in it get zeros. One cell only. What numerical differences leave
-    over is spread over the parts, so that they add up to the percentiles.
+    They are those of the `Named` parts of *whole*; others get zeros. One cell only. What numerical differences leave over is spread over
+    the parts, so that they add up to the percentiles.
 
     >>> from perfplan.models.distributions import Exponential
-    >>> a, b = Exponential(mean_s=1.0), Exponential(mean_s=1.0)
-    >>> found = contributions_s(Series(parts=(a, b)), {"a": [a], "b": [b]}, [0.95])
+    >>> a, b = (Named(name=name, part=Exponential(mean_s=1.0)) for name in "ab")
+    >>> found = contributions_s(Series(parts=(a, b)), "ab", [0.95])
     >>> float(found["a"][0].round(2))  # half of Erlang's 4.74
     2.37
     """
     total = _one(percentiles_s(whole, ps))
     if not np.isfinite(total).all():
-        return {name: np.full(len(ps), np.inf) for name in parts}
-    found = {name: _slope(whole, leaves, ps) for name, leaves in parts.items()}
+        return {name: np.full(len(ps), np.inf) for name in names}
+    found = {name: _slope(whole, name, ps) for name in names}
     found = {name: np.where(values > NOISE * total, values, 0.0) for name, values in found.items()}
     together = sum(found.values(), np.zeros(len(ps)))
     with np.errstate(divide="ignore", invalid="ignore"):
         return {name: np.where(together > 0, values * total / together, 0.0) for name, values in found.items()}
 
 
-def _slope(whole: Distribution, leaves: Sequence[Distribution], ps: Sequence[float]) -> FloatArray:
-    known = {id(leaf) for leaf in leaves}
-    up, down = (_one(percentiles_s(_longer(whole, known, factor), ps, terms=FINE)) for factor in (1 + STEP, 1 - STEP))
+def _slope(whole: Distribution, name: str, ps: Sequence[float]) -> FloatArray:
+    up, down = (_one(percentiles_s(_longer(whole, name, factor), ps, terms=FINE)) for factor in (1 + STEP, 1 - STEP))
     return np.asarray((up - down) / (2 * STEP))
 
 
@@ -58,12 +57,12 @@ def _one(values: Sequence[FloatArray]) -> FloatArray:
     return np.array([float(np.ravel(v)[0]) for v in values])
 
 
-def _longer(value: Any, known: set[int], factor: float) -> Any:
-    """*value* with the leaves in *known* taking *factor* times as long."""
-    if id(value) in known:
-        return Scaled(part=value, factor=factor)
+def _longer(value: Any, name: str, factor: float) -> Any:
+    """*value* with its parts of that *name* taking *factor* times as long."""
+    if isinstance(value, Named):
+        return Scaled(part=value.part, factor=factor) if value.name == name else value
     if isinstance(value, Series):
-        return Series(parts=tuple(_longer(p, known, factor) for p in value.parts))
+        return Series(parts=tuple(_longer(p, name, factor) for p in value.parts))
     if isinstance(value, Mixture):
-        return Mixture(weights=value.weights, parts=tuple(_longer(p, known, factor) for p in value.parts))
-    return Visits(part=_longer(value.part, known, factor), times=value.times) if isinstance(value, Visits) else value
+        return Mixture(weights=value.weights, parts=tuple(_longer(p, name, factor) for p in value.parts))
+    return Visits(part=_longer(value.part, name, factor), times=value.times) if isinstance(value, Visits) else value

@@ -330,7 +330,8 @@ class Series:
 
     def characteristic(self, at: Frequencies) -> Complex:
         never = NEVER if at.u.dtype == np.float32 else NEVER_AT_ALL
-        taken = [p for p in self.parts if not (isinstance(p, Wait) and np.max(p.probability) < never)]
+        bare = [(p, p.part if isinstance(p, Named) else p) for p in self.parts]
+        taken = [p for p, inner in bare if not (isinstance(inner, Wait) and np.max(inner.probability) < never)]
         if not taken:
             return _certain(at.u)
         phi, ours = at.of(taken[0]), False
@@ -406,6 +407,28 @@ class Visits:
         whole, rest = self._whole, self._rest
         power = _power(phi, int(whole.flat[0])) if np.all(whole == whole.flat[0]) else phi ** last(whole, at.u)
         return power * (1 - last(rest, at.u) + last(rest, at.u) * phi) if np.any(rest > 0) else power
+
+
+@record
+class Named:
+    """A part whose share in the whole is asked for, by its name; several may have the same."""
+
+    name: str = field("name")
+    part: Any = field("distribution")
+
+    @property
+    def mean_s(self) -> Value:
+        return cast(Value, self.part.mean_s)
+
+    @property
+    def variance(self) -> Value:
+        return cast(Value, self.part.variance)
+
+    def tail(self, rare: float) -> Tail:
+        return cast(Tail, self.part.tail(rare))
+
+    def characteristic(self, at: Frequencies) -> Complex:
+        return at.of(self.part)
 
 
 @record

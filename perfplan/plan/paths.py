@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.caching import miss_rate
-from perfplan.models.distributions import Constant, Distribution, Exponential, Mixture, Series, Visits
+from perfplan.models.distributions import Constant, Distribution, Exponential, Mixture, Named, Series, Visits
 from perfplan.models.service import Station
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Journey, Scenario
@@ -31,12 +31,11 @@ class Carried:
     calls_rps: Mapping[str, Value]
     stations: Mapping[Place, Station]  # by what is bought: the station it sizes
     responses: Mapping[str, Distribution]  # of one call to a tier, what it waits for included
-    journeys: Mapping[str, Distribution]
+    journeys: Mapping[str, Distribution]  # of parts with the names of the tiers whose own waits and work they are, ROUND_TRIP or EDGE
     hit_ratio: Mapping[str, Value]
-    own: Mapping[str, tuple[Distribution, ...]]  # leaves of `journeys` that are a tier's own, the round trip or the edge: waits and work
 
 
-ROUND_TRIP, EDGE = "round trip", "edge"  # what a user waits for beside the tiers
+ROUND_TRIP, EDGE = "round trip", "edge"  # what a user waits for beside the tiers; a tier of such a name is counted together with it
 
 
 def hit_ratios(scenario: Scenario) -> dict[str, Value]:
@@ -54,20 +53,20 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
     calls = _calls(scenario, journey_rps, edge, hits)
     stations: dict[Place, Station] = {}
     responses: dict[str, Distribution] = {}
-    own: dict[str, tuple[Distribution, ...]] = {}
     for name in reversed(call_order(scenario)):
-        here = Here(rps=calls[name], hit=hits.get(name, 0.0), below=responses, entered=_entered(scenario, name, journey_rps, edge))
+        here = Here(
+            name=name, rps=calls[name], hit=hits.get(name, 0.0), below=responses, entered=_entered(scenario, name, journey_rps, edge)
+        )
         found = kind_of(scenario.tiers[name]).carries.carry(scenario.tiers[name], here)
-        responses[name], own[name] = found.response, found.own
+        responses[name] = found.response
         stations |= {Place(name, field): station for field, station in found.stations.items()}
-    travel = round_trip(scenario)
-    near = (round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)) if scenario.cdn else ()
-    for name, leaves in ((ROUND_TRIP, (travel,)), (EDGE, near)):  # a tier may have such a name: then they are counted together
-        own[name] = (*own.get(name, ()), *leaves)
+    travel = Named(name=ROUND_TRIP, part=round_trip(scenario))
+    answer = (round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)) if scenario.cdn else ()
+    near = tuple(Named(name=EDGE, part=part) for part in answer)
     journeys = {name: _journey(scenario, name, edge[name], responses, travel, near) for name in scenario.journeys}
     return Carried(
         rps=rps, journey_rps=journey_rps, edge=edge, calls_rps=calls, stations=stations, responses=responses,
-        journeys=journeys, hit_ratio=hits, own=own,
+        journeys=journeys, hit_ratio=hits,
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatAr
             )
         )
     for name, tier in scenario.tiers.items():
-        if (held := kind_of(tier).owned.held(tier)) is not None:
+        if (held := kind_of(tier).owned.held(tier)) is not None and held.limit_bytes is not None:
             found.append(
                 Resource(
                     place=Place(name, STORAGE),

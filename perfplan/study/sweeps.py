@@ -16,7 +16,7 @@ from perfplan.models.contributions import contributions_s
 from perfplan.models.latency import sides_s
 from perfplan.models.service import Station
 from perfplan.plan import PERCENTILES, Plan, State, month_factors, plan, today_rps, with_fields
-from perfplan.plan.paths import round_trip
+from perfplan.plan.paths import EDGE, ROUND_TRIP, round_trip
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import FloatArray, Value
 from perfplan.record import but
@@ -217,7 +217,8 @@ def parts_of_the_tail(study: Study) -> dict[str, dict[str, FloatArray]]:
     By journey, then tier (round trip and edge beside them); shape (3,). inf where the journey is saturated.
     """
     state = study.middle.state.at(study.middle.rps[:1, :1]).carried
-    found = {name: contributions_s(whole, state.own, TAIL) for name, whole in state.journeys.items()}
+    names = dict.fromkeys([*state.responses, ROUND_TRIP, EDGE])
+    found = {name: contributions_s(whole, names, TAIL) for name, whole in state.journeys.items()}
     return {name: {part: values for part, values in parts.items() if np.any(values > 0)} for name, parts in found.items()}
 
 

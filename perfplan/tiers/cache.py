@@ -78,7 +78,7 @@ def carry(tier: Cache, here: Here) -> Carriage:
     """A look-up at one of the nodes, and on a miss the origin."""
     node = Station(arrival_rps=here.rps / tier.instances, service_s=tier.service_time_s, servers=1.0)
     miss = Mixture(weights=(here.hit, 1 - here.hit), parts=(Constant(mean_s=0.0), here.below[tier.origin]))
-    return Carriage(response=Series(parts=(node.response, miss)), own=(node.response,), stations={"instances": node})
+    return Carriage(response=Series(parts=(here.own(node.response), miss)), stations={"instances": node})
 
 
 def _proposals(name: str, tier: Cache) -> Sequence[Proposal]:

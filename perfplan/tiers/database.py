@@ -126,8 +126,8 @@ def carry(tier: Database, here: Here) -> Carriage:
         query = Mixture(weights=(away, 1 - away), parts=(replica.response, query))
     held = query.mean_s + tier.hold_time_s
     pool = stations["connections"] = Station(arrival_rps=here.rps, service_s=held, servers=tier.connections, shape=shape)
-    own = (pool.wait, query, Constant(mean_s=tier.hold_time_s))
-    return Carriage(response=Series(parts=own), own=own, stations=stations)
+    parts = (pool.wait, query, Constant(mean_s=tier.hold_time_s))
+    return Carriage(response=Series(parts=tuple(here.own(part) for part in parts)), stations=stations)
 
 
 def next_size(tier: Database, cores: float) -> float:

@@ -13,7 +13,7 @@ from typing import Annotated, Generic, Protocol, TypeVar
 import numpy as np
 
 from perfplan.models.cost import machines_month_usd
-from perfplan.models.distributions import Distribution
+from perfplan.models.distributions import Distribution, Named
 from perfplan.models.service import Station
 from perfplan.models.simulate import Pool, Step
 from perfplan.quantity import DAY, FloatArray, Value
@@ -40,18 +40,22 @@ class Entered:
 class Here:
     """What a tier sees of the plan around it: calls per second, hit ratio, responses of the tiers below, journeys that enter by it."""
 
+    name: str  # its own
     rps: Value
     hit: Value
     below: Mapping[str, Distribution]
     entered: Sequence[Entered]
 
+    def own(self, part: Distribution) -> Distribution:
+        """A part of the response that is the tier's own: its waits and its work."""
+        return Named(name=self.name, part=part)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Carriage:
-    """What a load does to a tier: its stations by the field that sizes them, the response to a call, the parts of it that are its own."""
+    """What a load does to a tier: its stations by the field that sizes them, and the response to a call."""
 
     response: Distribution
-    own: tuple[Distribution, ...]
     stations: Mapping[str, Station] = field(default_factory=dict)
 
 
@@ -126,11 +130,11 @@ class Bought(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """Data that a tier holds, and the lead time of a larger volume."""
+    """Data that a tier holds, and the lead time of a larger volume where it is limited."""
 
     now_bytes: Value
     growth_bytes: Value
-    limit_bytes: Value
+    limit_bytes: Value | None
     lead_s: Value
 
 

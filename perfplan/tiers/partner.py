@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-import numpy as np
-
-from perfplan.models.distributions import Lognormal
-from perfplan.models.simulate import Law, Spend
 from perfplan.quantity import Fraction, Rps, Seconds, Usd, WholeOrNone
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
@@ -31,7 +27,7 @@ from perfplan.tiers.kind import (
     nothing,
 )
 from perfplan.tiers.rungs import CALL, Outlasted, Rungs, Seen, round_up
-from perfplan.tiers.work import percentile_problems
+from perfplan.tiers.work import percentile_problems, simulated_answer, stated_answer
 
 
 @record
@@ -54,8 +50,7 @@ class Partner:
 
 def carry(tier: Partner, here: Here) -> Carriage:
     """Its answer."""
-    answer = Lognormal.through(tier.p50_s, tier.p99_s)
-    return Carriage(response=answer, own=(answer,))
+    return Carriage(response=here.own(stated_answer(tier.p50_s, tier.p99_s)))
 
 
 def _problems(tier: Partner) -> Iterator[FixedProblem]:
@@ -70,8 +65,7 @@ def _times_out(tier: Partner, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
 
 
 def _steps(tier: Partner, there: There) -> Steps:
-    p50, p99 = median(tier.p50_s), median(tier.p99_s)
-    return (Spend(Law.lognormal(p50, float(np.log(p99 / p50) / 2.3263478740408408))),)
+    return (simulated_answer(tier.p50_s, tier.p99_s),)
 
 
 KIND: Kind[Partner] = Kind(

@@ -55,8 +55,7 @@ class Queue:
 def carry(tier: Queue, here: Here) -> Carriage:
     """The time to publish; its workers are a station that no request waits for."""
     workers = Station(arrival_rps=here.rps, service_s=tier.service_time_s, servers=tier.workers, shape=shape_of(tier))
-    publish = Exponential(mean_s=tier.publish_time_s)
-    return Carriage(response=publish, own=(publish,), stations={"workers": workers})
+    return Carriage(response=here.own(Exponential(mean_s=tier.publish_time_s)), stations={"workers": workers})
 
 
 def _proposals(name: str, tier: Queue) -> Sequence[Proposal]:

@@ -119,7 +119,7 @@ def carry(tier: Service, here: Here) -> Carriage:
     )
     others = tuple(Visits(part=here.below[called], times=visits) for called, visits in tier.calls.items())
     own: tuple[Distribution, ...] = (one.response,) if one.sharing else (one.wait, own_work(tier))
-    return Carriage(response=Series(parts=(*own, *others)), own=own, stations={"instances": one})
+    return Carriage(response=Series(parts=(*(here.own(part) for part in own), *others)), stations={"instances": one})
 
 
 def _held(tier: Service, here: Here) -> tuple[Value, Value]:

@@ -18,6 +18,7 @@ from perfplan.tiers.kind import FixedProblem, Steps, median
 
 File = Annotated[str, Text(name="file below the scenario's folder", example="traffic.csv")]
 WIDEST = 100  # p99 over p50
+Z99 = 2.3263478740408408  # a normal law is below it with 99 %
 MOST_HINDERED = 400  # cores whose hindrance is solved
 
 
@@ -144,6 +145,17 @@ def law_problems(tier: Works) -> Iterator[FixedProblem]:
     elif law.p50_s is not None and law.p99_s is not None:
         for _, what in percentile_problems(law.p50_s, law.p99_s):
             yield "service.p99", what
+
+
+def stated_answer(p50_s: Value, p99_s: Value) -> Lognormal:
+    """The answer of a server of somebody else, by the percentiles it states."""
+    return Lognormal.through(p50_s, p99_s)
+
+
+def simulated_answer(p50_s: Value, p99_s: Value) -> Spend:
+    """The same in the simulator: 2.33 standard deviations of the logarithm lie between its median and its 99th percentile."""
+    p50, p99 = median(p50_s), median(p99_s)
+    return Spend(Law.lognormal(p50, float(np.log(p99 / p50) / Z99)))
 
 
 def percentile_problems(p50_s: Value, p99_s: Value) -> Iterator[FixedProblem]:
