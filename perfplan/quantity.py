@@ -82,13 +82,13 @@ class Quantity:
         return f"{whole}more than {self.show(self.low)}" if self.open_low else f"{whole}{self.show(self.low)} or more"
 
     def exact(self, value: float) -> str:
-        """The value in its base unit with all its digits, as a file may state it.
+        """The value with all its digits, in its base unit where that can be written, as a file may state it.
 
-        >>> BYTES.exact(1.5 * 2**30), USD_PER_HOUR.exact(0.375), WHOLE.exact(24.0), SECONDS.exact(0.0125)
-        ('1610612736B', '$0.375/h', '24', '0.0125s')
+        >>> BYTES.exact(1.5 * 2**30), USD_PER_HOUR.exact(0.375), WHOLE.exact(24.0), SECONDS.exact(0.0125), PERCENTILE.exact(0.95)
+        ('1610612736B', '$0.375/h', '24', '0.0125s', '95%')
         """
-        unit = "" if self.bare else next(unit for unit, factor in self.units.items() if factor == 1)
-        return f"{'$' if unit.startswith('$') else ''}{value:.15g}{unit.removeprefix('$')}"
+        unit = "" if self.bare else min(self.units, key=lambda one: abs(math.log(self.units[one])))
+        return f"{'$' if unit.startswith('$') else ''}{value / self.units.get(unit, 1.0):.15g}{unit.removeprefix('$')}"
 
     def show(self, value: float, digits: int = 3) -> str:
         """The value with the unit that suits its size, as a person would write it in a scenario.

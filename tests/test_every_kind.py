@@ -1,20 +1,35 @@
-"""Laws over every kind of tier: a new kind is held to them as soon as a scenario in tests/kinds/ has one."""
+"""Laws over every kind of tier and of promise: a new kind is held to them as soon as a scenario in tests/kinds/ has one."""
 
+import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from perfplan import promises
+from perfplan.artifacts import configs
+from perfplan.artifacts.k6 import threshold_problem
+from perfplan.checklist.rules import RULES
+from perfplan.document import document, to_json
+from perfplan.findings import findings
+from perfplan.items import ids
 from perfplan.models.latency import percentiles_s
 from perfplan.models.simulate import Arrivals, percentiles
+from perfplan.operate import TENDED, WATCHED, tended, watched
 from perfplan.plan import plan, with_counts
 from perfplan.plan.paths import carry
-from perfplan.reading import read
-from perfplan.record import but
+from perfplan.quantity import Quantity, parse
+from perfplan.reading import BadScenario, read
+from perfplan.record import Choice, but, declared
+from perfplan.study import SHOWN, Study, run_outs, study
+from perfplan.study.fleet import Fleet, lead_time_s
+from perfplan.study.ladder import ladder
 from perfplan.study.verify import system
-from perfplan.tiers import KINDS, bought_of, kind_of
+from perfplan.tiers import KINDS, Cache, Service, bought_of, kind_of
 from perfplan.tiers.place import Place
+from perfplan.workbook.judging import JUDGES
 
 FILES = sorted((Path(__file__).parent / "kinds").glob("*.yaml"))
 LOADS = np.array([[1.0, 50.0, 150.0, 250.0, 300.0, 400.0, 800.0]])
@@ -25,8 +40,16 @@ def scenario(request):
     return read(request.param).at()
 
 
+@pytest.fixture(scope="module", params=FILES, ids=lambda path: path.stem)
+def made(request):
+    """A study of each, in few worlds."""
+    return study(read(request.param), worlds=30)
+
+
 def test_every_kind_stands_in_a_scenario():
-    assert {type(tier) for path in FILES for tier in read(path).at().tiers.values()} == set(KINDS)
+    scenarios = [read(path).at() for path in FILES]
+    assert {type(tier) for one in scenarios for tier in one.tiers.values()} == set(KINDS) == set(TENDED)
+    assert {type(promise) for one in scenarios for promise in one.objectives.values()} == set(promises.KINDS) == set(WATCHED)
 
 
 def test_more_load_is_never_faster_nor_cheaper(scenario):
@@ -38,6 +61,46 @@ def test_more_load_is_never_faster_nor_cheaper(scenario):
         assert (np.diff(cost) >= -1e-9).all(), name
     for resource in made.resources.values():
         assert (np.diff(resource.utilization) >= -1e-12).all()
+
+
+def test_no_promise_is_kept_at_more_load_where_it_is_not_at_less(scenario):
+    made = plan(scenario, LOADS, percentiles=(), both=True)
+    for name, judged in made.judged.items():
+        assert (np.diff(np.nan_to_num(judged.value, posinf=1e9)) >= -1e-6).all(), name
+        assert (np.diff(judged.holds.astype(int)) <= 0).all(), name
+        away = promises.kind_of(judged.objective).judges.elsewhere(judged.objective)
+        assert (np.ptp(np.nan_to_num(judged.value, posinf=1e9)) == 0) == bool(away), name  # a load of its own is the same in all months
+
+
+def test_a_promise_says_how_it_is_counted_and_what_it_is_about(scenario):
+    for objective in scenario.objectives.values():
+        says, measured = promises.kind_of(objective).says, watched(objective).measured
+        about = [one(objective) for one in (says.timed, says.counted, says.jobs, says.users)]
+        assert sum(one is not None for one in about) <= 1
+        counters = measured.counters(objective)
+        assert (counters is not None) == any(one is not None for one in about[:3])  # of requests, or of jobs
+        assert counters is None or bool(counters.bad) != bool(counters.good)
+        threshold = measured.threshold(objective)
+        assert threshold is None or threshold_problem(threshold.rule) is None
+        assert watched(objective).spoken.sentence(objective)
+
+
+def test_every_generated_file_has_a_judge_or_says_why_not(made):
+    for name in configs(made):
+        judged = any(re.fullmatch(pattern, name) for pattern in JUDGES)
+        assert judged != (name in UNJUDGED), name
+
+
+UNJUDGED = {"runbook.md": "for people; no tool reads it"}
+
+
+def test_items_that_kinds_answer_are_of_the_checklist_and_are_asked_for(made):
+    for name, tier in made.scenario.tiers.items():
+        for item, answer in tended(tier).items.items():
+            assert item in ids()
+            assert item in RULES
+            part = answer(made, name, tier)
+            assert part is None or name in part.text or part.verdict in ("met", "at risk")
 
 
 def test_calls_that_are_passed_on_arrive(scenario):
@@ -132,3 +195,87 @@ def test_every_field_that_a_kind_names_is_one_of_its_record(scenario):
         }
         assert named <= set(fields)
         assert set(kind.advised.sliders) <= keys
+
+
+MOVE_NOTHING = {  # fields whose value changes no number, file or date, and why
+    (Cache, "node_availability"): "a node that is lost is a miss, not an error: its keys are read from the origin",
+}
+
+
+def _other(statement, path, one):
+    """The statement with another value of a field; None where no other can be said here."""
+    entry = statement.entries.get(path)
+    for text in _texts(one, entry):
+        try:
+            return statement.but(f"{path}={text}")
+        except BadScenario:
+            continue
+    return None
+
+
+def _texts(one, entry):
+    if isinstance(one.kind, Quantity):
+        now = entry.law.mid if entry is not None and entry.law is not None else parse(one.default or one.kind.example, one.kind).mid
+        scaled = [now * factor for factor in (1.5, 0.6, 0.9, 0.99, 3.0, 0.1)] if now else [0.05, 0.5]
+        whole = [now + 1, max(now - 1, 0)] if one.kind.whole else scaled
+        yield from (one.kind.exact(value) for value in whole)
+    elif isinstance(one.kind, Choice):
+        yield from (word for word in one.kind.words if entry is None or word != entry.text)
+
+
+def _all_of(made):
+    """Everything that a field could move: numbers of the plan, generated files, orders' lead times, time-outs."""
+    places = made.middle.resources
+    return json.dumps(
+        [
+            to_json(document(made)["numbers"]),
+            configs(made),
+            {str(place): lead_time_s(made.scenario, place) for place in places},
+            [(str(rung.place), rung.value_s, rung.why) for rung in ladder(made).rungs],
+            [(f.title, f.rule) for f in findings(made)],
+        ]
+    )
+
+
+PS = ("io=async", "discipline=ps")
+BESIDE = {  # what must be stated too, where another value of a field is
+    (Service, "discipline"): ("io=async",),
+    **{(Service, one): PS for one in ("hyperthread_gain", "contention", "coherency")},  # of shared cores only
+}
+
+
+def _quickly(statement):
+    """What is quick to compute, and what most fields move."""
+    made = plan(statement.at(), percentiles=(), months=3)
+    return [
+        made.cost_month_usd.tolist(),
+        *(one.utilization.tolist() + np.ravel(one.limit).tolist() for one in made.resources.values()),
+        *(one.value.tolist() + np.ravel(one.bound).tolist() for one in made.judged.values()),
+        *(lead_time_s(made.scenario, place) for place in made.resources),
+        *(np.median(one.confidence) for one in made.scenario.objectives.values()),
+        *(promises.until(one) for one in made.scenario.objectives.values()),
+    ]
+
+
+def _told(statement):
+    """All that is told of today's fleet at the median."""
+    made = plan(statement.at(), both=True, at_months=SHOWN)
+    fleet = Fleet(orders=(), p_all=made.all_hold.mean(axis=0), cost_usd=made.cost_month_usd, fails_from=None)
+    told = Study(statement=statement, seed=7, middle=made, worlds=made, run_outs=run_outs(made), fleet=fleet, options=(), moved=())
+    return re.sub("sha256:[0-9a-f]+", "", _all_of(told))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_field_moves_something_or_says_why_not(path):
+    start, still = read(path), []
+    scenario = start.at()
+    for section, rows in (("tiers", scenario.tiers), ("objectives", scenario.objectives)):
+        for name, row in rows.items():
+            for one in declared(type(row)).values():
+                if isinstance(one.kind, Quantity | Choice) and (type(row), one.key) not in MOVE_NOTHING and one.key != "kind":
+                    beside = BESIDE.get((type(row), one.key), ())
+                    statement = start.but(*(f"{section}.{name}.{text}" for text in beside))
+                    other = _other(statement, f"{section}.{name}.{one.key}", one)
+                    if other is None or (_quickly(other) == _quickly(statement) and _told(other) == _told(statement)):
+                        still.append(f"{type(row).__name__}.{one.key}")
+    assert still == []

@@ -1,6 +1,7 @@
 """Worlds, the recommended fleet, options, sensitivities, findings and the story they make."""
 
 import pickle
+import pkgutil
 
 import numpy as np
 import pytest
@@ -181,6 +182,14 @@ def test_plan_json_has_unit_formula_and_interval_for_every_number(storefront):
     assert data["inputs"]["traffic.peak_users"]["p05"] == pytest.approx(55_000)
     assert "Infinity" not in to_json(data)
     assert "NaN" not in to_json(data)
+
+
+def test_every_formula_that_a_plan_names_is_there(storefront):
+    data = document(storefront)
+    named = [one["formula"] for one in (*data["numbers"].values(), *data["checklist"]["items"].values()) if one.get("formula")]
+    assert len(set(named)) > 40
+    for name in set(named):
+        pkgutil.resolve_name(name)
 
 
 def test_a_plan_compared_with_itself_has_no_difference(storefront):

@@ -64,6 +64,7 @@ class Cache:
     lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour", most="3 years")
 
 
+LARGER = 1.5  # memory that is proposed, over today's; its name says "half as much again"
 _lru = remembered(lru_hit_ratio)  # most of the plans of a study have the same caches
 
 
@@ -84,8 +85,8 @@ def carry(tier: Cache, here: Here) -> Carriage:
 def _proposals(name: str, tier: Cache) -> Sequence[Proposal]:
     if tier.hit_ratio is not None:
         return ()
-    price = float(f"{median(tier.price_usd_per_hour) * 1.5:.6g}")  # nodes are sold by memory
-    more = {"memory_bytes": float(round(median(tier.memory_bytes) * 1.5)), "price_usd_per_hour": price}
+    price = float(f"{median(tier.price_usd_per_hour) * LARGER:.6g}")  # nodes are sold by memory
+    more = {"memory_bytes": float(round(median(tier.memory_bytes) * LARGER)), "price_usd_per_hour": price}
     return [(f"half as much memory again for {name}", more)]
 
 

@@ -54,7 +54,9 @@ from perfplan.tiers.work import (
     shares,
 )
 
-CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # that clouds sell
+LARGER_POOL = 1.5  # a pool that is proposed, over today's: connections have no price of their own
+POOL_STEP, FEWEST = 0.1, 4.0  # of a pool, in a search: coarser than of what has a price
 
 
 @record
@@ -170,7 +172,7 @@ def _times_out(tier: Database, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
 
 
 def _proposals(name: str, tier: Database) -> Sequence[Proposal]:
-    pool = min(round(float(tier.connections) * 1.5), most_connections(tier))
+    pool = min(round(float(tier.connections) * LARGER_POOL), most_connections(tier))
     return [
         (f"pool of {pool:g} for {name}", {"connections": float(round(pool))}),
         (f"one more replica of {name}", {"replicas": float(tier.replicas + 1)}),
@@ -225,7 +227,7 @@ CONNECTIONS: Bought[Database] = Bought(
     lead_s=lambda tier: tier.pool_lead_time_s,
     price_usd=lambda tier: 0.0,
     most=most_connections,
-    larger=lambda tier, count: min(count + max(4.0, round(count * 0.1)), most_connections(tier)),
+    larger=lambda tier, count: min(count + max(FEWEST, round(count * POOL_STEP)), most_connections(tier)),
     sized=lambda tier, count, wanted: min(wanted, most_connections(tier)),
 )
 KIND: Kind[Database] = Kind(

@@ -11,6 +11,7 @@ from perfplan.models.simulate import Law, Spend
 from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
+    MORE,
     Advised,
     Bought,
     Carriage,
@@ -59,7 +60,7 @@ def carry(tier: Queue, here: Here) -> Carriage:
 
 
 def _proposals(name: str, tier: Queue) -> Sequence[Proposal]:
-    more = tier.workers + max(1, round(float(tier.workers) * 0.2))
+    more = tier.workers + max(1, round(float(tier.workers) * MORE))
     return [(f"{more:g} workers for {name}", {"workers": float(more)})]
 
 

@@ -14,6 +14,7 @@ from perfplan.models.simulate import Free, Pool, Seize, Spend
 from perfplan.quantity import Fraction, Ratio, Seconds, UsdPerHour, Value, Whole
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
+    MORE,
     Advised,
     Bought,
     Carriage,
@@ -173,7 +174,7 @@ def _times_out(tier: Service, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
 
 
 def _proposals(name: str, tier: Service) -> Sequence[Proposal]:
-    more = tier.instances + max(1, round(float(tier.instances) * 0.2))
+    more = tier.instances + max(1, round(float(tier.instances) * MORE))
     return [(f"{more:g} instances of {name}", {"instances": float(more)})]
 
 
