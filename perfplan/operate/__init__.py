@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from perfplan import promises, tiers
-from perfplan.operate import availability, cache, completion, database, errors, latency, partner, queue, service, throughput, users
+from perfplan.operate import (
+    availability,
+    cache,
+    completion,
+    database,
+    errors,
+    latency,
+    object_store,
+    partner,
+    queue,
+    service,
+    throughput,
+    users,
+)
 from perfplan.operate.kind import Tended, Watched
 from perfplan.promises.kind import Promise
 from perfplan.tiers import Tier
@@ -18,6 +31,7 @@ TENDED: Mapping[type, Tended[Any]] = {  # Any: each kind's answers take its own 
     tiers.Database: database.TENDED,
     tiers.Queue: queue.TENDED,
     tiers.Partner: partner.TENDED,
+    tiers.ObjectStore: object_store.TENDED,
 }
 WATCHED: Mapping[type, Watched[Any]] = {
     promises.Latency: latency.WATCHED,

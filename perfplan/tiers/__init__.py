@@ -7,22 +7,38 @@ from typing import Any
 
 from perfplan.quantity import Value
 from perfplan.record import tag_of
-from perfplan.tiers import cache, database, partner, queue, service
+from perfplan.tiers import cache, database, object_store, partner, queue, service
 from perfplan.tiers.cache import Cache
 from perfplan.tiers.database import Database
 from perfplan.tiers.kind import Bought, Kind
+from perfplan.tiers.object_store import ObjectStore
 from perfplan.tiers.partner import Partner
 from perfplan.tiers.queue import Queue
 from perfplan.tiers.service import Service
 
-__all__ = ["KINDS", "Cache", "Database", "Partner", "Queue", "Service", "Tier", "bought_of", "count_of", "kind_of", "scaled", "words_of"]
-Tier = Service | Cache | Database | Queue | Partner
+__all__ = [
+    "KINDS",
+    "Cache",
+    "Database",
+    "ObjectStore",
+    "Partner",
+    "Queue",
+    "Service",
+    "Tier",
+    "bought_of",
+    "count_of",
+    "kind_of",
+    "scaled",
+    "words_of",
+]
+Tier = Service | Cache | Database | Queue | Partner | ObjectStore
 KINDS: Mapping[type, Kind[Any]] = {  # Any: each kind's answers take its own record, and are found by it
     Service: service.KIND,
     Cache: cache.KIND,
     Database: database.KIND,
     Queue: queue.KIND,
     Partner: partner.KIND,
+    ObjectStore: object_store.KIND,
 }
 
 
