@@ -137,7 +137,7 @@ _DECLARED: dict[type, dict[str, Declared]] = {}
 
 
 def _declare(one: dataclasses.Field[Any], hint: Any) -> Declared:
-    kind = kind_of(hint)
+    kind = declares(hint)
     key = one.name
     if isinstance(kind, Quantity) and kind.suffix:
         key = one.name.removesuffix(f"_{kind.suffix}")
@@ -148,20 +148,20 @@ def _declare(one: dataclasses.Field[Any], hint: Any) -> Declared:
     )  # fmt: skip
 
 
-def kind_of(hint: Any) -> Any:
+def declares(hint: Any) -> Any:
     """What a type hint declares: see `Declared.kind`."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return args[1]
     if origin in (dict, Mapping):
-        return ("map", kind_of(args[1]))
+        return ("map", declares(args[1]))
     if origin in (list, tuple, Sequence):
-        return ("list", kind_of(args[0]))
+        return ("list", declares(args[0]))
     if origin is typing.Literal:
         return Choice(words=args)
     rest = [a for a in args if a is not type(None)]
     if len(rest) == 1:
-        return kind_of(rest[0])
+        return declares(rest[0])
     if rest:
         return ("one of", tuple(rest))
     return hint

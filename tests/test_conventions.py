@@ -11,7 +11,7 @@ import pytest
 
 from perfplan import look
 from perfplan.quantity import Quantity
-from perfplan.record import declared, kind_of
+from perfplan.record import declared, declares
 from perfplan.scenario import Scenario
 from tests.conftest import ROOT
 
@@ -63,7 +63,7 @@ def test_a_functions_name_and_arguments_end_in_their_unit():
                 and not name.startswith("_")
             ):
                 for argument, hint in typing.get_type_hints(value, include_extras=True).items():
-                    kind = kind_of(hint)
+                    kind = declares(hint)
                     if isinstance(kind, Quantity) and kind.suffix and argument != "return":
                         assert argument.endswith(f"_{kind.suffix}") or argument == kind.suffix, f"{module.__name__}.{name}({argument})"
                         checked += 1

@@ -9,13 +9,13 @@ from perfplan.promises.completion import Completion
 from perfplan.promises.kind import Judged
 from perfplan.study import Study
 from perfplan.tiers.kind import median
-from perfplan.tiers.place import Place
 from perfplan.words import duration, month_name, share
 
 
 def _reason(one: Completion, study: Study, judged: Judged, month: int, word: str) -> str:
-    used = today(study, study.middle.carried.stations[Place(one.queue, "workers")].utilization, month)
-    return f"{one.queue} workers are {share(used)} busy in {month_name(str(study.scenario.as_of), month)}"
+    place = study.middle.state.waiting(one.queue)
+    used = today(study, study.middle.carried.stations[place].utilization, month)
+    return f"{study.middle.resources[place].label} are {share(used)} busy in {month_name(str(study.scenario.as_of), month)}"
 
 
 def _counters(one: Completion) -> Counters:

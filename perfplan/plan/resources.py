@@ -18,8 +18,8 @@ from perfplan.scenario import Scenario
 from perfplan.tiers import bought_of, count_of, kind_of
 from perfplan.tiers.place import LINK, Place
 
-STORAGE_LIMIT, LINK_LIMIT, PARTNER_LIMIT = 0.85, 0.70, 0.90  # planned for at most; the checklist alerts disks at 90 %
-STORAGE, RATE = "storage_limit", "limit"  # fields that say how much is held, and how much is accepted
+STORAGE_LIMIT, LINK_LIMIT, CALLS_LIMIT = 0.85, 0.70, 0.90  # planned for at most; the checklist alerts disks at 90 %
+STORAGE, RATE = "storage_limit", "limit"  # names of the places of what is held, and of what is accepted, of any kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatAr
                     count=1.0,
                     unit="rate limit",
                     utilization=carried.calls_rps[name] / np.asarray(accepted) + flat,
-                    limit=np.asarray(PARTNER_LIMIT),
+                    limit=np.asarray(CALLS_LIMIT),
                     used=f"calls to {name} / rate that it accepts",
                     trust="Calls follow from the journeys' shares and their calls; retries are not among them.",
                 )

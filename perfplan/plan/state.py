@@ -25,7 +25,7 @@ FINE, NEARER = 14, 0.01  # loads a world at which percentiles are known, and how
 class State:
     """*scenario* under *rps* requests per second, (worlds, months) or (worlds, loads); see `perfplan.promises.kind.State`.
 
-    What is asked twice is computed once: for the load, and for others by `at`.
+    What one state, or those it leads to by `at`, is asked twice is computed once.
     """
 
     def __init__(
@@ -118,8 +118,11 @@ class State:
 
     def late(self, tier: str, below_s: Value) -> Value:
         """Share of the jobs of *tier* that are done later than this after they were published."""
-        waiting = (station for place, station in self.carried.stations.items() if place.tier == tier and self._waits(place))
-        return next(waiting).response_exceeds(below_s)
+        return self.carried.stations[self.waiting(tier)].response_exceeds(below_s)
+
+    def waiting(self, tier: str) -> Place:
+        """What jobs of *tier* wait for."""
+        return next(place for place in self.carried.stations if place.tier == tier and self._waits(place))
 
     def _waits(self, place: Place) -> bool:
         return bought_of(self.scenario.tiers[place.tier], place.field).waits

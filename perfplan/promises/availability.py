@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from perfplan.promises.kind import Counted, JourneyName, Judged, Judges, Kind, Says, State, bad_share, confidence, never, nothing, until
+from perfplan.promises.kind import (
+    Counted,
+    JourneyName,
+    Judged,
+    Judges,
+    Kind,
+    Says,
+    State,
+    bad_share,
+    confidence_field,
+    never,
+    nothing,
+    until_field,
+)
 from perfplan.quantity import Fraction, Seconds
 from perfplan.record import field, record
 
@@ -16,8 +29,8 @@ class Availability:
     kind: Literal["availability"]
     journey: JourneyName = field("journey that is promised")
     above: Fraction = field("target")
-    confidence: Fraction = confidence()
-    until_s: Seconds = until()
+    confidence: Fraction = confidence_field()
+    until_s: Seconds = until_field()
 
 
 def judged(objective: Availability, state: State, both: bool) -> Judged:

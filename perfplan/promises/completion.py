@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from perfplan.promises.kind import Jobs, Judged, Judges, Kind, Says, State, bad_share, confidence, never, nothing, until
+from perfplan.promises.kind import Jobs, Judged, Judges, Kind, Says, State, bad_share, confidence_field, never, nothing, until_field
 from perfplan.quantity import Fraction, Percentile, Seconds
 from perfplan.record import Reference, field, record
 from perfplan.tiers import words_of
@@ -20,8 +20,8 @@ class Completion:
     )
     percentile: Percentile = field("percentile that is promised", "p99", reason="a late job is seen by its user")
     below_s: Seconds = field("target", least="1us", most="30d")
-    confidence: Fraction = confidence()
-    until_s: Seconds = until()
+    confidence: Fraction = confidence_field()
+    until_s: Seconds = until_field()
 
 
 def judged(objective: Completion, state: State, both: bool) -> Judged:

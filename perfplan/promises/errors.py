@@ -7,7 +7,20 @@ from typing import Literal
 import numpy as np
 
 from perfplan.models.slo import binding_error_limit
-from perfplan.promises.kind import Counted, JourneyName, Judged, Judges, Kind, Says, State, bad_share, confidence, never, nothing, until
+from perfplan.promises.kind import (
+    Counted,
+    JourneyName,
+    Judged,
+    Judges,
+    Kind,
+    Says,
+    State,
+    bad_share,
+    confidence_field,
+    never,
+    nothing,
+    until_field,
+)
 from perfplan.quantity import Fraction, Seconds, Value
 from perfplan.record import field, record
 
@@ -19,8 +32,8 @@ class Errors:
     kind: Literal["errors"]
     journey: JourneyName = field("journey that is promised")
     below: Fraction = field("target")
-    confidence: Fraction = confidence()
-    until_s: Seconds = until()
+    confidence: Fraction = confidence_field()
+    until_s: Seconds = until_field()
 
 
 def judged(objective: Errors, state: State, both: bool) -> Judged:

@@ -22,12 +22,12 @@ T = TypeVar("T")
 PEAK_HOUR, WEEKS = "peak hour", "28 days"  # over what a share of requests is judged
 
 
-def confidence() -> Any:
+def confidence_field() -> Any:
     """The field that every promise has."""
     return declare("probability with which it must hold", "95%", reason="one plan in twenty may miss", least="1%", most="99.9%")
 
 
-def until() -> Any:
+def until_field() -> Any:
     """The field that every promise has."""
     return declare("how far ahead it must hold", "12 months", reason="a budget year")
 

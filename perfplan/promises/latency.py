@@ -16,10 +16,10 @@ from perfplan.promises.kind import (
     State,
     Timed,
     bad_share,
-    confidence,
+    confidence_field,
     never,
     nothing,
-    until,
+    until_field,
 )
 from perfplan.quantity import Fraction, Percentile, Seconds
 from perfplan.record import Choice, field, record
@@ -38,8 +38,8 @@ class Latency:
         "peak hour",
         reason="users remember the worst hour",
     )
-    confidence: Fraction = confidence()
-    until_s: Seconds = until()
+    confidence: Fraction = confidence_field()
+    until_s: Seconds = until_field()
 
 
 def judged(objective: Latency, state: State, both: bool) -> Judged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from perfplan.promises.kind import Judged, Judges, Kind, Says, State, confidence, nothing, until
+from perfplan.promises.kind import Judged, Judges, Kind, Says, State, confidence_field, nothing, until_field
 from perfplan.quantity import Fraction, Rps, Seconds
 from perfplan.record import field, record
 
@@ -15,8 +15,8 @@ class Throughput:
 
     kind: Literal["throughput"]
     above_rps: Rps | None = field("rate it must carry; left out, the forecast peak second", optional=True, least="1/day")
-    confidence: Fraction = confidence()
-    until_s: Seconds = until()
+    confidence: Fraction = confidence_field()
+    until_s: Seconds = until_field()
 
 
 def judged(objective: Throughput, state: State, both: bool) -> Judged:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from perfplan.promises.kind import PEAK_HOUR, Judged, Judges, Kind, Says, State, bad_share, confidence, nothing, until
+from perfplan.promises.kind import PEAK_HOUR, Judged, Judges, Kind, Says, State, bad_share, confidence_field, nothing, until_field
 from perfplan.quantity import Count, Fraction, Seconds
 from perfplan.record import field, record
 
@@ -17,8 +17,8 @@ class Users:
 
     kind: Literal["users"]
     above: Count = field("concurrent users it must carry", least="1")
-    confidence: Fraction = confidence()
-    until_s: Seconds = until()
+    confidence: Fraction = confidence_field()
+    until_s: Seconds = until_field()
 
 
 def judged(objective: Users, state: State, both: bool) -> Judged:

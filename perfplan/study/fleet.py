@@ -13,6 +13,7 @@ import numpy as np
 from perfplan import promises
 from perfplan.models.capacity import nodes_needed
 from perfplan.plan import Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, with_counts, worlds_in
+from perfplan.plan.resources import STORAGE
 from perfplan.quantity import DAY, MONTH, FloatArray
 from perfplan.scenario import Scenario
 from perfplan.study.worlds import confidence, sampling_error, take_worlds
@@ -106,14 +107,14 @@ def _deliver(
 
 
 def lead_time_s(scenario: Scenario, place: Place) -> float:
-    """Lead time of what stands at *place*; a partner's limit and the link are asked for a month ahead."""
+    """Lead time of what stands at *place*; what somebody else limits, and the link, are asked for a month ahead."""
     tier = scenario.tiers.get(place.tier)
     if tier is None:
         return MONTH_AHEAD_S
     owned = kind_of(tier).owned
     held, one = owned.held(tier), next((one for one in owned.bought if one.field == place.field), None)
     if one is None:
-        return MONTH_AHEAD_S if held is None else median(held.lead_s)
+        return median(held.lead_s) if held is not None and place.field == STORAGE else MONTH_AHEAD_S
     return median(one.lead_s(tier))
 
 

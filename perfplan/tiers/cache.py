@@ -27,6 +27,7 @@ from perfplan.tiers.kind import (
     Steps,
     There,
     TierName,
+    as_needed,
     median,
     month_of,
     never,
@@ -35,6 +36,7 @@ from perfplan.tiers.kind import (
     node_limit,
     node_usd,
     nothing,
+    twentieth,
     whole,
 )
 from perfplan.tiers.rungs import of_those_below
@@ -115,7 +117,16 @@ def _steps(tier: Cache, there: There) -> Steps:
 
 
 NODES: Bought[Cache] = Bought(
-    field="instances", unit="instances", order=4, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd, each=True, first=True
+    field="instances",
+    unit="instances",
+    order=4,
+    limit=node_limit,
+    lead_s=node_lead_s,
+    price_usd=node_usd,
+    larger=twentieth,
+    sized=as_needed,
+    each=True,
+    first=True,
 )
 KIND: Kind[Cache] = Kind(
     carries=Carries(

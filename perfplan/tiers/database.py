@@ -38,6 +38,7 @@ from perfplan.tiers.kind import (
     node_limit,
     node_usd,
     nothing,
+    twentieth,
     whole,
 )
 from perfplan.tiers.rungs import IDLE, MARGIN, POOL, SHORTEST_S, Outlasted, Rungs, Seen, round_up
@@ -215,6 +216,7 @@ REPLICAS: Bought[Database] = Bought(
     replaced_by="cores",
     each=True,
     price_usd=lambda tier: node_usd(tier) * float(tier.cores),
+    larger=twentieth,
     sized=lambda tier, count, wanted: count + 1 if count <= 1 else max(wanted, count + 1),
 )
 CONNECTIONS: Bought[Database] = Bought(

@@ -117,6 +117,8 @@ class Bought(Generic[T]):
     limit: Callable[[T], Value]
     lead_s: Callable[[T], Value]
     price_usd: Callable[[T], float]  # of one more, a month
+    larger: Callable[[T, float], float]  # the next larger count, for a search
+    sized: Callable[[T, float, float], float]  # from the count and what its utilization asks for
     servers: str = ""  # what of it serves, where that is not the field
     spare: int = 0  # how many may be lost
     replaced_by: str = ""  # the field of what does the work of a lone one that is lost
@@ -126,8 +128,6 @@ class Bought(Generic[T]):
     first: bool = False  # what a call waits for before anything else is done for it
     waits: bool = False  # jobs wait until a peak second is over
     most: Callable[[T], float] = endless
-    larger: Callable[[T, float], float] = twentieth  # the next larger count, for a search
-    sized: Callable[[T, float, float], float] = as_needed  # from the count and what its utilization asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,7 +251,7 @@ def no_problems(_: object) -> Iterator[FixedProblem]:
 
 
 def no_pools(*_: object) -> Mapping[str, Pool]:
-    """Nobody waits for anything of it."""
+    """No request waits for anything of it."""
     return {}
 
 

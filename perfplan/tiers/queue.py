@@ -24,6 +24,7 @@ from perfplan.tiers.kind import (
     Proposal,
     Steps,
     There,
+    as_needed,
     median,
     month_of,
     never,
@@ -33,6 +34,7 @@ from perfplan.tiers.kind import (
     node_limit,
     node_usd,
     nothing,
+    twentieth,
 )
 from perfplan.tiers.rungs import of_those_below
 from perfplan.tiers.work import ServiceLaw, law_problems, shape_of
@@ -69,7 +71,16 @@ def _steps(tier: Queue, there: There) -> Steps:
 
 
 WORKERS: Bought[Queue] = Bought(
-    field="workers", unit="workers", order=3, limit=node_limit, lead_s=node_lead_s, price_usd=node_usd, spare=1, waits=True
+    field="workers",
+    unit="workers",
+    order=3,
+    limit=node_limit,
+    lead_s=node_lead_s,
+    price_usd=node_usd,
+    larger=twentieth,
+    sized=as_needed,
+    spare=1,
+    waits=True,
 )
 KIND: Kind[Queue] = Kind(
     carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=False),

@@ -29,12 +29,14 @@ from perfplan.tiers.kind import (
     Steps,
     There,
     TierName,
+    as_needed,
     median,
     month_of,
     node_lead_s,
     node_limit,
     node_usd,
     nothing,
+    twentieth,
     whole,
 )
 from perfplan.tiers.rungs import IDLE, MARGIN, REQUEST, Outlasted, Rungs, Seen, round_up
@@ -199,6 +201,8 @@ INSTANCES: Bought[Service] = Bought(
     limit=node_limit,
     lead_s=node_lead_s,
     price_usd=node_usd,
+    larger=twentieth,
+    sized=as_needed,
     servers="threads",
     spare=1,
     each=True,

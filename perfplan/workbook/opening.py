@@ -20,6 +20,7 @@ from perfplan.reading.document import Problem, listed
 from perfplan.scenario.statement import Statement
 from perfplan.story import story
 from perfplan.study import Study, study
+from perfplan.study.verdicts import BROKEN
 from perfplan.words import month_name
 from perfplan.workbook.kept import newest
 from perfplan.workbook.limits import enough
@@ -189,13 +190,12 @@ _CHAPTERS = {0: _plan, 1: _requirements, 2: _architecture, 3: _implementation, 4
 def findings(made: Study, phase: int) -> Block:
     """The findings of one phase; promises that break first. Phase 0: what breaks first of all."""
     everything = all_findings(made)
-    broken = [f for f in everything if f.kind == "broken"]
+    broken = [f for f in everything if f.kind == BROKEN]
     rows = [f for f in broken if f.month == broken[0].month] if phase == 0 else [f for f in everything if f.phase == phase]
     as_of = str(made.scenario.as_of)
-    since = {"broken": "Breaks a promise", "at risk": "At risk", "holds": "Holds"}
     blocks = []
     for f in rows:
-        severity = since[f.kind] + (f" from {month_name(as_of, f.month)}" if f.kind == "broken" and f.month > 0 else "")
+        severity = f.severity + (f" from {month_name(as_of, f.month)}" if f.kind == BROKEN and f.month > 0 else "")
         blocks.append(finding_block(f.kind, severity, f.title, {"Rule": f.rule, "Value": f.value, "Reason": f.reason, "Remedy": f.remedy}))
     calm = empty_block("Nothing is broken", "Every promise holds for the months asked for, with what there is today.") if phase == 0 else ""
     return Block(markup=Html("".join(blocks) or calm))
