@@ -17,7 +17,7 @@ from perfplan.quantity import FloatArray
 from perfplan.study import Order, RunOut, Study, confidence, once
 from perfplan.study.fleet import lead_time_s, unit_price_usd
 from perfplan.study.ladder import broken, ladder
-from perfplan.study.sweeps import todays_knee
+from perfplan.study.sweeps import TRIED, todays_knee
 from perfplan.study.verdicts import BROKEN, HOLDS, RISK, Verdict, early, of_promise, of_run_out
 from perfplan.study.verify import ERROR, measured
 from perfplan.tiers import bought_of
@@ -278,12 +278,6 @@ def _headroom(study: Study) -> Iterator[Finding]:
     found = todays_knee(study)
     wanted = float(np.median(study.scenario.headroom))
     has = found.rps / found.peak_rps
-    first = found.saturated[found.first]
-    tight = (
-        f"{found.first.words} saturate first, at {rate(first)}"
-        if np.isfinite(first)
-        else "nothing saturates within eight times today's peak"
-    )
     broken = f"; broken at any load: {listed(found.always)}" if found.always else ""
     title = (
         f"Load breaks the first promise at {number(has)} times today's peak"
@@ -292,7 +286,7 @@ def _headroom(study: Study) -> Iterator[Finding]:
     )
     yield Finding(
         kind=HOLDS if has >= wanted and not found.always else RISK, phase=1, about="headroom", month=0, rule=f"at least {number(wanted)} times today's peak (the checklist asks for 2, and recommends 3)",
-        title=title + broken, value=f"{rate(found.rps)} against a peak of {rate(found.peak_rps)}" if np.isfinite(has) else f"more than 8 times {rate(found.peak_rps)}", reason=tight,
+        title=title + broken, value=f"{rate(found.rps)} against a peak of {rate(found.peak_rps)}" if np.isfinite(has) else f"more than {number(TRIED)} times {rate(found.peak_rps)}", reason=found.saturates,
         remedy="a fixed factor is a rule of thumb: what the objectives need, month by month, is in the orders" if has < wanted else "",
     )  # fmt: skip
 

@@ -190,6 +190,16 @@ def listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else "nothing"
 
 
+def spelled(n: float) -> str:
+    """A small whole number as a word.
+
+    >>> spelled(8.0), spelled(12)
+    ('eight', '12')
+    """
+    small = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return small[int(n)] if n in range(len(small)) else number(n)
+
+
 def plural(n: float, noun: str) -> str:
     r"""A counted noun; the noun is given in plural.
 

@@ -12,7 +12,7 @@ import pytest
 
 from perfplan.artifacts import configs
 from perfplan.artifacts.k6 import threshold_problem, users_at
-from perfplan.artifacts.prometheus import burns
+from perfplan.artifacts.prometheus import windows
 from perfplan.findings import findings
 from perfplan.operate.source import Source
 from perfplan.operate.text import slug
@@ -20,6 +20,7 @@ from perfplan.plan.paths import carry
 from perfplan.reading import read
 from perfplan.study import study
 from perfplan.study.ladder import ladder
+from perfplan.subjects.alerts import burns
 from perfplan.tiers.place import Place
 from perfplan.workbook import judging
 from tests.conftest import SMALL
@@ -62,7 +63,7 @@ def needs(tool):
 def test_a_bucket_is_found_however_its_bound_is_written(small, below, written):
     """Go's shortest form (prometheus/common), Python's and Prometheus 3's with the digit behind the point."""
     small.write_text(SMALL.replace("below: 200ms", f"below: {below}"))
-    one = burns(Source(study=study(read(small), worlds=30)))[0]
+    one = burns(study(read(small), worlds=30))[0]
     assert [re.search('le="(.*)"', series)[1] for series in one.counters.goods] == written
     pattern = re.search('le=~?"(.*)"', one.counters.good)[1].replace("\\\\", "\\")
     assert all(re.fullmatch(pattern, text) for text in written)
@@ -110,11 +111,11 @@ def test_virtual_users_follow_littles_law(storefront):
 
 
 def test_burn_rates_are_those_of_the_workbook(storefront):
-    found = {(b.objective, b.hours): b for b in burns(Source(study=storefront))}
+    found = {(b.objective, b.hours): b for b in burns(storefront)}
     thirty = [found["checkout available", hours] for hours in (1, 6, 72)]
     assert [b.factor for b in thirty] == pytest.approx([14.4, 6.0, 1.0])  # The Site Reliability Workbook, table 5-2
     assert [b.limit for b in thirty] == pytest.approx([0.0144, 0.006, 0.001])
-    assert [b.windows for b in thirty] == [("1h", "5m"), ("6h", "30m"), ("72h", "6h")]
+    assert [windows(b) for b in thirty] == [("1h", "5m"), ("6h", "30m"), ("72h", "6h")]
     assert found["browse p95", 1].factor == pytest.approx(0.02 * 28 * 24)  # promised over 28 days
 
 

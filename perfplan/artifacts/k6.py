@@ -11,9 +11,9 @@ from perfplan.operate import watched
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, js, slug
 from perfplan.scenario import Scenario
-from perfplan.study.sweeps import steady_knee, steadys_knee
+from perfplan.subjects.loadtest import Stage
+from perfplan.subjects.loadtest import stages as test_stages
 from perfplan.tiers.kind import median
-from perfplan.words import number
 
 SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
 METRICS = "avg|min|max|med|count|rate|value"  # aggregations beside p(N); count of counters, rate of rates, value of gauges
@@ -23,16 +23,7 @@ def load_test(source: Source) -> str:
     """The script; its stages are chosen by STAGE, its target by BASE_URL."""
     study = source.study
     scenario = study.scenario
-    found, limit = steadys_knee(study), steady_knee(study)
-    today, second = found.peak_rps, found.second_rps
-    stages = (
-        _constant("smoke", 0.01 * today, "1m", "1 % of today's peak hour", source),
-        _ramp("load", ((today, "5m"), (today, "20m"), (0.0, "1m")), f"today's peak hour, {number(today)} requests a second", source),
-        _ramp("stress", ((0.8 * limit, "5m"), (1.2 * limit, "15m"), (0.0, "1m")), f"80 to 120 % of the predicted knee, {number(limit)} requests a second", source),
-        _ramp("spike", ((today, "5m"), (second, "10s"), (second, f"{max(round(float(scenario.traffic.burst_s)), 1)}s"), (today, "10s"), (today, "5m")),
-              f"the busiest second, {float(scenario.traffic.peak_second):g} times the peak hour, for a burst of traffic.burst", source),
-        _constant("soak", 0.8 * today, "4h", "80 % of today's peak hour", source),
-    )  # fmt: skip
+    stages = "".join(_stage(one, source) for one in test_stages(study))
     journeys = "".join(
         f"  {{ name: {js(slug(name))}, share: {_share(scenario, name):.6f}, path: __ENV.PATH_{_variable(name)} || {js('/' + slug(name))} }},  // journeys.{comment(name)}.share\n"
         for name in scenario.journeys
@@ -52,7 +43,7 @@ const JOURNEYS = [
 // Arrivals do not wait for answers (an open load), as users do not. preAllocatedVUs by Little's law: rate x mean response,
 // times {SPREAD:g}. Where k6 cannot start an iteration in time it counts it as dropped, and the test fails.
 const STAGES = {{
-{"".join(stages)}}};
+{stages}}};
 
 export const options = {{
   scenarios: {{ [STAGE]: STAGES[STAGE] }},
@@ -122,24 +113,26 @@ def users_at(source: Source, rps: float) -> int:
     return max(math.ceil(SPREAD * sum(share * rps * mean for share, mean in means)), 2)
 
 
-def _constant(stage: str, rps: float, duration: str, why: str, source: Source) -> str:
-    rate = max(round(rps), 1)
-    users = users_at(source, rate)
-    return f"""  {stage}: {{  // {comment(why)}
-    executor: 'constant-arrival-rate', rate: {rate}, timeUnit: '1s', duration: '{duration}',
-    preAllocatedVUs: {users}, maxVUs: {10 * users},  // {SPREAD:g} x {rate} a second x mean response
-  }},
-"""
-
-
-def _ramp(stage: str, steps: tuple[tuple[float, str], ...], why: str, source: Source) -> str:
-    targets = [(max(round(rps), 0), duration) for rps, duration in steps]
-    most = max(rate for rate, _ in targets)
+def _stage(one: Stage, source: Source) -> str:
+    most = max(round(one.most_rps), 1)
     users = users_at(source, most)
-    rows = ", ".join(f"{{ target: {rate}, duration: '{duration}' }}" for rate, duration in targets)
-    return f"""  {stage}: {{  // {comment(why)}
-    executor: 'ramping-arrival-rate', startRate: 0, timeUnit: '1s',
-    stages: [{rows}],
+    if one.constant:
+        runs = f"executor: 'constant-arrival-rate', rate: {most}, timeUnit: '1s', duration: '{_span(one.lasts_s)}',"
+    else:
+        rows = ", ".join(f"{{ target: {max(round(rps), 0)}, duration: '{_span(seconds)}' }}" for rps, seconds in one.steps)
+        runs = f"executor: 'ramping-arrival-rate', startRate: 0, timeUnit: '1s',\n    stages: [{rows}],"
+    return f"""  {one.name}: {{  // {comment(one.why)}
+    {runs}
     preAllocatedVUs: {users}, maxVUs: {10 * users},  // {SPREAD:g} x {most} a second x mean response
   }},
 """
+
+
+def _span(seconds: float) -> str:
+    """A time as k6 writes it.
+
+    >>> _span(14400.0), _span(300.0), _span(10.0)
+    ('4h', '5m', '10s')
+    """
+    unit, size = next(((unit, size) for unit, size in (("h", 3600), ("m", 60)) if seconds % size == 0), ("s", 1))
+    return f"{seconds / size:.0f}{unit}"

@@ -1,84 +1,37 @@
 """Prometheus rules: burn rates of every promise counted in requests, and the usual resource alerts; with their unit tests.
 
-A burn-rate alert fires when a share *spent* of the budget of the promise's window goes within an alert window:
-factor = spent x window / alert window (Beyer et al., The Site Reliability Workbook, 2018, chapter 5). The short window, a
-twelfth of the long one, makes it stop soon after the cause has gone.
+Which alerts there are, and when they fire, is said in `perfplan.subjects.alerts`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from perfplan.models.slo import burn_rate
-from perfplan.operate import watched
-from perfplan.operate.kind import Counters
 from perfplan.operate.source import Source
 from perfplan.operate.text import comment, slug, template, yaml
-from perfplan.tiers.kind import median
+from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns
 from perfplan.words import number, share
 
 HOUR = 3600
-ALERTS = ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket"))  # budget spent, hours, urgency
 RESOURCES = (  # name, expression of one instance's use, threshold, what to do
-    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', 0.80, "see scaling in runbook.md"),
-    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", 0.85, "see memory in runbook.md"),
-    ("DiskFull", '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}', 0.90, "order storage"),
+    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', CPU, "see scaling in runbook.md"),
+    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", MEMORY, "see memory in runbook.md"),
+    ("DiskFull", '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}', DISK, "order storage"),
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Burn:
-    """One burn-rate alert: requests that are bad, of all, over a long and a short window."""
-
-    objective: str
-    name: str
-    counters: Counters
-    budget: float  # share of requests that may be bad
-    spent: float
-    hours: int
-    urgency: str
-
-    @property
-    def factor(self) -> float:
-        """How many times faster than even the budget is spent."""
-        return float(burn_rate(self.spent, self.hours * HOUR, self.counters.days * 86400))
-
-    @property
-    def limit(self) -> float:
-        """Share of bad requests above which it fires."""
-        return self.factor * self.budget
-
-    @property
-    def possible(self) -> bool:
-        """Whether a share of requests can be that bad at all."""
-        return self.limit < 1
-
-    @property
-    def windows(self) -> tuple[str, str]:
-        """Long and short window, as PromQL writes them."""
-        return _window(self.hours * HOUR), _window(self.hours * HOUR // 12)
+def windows(one: Burn) -> tuple[str, str]:
+    """Long and short window of an alert, as PromQL writes them."""
+    return _window(one.hours * HOUR), _window(one.hours * HOUR // 12)
 
 
 def _window(seconds: int) -> str:
     return f"{seconds // HOUR}h" if seconds % HOUR == 0 else f"{seconds // 60}m"
 
 
-def burns(source: Source) -> list[Burn]:
-    """Every burn-rate alert of the promises that are counted in requests or jobs; a 28-day promise over 28 days, others over 30."""
-    found: list[Burn] = []
-    for name, judged in source.study.worlds.judged.items():
-        counters = watched(judged.objective).measured.counters(judged.objective)
-        if counters is not None:
-            found += [
-                Burn(
-                    objective=name, name=f"{_alert_name(name)}Burns{hours}h", counters=counters, budget=median(judged.bound), spent=spent,
-                    hours=hours, urgency=urgency,
-                )
-                for spent, hours, urgency in ALERTS
-            ]  # fmt: skip
-    return found
+def _name(one: Burn) -> str:
+    return f"{_alert_name(one.objective)}Burns{one.hours}h"
 
 
 def _alert_name(name: str) -> str:
@@ -96,16 +49,16 @@ def ratio(burn: Burn, window: str) -> str:
 def rules(source: Source) -> str:
     """The rule file."""
     lines = [source.head("#", "Prometheus alert rules") + "groups:", "- name: burn rates", "  rules:"]
-    for one in burns(source):
+    for one in burns(source.study):
         origin = f"objectives.{comment(one.objective)}"
         if not one.possible:
             lines.append(
-                f"  # {origin}: {number(one.factor)} x {share(one.budget)} of requests is more than all of them; no alert over {one.windows[0]}"
+                f"  # {origin}: {number(one.factor)} x {share(one.budget)} of requests is more than all of them; no alert over {windows(one)[0]}"
             )
             continue
-        long, short = one.windows
+        long, short = windows(one)
         lines += [
-            f"  - alert: {one.name}  # {origin}",
+            f"  - alert: {_name(one)}  # {origin}",
             f"    # {share(one.spent)} of the budget of {one.counters.days} days in {long}: {number(one.factor)} x {share(one.budget)} of requests",
             "    expr: >-",
             f"      ({ratio(one, long)} > {one.limit:.6g})",
@@ -113,7 +66,7 @@ def rules(source: Source) -> str:
             f"    labels: {{severity: {one.urgency}}}",
             f"    annotations: {{summary: {yaml(template(_summary(one)))}}}",
         ]
-    histograms = _histograms(burns(source))
+    histograms = _histograms(burns(source.study))
     lines += ["- name: buckets", "  rules:"] if histograms else []
     for one in histograms:
         lines += [
@@ -161,7 +114,7 @@ def _no_bucket_summary(one: Burn) -> str:
 
 
 def _summary(one: Burn) -> str:
-    return f"{one.objective}: {share(one.spent)} of the error budget of {one.counters.days} days spent within {one.windows[0]}"
+    return f"{one.objective}: {share(one.spent)} of the error budget of {one.counters.days} days spent within {windows(one)[0]}"
 
 
 def unit_tests(source: Source) -> str:
@@ -171,10 +124,10 @@ def unit_tests(source: Source) -> str:
         f"evaluation_interval: {EVALUATED_MINUTES}m",
         "tests:",
     ]
-    alerts = [one for one in burns(source) if one.possible]
+    alerts = [one for one in burns(source.study) if one.possible]
     lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
     lines += _no_traffic(alerts)
-    for one in _histograms(burns(source)):
+    for one in _histograms(burns(source.study)):
         lines += _bucket_cases(one)
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
@@ -209,7 +162,7 @@ def _no_traffic(alerts: list[Burn]) -> list[str]:
         "  input_series:",
         *(line for text in series for line in (f"  - series: {_quoted(text)}", f"    values: '0+0x{minutes // 30}'")),
         "  alert_rule_test:",
-        *(line for one in alerts for line in (f"  - eval_time: {minutes}m", f"    alertname: {one.name}", "    exp_alerts: []")),
+        *(line for one in alerts for line in (f"  - eval_time: {minutes}m", f"    alertname: {_name(one)}", "    exp_alerts: []")),
     ]
 
 
@@ -251,7 +204,7 @@ def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: b
         lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'"]
     lines.append("  alert_rule_test:")
     for one in members:
-        lines += [f"  - eval_time: {minutes}m", f"    alertname: {one.name}", *_expected(fires, one.urgency, template(_summary(one)))]
+        lines += [f"  - eval_time: {minutes}m", f"    alertname: {_name(one)}", *_expected(fires, one.urgency, template(_summary(one)))]
     return lines
 
 

@@ -10,7 +10,7 @@ from perfplan.operate.text import markdown
 from perfplan.plan.paths import origins
 from perfplan.promises import counted
 from perfplan.study.fleet import lead_time_s
-from perfplan.study.sweeps import todays_knee
+from perfplan.study.sweeps import NOWHERE, todays_knee
 from perfplan.tiers import kind_of
 from perfplan.tiers.rungs import CALL, POOL, REQUEST
 from perfplan.words import count, day_name, duration, number, percent, rate, share, size, weeks
@@ -72,7 +72,7 @@ def _throughput(source: Source) -> tuple[str, str, str, str]:
     limit = found.saturated[found.first]
     return (
         "Low throughput", f"arrivals are not answered at the rate they come; the plan expects {rate(found.peak_rps)} at today's peak hour.",
-        f"{markdown(found.first.words)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there." if np.isfinite(limit) else "nothing saturates within eight times today's peak: look at the link and at locks.",
+        f"{markdown(found.first.words)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there." if np.isfinite(limit) else f"{NOWHERE}: look at the link and at locks.",
         f"more {markdown(found.first.words)}; limit arrivals at the proxy to what is carried.",
     )  # fmt: skip
 

@@ -30,22 +30,16 @@ from perfplan.promises.kind import Jobs, Timed
 from perfplan.reading import history
 from perfplan.study import Study, study
 from perfplan.study.ladder import ladder
+from perfplan.study.levels import MVP
 from perfplan.study.options import try_options
-from perfplan.study.sweeps import Knee, knee, pools, shares_of_latency, todays_knee
+from perfplan.study.sweeps import knee, pools, shares_of_latency, todays_knee
 from perfplan.study.verdicts import holds_with, of_promise
+from perfplan.subjects import ambition
+from perfplan.subjects.kind import Found
 from perfplan.tiers.kind import median
 from perfplan.tiers.place import LINK, Place
 from perfplan.tiers.rungs import CLIENT, POOL, REQUEST
 from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a rule found."""
-
-    text: str
-    verdict: str = "met"
-    answer: str = "computed"
 
 
 @dataclass(frozen=True)
@@ -259,7 +253,7 @@ def _burst(study: Study) -> Found:
 def _breakpoints(study: Study) -> Found:
     found = todays_knee(study)
     return Found(
-        text=f"{_saturates(found)}; load breaks the first promise above {rate(found.rps)}"
+        text=f"{found.saturates}; load breaks the first promise above {rate(found.rps)}"
         + (f"; broken at any load: {listed(found.always)}" if found.always else ""),
         verdict="met" if found.rps > found.peak_rps * 2 else "at risk",
     )
@@ -297,7 +291,7 @@ def _edge(study: Study) -> Found | None:
     return (
         Found(
             text=f"edge hit ratio {share(float(np.median(study.scenario.cdn.hit_ratio)))} as stated",
-            verdict="met" if float(np.median(study.scenario.cdn.hit_ratio)) >= 0.8 else "at risk",
+            verdict="met" if float(np.median(study.scenario.cdn.hit_ratio)) >= MVP.hits else "at risk",
         )
         if study.scenario.cdn
         else None
@@ -353,42 +347,6 @@ def _document(study: Study) -> Found:
     return Found(text=f"plan.html of {study.as_of}, made from these inputs", answer="artefact")
 
 
-def _p95(study: Study) -> Found:
-    worst = max(float(ps[0.95][0, 0]) for ps in study.middle.percentile_s.values())
-    tier = next((n for n, t in (("Enterprise", 0.150), ("Growth", 0.300), ("MVP", 0.500)) if worst < t), "none")
-    return Found(
-        text=f"slowest journey's p95 is {duration(worst)} at the peak hour: tier reached {tier}",
-        verdict="met" if tier != "none" else "not met",
-    )
-
-
-def _error_rate(study: Study) -> Found:
-    bad = max(float(1 - path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
-    tier = next((n for n, t in (("Enterprise", 1e-4), ("Growth", 1e-3), ("MVP", 1e-2)) if bad < t), "none")
-    binding = (
-        "; with an availability of 99.9 % / 99.95 % / 99.99 % counted in requests, 0.1 % / 0.05 % / 0.01 % bind"
-        if any(counted(one) for one in study.scenario.objectives.values())
-        else ""
-    )
-    return Found(
-        text=f"worst journey fails {share(bad)} of requests: tier reached {tier}{binding}", verdict="met" if tier != "none" else "not met"
-    )
-
-
-def _nines(study: Study) -> Found:
-    up = min(float(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
-    tier = next((n for n, t in (("Enterprise", 0.9999), ("Growth", 0.9995), ("MVP", 0.999)) if up >= t), "none")
-    return Found(text=f"worst journey {share(up)}: tier reached {tier}", verdict="met" if tier != "none" else "not met")
-
-
-def _hits(study: Study) -> Found | None:
-    hits = [today(study, h) for h in study.middle.carried.hit_ratio.values()]
-    if not hits:
-        return None
-    tier = next((n for n, t in (("Enterprise", 0.95), ("Growth", 0.9), ("MVP", 0.8)) if min(hits) > t), "none")
-    return Found(text=f"lowest hit ratio {share(min(hits))}: tier reached {tier}", verdict="met" if tier != "none" else "at risk")
-
-
 def _database_share(study: Study) -> Found | None:
     names = [place.tier for place in pools(study)]
     rows = shares_of_latency(study)
@@ -401,16 +359,8 @@ def _database_share(study: Study) -> Found | None:
     return Found(text=f"share of the mean response time that is spent in databases: {', '.join(parts)}") if names else None
 
 
-def _saturates(found: Knee) -> str:
-    """What saturates first, and where."""
-    load = found.saturated[found.first]
-    return (
-        f"{found.first.words} saturate first, at {rate(load)}" if np.isfinite(load) else "nothing saturates within eight times today's peak"
-    )
-
-
 def _limit(study: Study) -> Found:
-    return Found(text=_saturates(todays_knee(study)))
+    return Found(text=todays_knee(study).saturates)
 
 
 def _run_out_months(study: Study) -> Found:
@@ -555,10 +505,7 @@ RULES: dict[str, Rule] = {
     "6.3.2": Rule(_document, _6, study),
     "6.3.5": Rule(_run_out_months, _6, capacity.month_quantile),
     "CB.1": Rule(_peak_second, _1, growth.peak_rps),
-    "QR.1": Rule(_p95, _1, latency.percentiles_s),
-    "QR.2": Rule(_error_rate, _1, slo.binding_error_limit),
-    "QR.3": Rule(_nines, _1, availability.in_series),
-    "QR.4": Rule(_hits, _1, caching.lru_hit_ratio),
+    **{one.id: Rule(one.judge, one.place, one.formula) for one in ambition.ITEMS},
     "CI.1": Rule(_database_share, _2, shares_of_latency),
     "CI.3": Rule(_limit, _2, knee),
 }

@@ -13,6 +13,7 @@ from perfplan.figures.common import figure, short, shorts
 from perfplan.promises import timed
 from perfplan.quantity import FloatArray
 from perfplan.study import Study
+from perfplan.study.levels import LEVELS
 from perfplan.study.sweeps import TAIL, by_memory, latency_band, parts_of_the_tail, shares_of_latency, slowest_part, targets, todays_knee
 from perfplan.study.sweeps import latency_by_load as sweep
 from perfplan.words import duration, number, rate, share
@@ -171,12 +172,8 @@ def saturation(study: Study) -> go.Figure:
     """The load at which each resource reaches its limit and saturates."""
     found = todays_knee(study)
     rows = sorted(((p, found.resources[p], v) for p, v in found.saturated.items() if np.isfinite(v)), key=lambda r: -r[2])
-    first = found.first.words
-    title = (
-        f"{first[0].upper()}{first[1:]} saturate first, at {rate(found.saturated[found.first])}"
-        if rows
-        else "Nothing saturates within eight times today’s peak"
-    )
+    said = found.saturates.replace("'", "’")
+    title = f"{said[0].upper()}{said[1:]}"
     fig = figure(
         title,
         "Load of the whole service at which each resource is fully used (bar) and reaches its planned limit (mark), at the median",
@@ -229,8 +226,8 @@ def hit_ratio(study: Study) -> go.Figure:
         hovertemplate="%{y:.1f} %",
     )
     look.moment(fig, swept.now_bytes / 1e9, f"today {number(swept.now_bytes / 1e9)} GB")
-    for target, label in ((80, "MVP"), (90, "Growth"), (95, "Enterprise")):
-        look.threshold(fig, target, f"{label} {target} %")
+    for level in reversed(LEVELS):
+        look.threshold(fig, round(100 * level.hits), f"{level.name} {share(level.hits)}")
     fig.update_layout(
         xaxis=dict(ticksuffix=" GB", rangemode="tozero", nticks=6),
         yaxis=dict(range=[max(0.0, 100 * float(swept.hit_ratio.min()) - 5), 101], ticksuffix=" %"),

@@ -9,7 +9,9 @@ from perfplan import look
 from perfplan.figures.common import figure, months_of, short
 from perfplan.findings import left_of_budget as left
 from perfplan.promises import counted, timed
+from perfplan.quantity import HOUR
 from perfplan.study import Study, confidence
+from perfplan.subjects.alerts import ALERTS, burns, factor
 from perfplan.tiers.kind import median
 from perfplan.words import duration, money, month_name, percent, share
 
@@ -21,17 +23,17 @@ def burn(study: Study) -> go.Figure:
     up = {name: median(one.good) for name, one in promised.items() if one is not None and one.down}
     name, above = next(iter(up.items()), ("an availability of 99.9 %", None))
     budget = 0.001 if above is None else 1 - above
-    rules = ((0.02, 1.0, "2 % in 1 h"), (0.05, 6.0, "5 % in 6 h"), (0.10, 72.0, "10 % in 3 d"))
-    outage = 60 * 1.0 * (0.02 * 720 / 1.0) * budget
+    days = next((one.counters.days for one in burns(study) if one.objective == name), 30)
+    outage_s = ALERTS[0][1] * HOUR * factor(*ALERTS[0][:2], days) * budget
     fig = figure(
-        f"A full outage pages within {duration(outage * 60)} and has then spent 2 % of the month’s budget",
-        f"Minutes until each burn-rate alert of {name} fires (log scale) against the share of requests that fail (log scale); window 30 days",
+        f"A full outage pages within {duration(outage_s)} and has then spent {100 * ALERTS[0][0]:g} % of the month’s budget",
+        f"Minutes until each burn-rate alert of {name} fires (log scale) against the share of requests that fail (log scale); window {days} days",
         height=340,
         margin=dict(t=20, r=100),
     )
-    for i, (spent, hours, label) in enumerate(rules):
-        factor = spent * 720 / hours
-        need = factor * budget
+    for i, (spent, hours, _) in enumerate(ALERTS):
+        label = f"{100 * spent:g} % in {f'{hours} h' if hours < 24 else f'{hours // 24} d'}"
+        need = factor(spent, hours, days) * budget
         minutes = [60 * hours * need / b if b >= need else None for b in bad]
         fig.add_scatter(
             x=[100 * float(b) for b in bad],

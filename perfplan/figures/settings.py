@@ -7,10 +7,15 @@ import plotly.graph_objects as go
 
 from perfplan import look
 from perfplan.figures.common import figure, short
+from perfplan.quantity import MINUTE
 from perfplan.study import Study
 from perfplan.study.sweeps import latency_by_load as sweep
 from perfplan.study.sweeps import pools, steady_knee, todays_knee, wait_by_pool
+from perfplan.subjects.loadtest import Stage
+from perfplan.subjects.loadtest import stages as test_stages
 from perfplan.words import count, duration, month_name, number
+
+SOAK_STAGE = "soak"  # hours long: it would leave no room for the others
 
 
 def pool_wait(study: Study) -> go.Figure:
@@ -93,41 +98,40 @@ def threads(study: Study) -> go.Figure:
 
 def stages(study: Study) -> go.Figure:
     """The stages of a load test against the predicted knee."""
-    found = todays_knee(study)
-    limit = steady_knee(study)
-    burst = found.second_rps
-    points = [
-        (0, 0),
-        (5, 0),
-        (5, found.peak_rps),
-        (25, found.peak_rps),
-        (25, burst),
-        (27, burst),
-        (27, found.peak_rps),
-        (35, found.peak_rps),
-        (60, 1.2 * limit),
-        (60, 0),
-        (65, 0),
-    ]
+    limit, drawn = steady_knee(study), [one for one in test_stages(study) if one.name != SOAK_STAGE]
+    soak = next(one for one in test_stages(study) if one.name == SOAK_STAGE)
+    stress = next(one for one in drawn if one.name == "stress")
     fig = figure(
-        f"A ramp from {number(found.peak_rps)} to {number(1.2 * limit)} rps crosses the predicted knee at {number(limit)}",
-        "Arrival rate of the load generator over an hour: smoke, load, spike, load, stress",
+        f"The stress stage runs to {number(stress.most_rps)} rps and crosses the predicted knee at {number(limit)}",
+        f"Arrival rate of the load generator, stage after stage as in load_test.js; {soak.name}, {duration(soak.lasts_s)} at {number(soak.most_rps)} rps, is left out",
         height=320,
         margin=dict(t=28),
     )
-    fig.add_scatter(
-        x=[p[0] for p in points],
-        y=[float(p[1]) for p in points],
-        mode="lines",
-        name="rate",
-        line=dict(color=look.colour("blue"), width=2.5),
-        hovertemplate="%{y:,.0f} rps",
-    )
+    x, y, start_s = [0.0], [0.0], 0.0
+    for one in drawn:
+        points = _course(one, start_s)
+        x += [at for at, _ in points]
+        y += [rps for _, rps in points]
+        look.label(fig, (start_s + one.lasts_s / 2) / MINUTE, one.most_rps, one.name, xanchor="center", yanchor="bottom")
+        start_s += one.lasts_s
+    fig.add_scatter(x=x, y=y, mode="lines", name="rate", line=dict(color=look.colour("blue"), width=2.5), hovertemplate="%{y:,.0f} rps")
     look.threshold(fig, limit, f"first promise breaks {number(limit)}")
-    for x, y, text in ((15, found.peak_rps, "load"), (26, burst, "spike"), (48, 0.75 * found.peak_rps + 0.25 * limit, "stress")):
-        look.label(fig, x, float(y), text, xanchor="center", yanchor="bottom")
-    fig.update_layout(xaxis=dict(ticksuffix=" min", range=[0, 66]), yaxis=dict(ticksuffix=" rps", range=[0, 1.35 * limit], nticks=6))
+    fig.update_layout(
+        xaxis=dict(ticksuffix=" min", range=[0, start_s / MINUTE + 1]), yaxis=dict(ticksuffix=" rps", range=[0, 1.2 * max(y)], nticks=6)
+    )
     return fig
+
+
+def _course(one: Stage, start_s: float) -> list[tuple[float, float]]:
+    """(minutes, rate) along a stage: a constant rate from its start, else straight from one rate to the next; then nothing."""
+    end = start_s + one.lasts_s
+    if one.constant:
+        return [(start_s / MINUTE, one.most_rps), (end / MINUTE, one.most_rps), (end / MINUTE, 0.0)]
+    points, at = [(start_s / MINUTE, 0.0)], start_s
+    for rps, seconds in one.steps:
+        at += seconds
+        points.append((at / MINUTE, rps))
+    return [*points, (end / MINUTE, 0.0)]
 
 
 def prediction(study: Study) -> go.Figure:

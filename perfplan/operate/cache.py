@@ -8,13 +8,13 @@ from perfplan.operate.kind import Part, Tended, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.study import Study
+from perfplan.study.levels import MVP
 from perfplan.tiers.cache import Cache
 from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.words import number, share, size
 
 EVICTION_MARGIN = 1.15  # of redis: fragmentation and buffers beyond the items
-MANY_HITS = 0.8  # from here on a cache is worth its nodes: MVP of the quick reference
 
 
 def redis(source: Source, name: str, tier: Cache) -> str:
@@ -53,7 +53,7 @@ def _scaling(source: Source, name: str, tier: Cache) -> str:
 
 def _hits(study: Study, name: str, tier: Cache) -> Part:
     hit = today(study, study.middle.carried.hit_ratio[name])
-    return Part(text=f"{name} {share(hit)}", verdict="met" if hit >= MANY_HITS else "at risk")
+    return Part(text=f"{name} {share(hit)}", verdict="met" if hit >= MVP.hits else "at risk")
 
 
 def _misses(study: Study, name: str, tier: Cache) -> Part:

@@ -27,9 +27,11 @@ from perfplan.study.worlds import take_worlds
 from perfplan.tiers import Tier, bought_of, count_of, kind_of, scaled
 from perfplan.tiers.kind import ByMemory, median
 from perfplan.tiers.place import Place
-from perfplan.words import duration
+from perfplan.words import duration, rate, spelled
 
-SPAN = np.geomspace(0.02, 8.0, 240)  # loads that are tried, over today's peak
+TRIED = 8.0  # highest load that is tried, over today's peak
+SPAN = np.geomspace(0.02, TRIED, 240)
+NOWHERE = f"nothing saturates within {spelled(TRIED)} times today's peak"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,12 @@ class Knee:
     def rps(self) -> float:
         """Highest load at which every promise that a load can break still holds; those broken at any load are in `always`."""
         return min((v for v in self.objectives.values() if v > 0), default=float("inf"))
+
+    @property
+    def saturates(self) -> str:
+        """What saturates first, and where, as a sentence without its capital and stop."""
+        load = self.saturated[self.first]
+        return f"{self.first.words} saturate first, at {rate(load)}" if np.isfinite(load) else NOWHERE
 
     @property
     def always(self) -> list[str]:

@@ -14,7 +14,9 @@ from perfplan.quantity import FloatArray
 from perfplan.study import Study
 from perfplan.study.ladder import ladder
 from perfplan.study.sweeps import (
+    NOWHERE,
     TAIL,
+    TRIED,
     WhatIf,
     by_memory,
     flat_percentiles,
@@ -138,8 +140,8 @@ def breakpoints(study: Study) -> Table:
     first = found.first.words
     rows.sort(key=lambda r: (r["resource"] != first, float(r["saturated_rps"])))
     return Table(
-        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else "Nothing saturates within eight times today's peak", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median; demand is how long a request of the average kind keeps one of its servers. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
-        columns=(Column(key="resource", header="Resource"), Column(key="demand_s", header="Demand", write=lambda v: "–" if np.isnan(v) else duration(v)), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else "beyond 8 times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
+        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else f"{NOWHERE[0].upper()}{NOWHERE[1:]}", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median; demand is how long a request of the average kind keeps one of its servers. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
+        columns=(Column(key="resource", header="Resource"), Column(key="demand_s", header="Demand", write=lambda v: "–" if np.isnan(v) else duration(v)), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else f"beyond {TRIED:g} times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
     )  # fmt: skip
 
 
@@ -162,7 +164,7 @@ def what_ifs(study: Study) -> Table:
     rows: list[dict[str, Any]] = [
         {"change": f"{r.change} of {r.tier}" if r.tier else r.change, "journey": r.journey, "before_s": r.before_s, "after_s": r.after_s, "carries": r.carries, "cost_change_usd": r.cost_change_usd}
         for r in (found[-1], *found[:-1])
-        if not r.tier or _moves(r.before_s, r.after_s) or _moves(min(kept, 9.0), min(r.carries, 9.0))
+        if not r.tier or _moves(r.before_s, r.after_s) or _moves(min(kept, 2 * TRIED), min(r.carries, 2 * TRIED))
     ]  # fmt: skip
     return Table(
         name="what_ifs", title=_what_if_title(found, kept), subtitle=f"One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept (today {_multiple(kept)}{aside}). What moves neither by 1 % is left out. The first row is the bound, an empty service: more of anything brings no p95 below that, unless it is a cache that then holds more. –: no price of its own, or no promise that a load can break.",
@@ -176,7 +178,7 @@ def _moves(before: float, after: float) -> bool:
 
 
 def _multiple(value: float) -> str:
-    return "–" if np.isnan(value) else "beyond 8" if np.isinf(value) else number(value) if value > 0 else "none"
+    return "–" if np.isnan(value) else f"beyond {TRIED:g}" if np.isinf(value) else number(value) if value > 0 else "none"
 
 
 def _what_if_title(found: list[WhatIf], kept: float) -> str:

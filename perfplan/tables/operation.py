@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from perfplan.blocks import Column, Table
-from perfplan.plan.resources import STORAGE
-from perfplan.promises import counted, timed
+from perfplan.plan.resources import STORAGE, Resource
+from perfplan.quantity import HOUR
 from perfplan.scenario import Option
 from perfplan.study import Study, confidence
-from perfplan.study.sweeps import steady_knee, steadys_knee, todays_knee
+from perfplan.study.sweeps import steady_knee, todays_knee
+from perfplan.subjects.alerts import CPU, DISK, burns
+from perfplan.subjects.loadtest import stages as test_stages
 from perfplan.tables.common import frame_of, named_month, of_field
 from perfplan.words import (
     change,
@@ -28,21 +30,11 @@ from perfplan.words import (
 
 def stages(study: Study) -> Table:
     """Load-test stages around the predicted knee."""
-    found = steadys_knee(study)
-    last = float(np.quantile(study.worlds.rps[:, study.last], 0.95))
-    limit = steady_knee(study)
-    rows: list[dict[str, Any]] = [
-        {"stage": "smoke", "load_rps": max(1.0, 0.01 * found.peak_rps), "proves": "every journey answers"},
-        {"stage": "load", "load_rps": found.peak_rps, "proves": "what the plan predicts for today's peak hour"},
-        {
-            "stage": "spike",
-            "load_rps": found.second_rps,
-            "proves": "the busiest second is carried, and what queued drains",
-        },
-        {"stage": "stress", "load_rps": limit * 1.2, "proves": "the first latency or availability promise breaks where the plan says"},
-        {"stage": "soak", "load_rps": 0.8 * found.peak_rps, "proves": "nothing leaks in hours"},
-        {"stage": "next year", "load_rps": last, "proves": f"the fleet of {named_month(study, study.last)} carries P95 of its demand"},
-    ]
+    last, limit = float(np.quantile(study.worlds.rps[:, study.last], 0.95)), steady_knee(study)
+    rows: list[dict[str, Any]] = [{"stage": one.name, "load_rps": one.most_rps, "proves": one.proves} for one in test_stages(study)]
+    rows.append(
+        {"stage": "next year", "load_rps": last, "proves": f"the fleet of {named_month(study, study.last)} carries P95 of its demand"}
+    )
     return Table(
         name="stages", title=f"A steady test supports the plan if the first promise breaks near {rate(limit)}", subtitle="Arrival rates for an open load generator; the knee is the highest steady load at which every promise but that of the peak second holds, at the median.", frame=frame_of(rows),
         columns=(Column(key="stage", header="Stage"), Column(key="load_rps", header="Rate", write=rate, bar=True), Column(key="proves", header="What it proves")), stack=1,
@@ -75,29 +67,23 @@ def predictions(study: Study) -> Table:
 
 
 def burn_rates(study: Study) -> Table:
-    """Burn-rate alerts for a window of 30 days: factor, windows, and how much budget is gone when they fire."""
-    rows: list[dict[str, Any]] = []
-    for name, judged in study.worlds.judged.items():
-        one = counted(judged.objective)
-        if timed(judged.objective) or (one is not None and one.down):
-            bound = float(np.median(judged.bound))
-            for spent, hours, urgency in ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket")):
-                factor = spent * 30 * 24 / hours
-                rows.append(
-                    {
-                        "objective": name,
-                        "urgency": urgency,
-                        "spent": spent,
-                        "window_s": hours * 3600.0,
-                        "factor": factor,
-                        "bad_share": min(factor * bound, 1.0),
-                        "possible": factor * bound < 1,
-                    }
-                )
+    """Burn-rate alerts: factor, windows, and the share of bad requests at which they fire."""
+    rows: list[dict[str, Any]] = [
+        {
+            "objective": one.objective,
+            "urgency": one.urgency,
+            "spent": one.spent,
+            "window_s": one.hours * HOUR,
+            "factor": one.factor,
+            "bad_share": min(one.limit, 1.0),
+            "possible": one.possible,
+        }
+        for one in burns(study)
+    ]
     dead = [r for r in rows if not r["possible"]]
     title = f"{len(dead)} alerts could never fire: their promise allows too much" if dead else "Every alert can fire"
     return Table(
-        name="burn_rates", title=title if rows else "No promise to watch", subtitle="Factor = budget spent x window of 30 days / alert window (2 % in 1 h, 5 % in 6 h, 10 % in 3 days).",
+        name="burn_rates", title=title if rows else "No promise to watch", subtitle="Factor = budget spent x window of the promise, 28 or 30 days / alert window (2 % in 1 h, 5 % in 6 h, 10 % in 3 days), as in alerts.yml.",
         frame=frame_of(rows or [{"objective": "none", "urgency": ""} | dict.fromkeys(("spent", "window_s", "factor", "bad_share"), float("nan"))]),
         columns=(Column(key="objective", header="Objective"), Column(key="urgency", header="Urgency"), Column(key="spent", header="Budget spent", write=share), Column(key="window_s", header="In", write=duration), Column(key="factor", header="Burn rate", write=number), Column(key="bad_share", header="Bad requests", write=lambda v: share(v) if v < 1 else "never fires")), stack=3,
     )  # fmt: skip
@@ -113,8 +99,8 @@ def watch(study: Study) -> Table:
                 "resource": one.label,
                 "now": float(np.median(one.utilization[:, 0])),
                 "limit": float(np.median(one.limit)),
-                "usual": 0.9 if one.place.field == STORAGE else 0.8,
-                "earlier": float(np.median(one.limit)) < (0.9 if one.place.field == STORAGE else 0.8),
+                "usual": _usual(one),
+                "earlier": float(np.median(one.limit)) < _usual(one),
             }
         )
     early = [r for r in rows if r["earlier"]]
@@ -122,6 +108,10 @@ def watch(study: Study) -> Table:
         name="watch", title=f"{len(early)} of {len(rows)} resources must be watched below the usual alert threshold", subtitle="Utilization today, the limit this plan works with, and the threshold that checklists name (80 %; disks 90 %).", frame=frame_of(rows),
         columns=(Column(key="resource", header="Resource"), Column(key="now", header="Today", write=share, bar=True), Column(key="limit", header="Limit of the plan", write=share), Column(key="usual", header="Usual alert", write=share)), stack=3,
     )  # fmt: skip
+
+
+def _usual(one: Resource) -> float:
+    return DISK if one.place.field == STORAGE else CPU
 
 
 def options(study: Study) -> Table:

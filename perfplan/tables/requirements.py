@@ -14,13 +14,13 @@ from perfplan.models.growth import requests_of_month, usual_week
 from perfplan.models.slo import DAYS_28, DAYS_30, error_budget_requests, error_budget_s, month_s
 from perfplan.operate import watched
 from perfplan.plan import burst, concurrency, today_rps, until
-from perfplan.plan.uptime import path_availability
 from perfplan.promises import counted, timed
 from perfplan.promises.kind import PEAK_HOUR
 from perfplan.quantity import DAY
 from perfplan.study import Study, confidence
 from perfplan.study.sweeps import todays_knee
 from perfplan.study.verdicts import first_below, holds_with
+from perfplan.subjects.ambition import targets, together
 from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text
 from perfplan.words import (
     band,
@@ -201,52 +201,13 @@ def headroom(study: Study) -> Table:
 
 def tiers_of_ambition(study: Study) -> Table:
     """The quick reference: what MVP, Growth and Enterprise ask for, and what this plan reaches."""
-    worst = max(float(ps[0.95][0, 0]) for ps in study.middle.percentile_s.values())
-    up = min(float(path_availability(study.middle.scenario, study.middle.carried, n)[0, 0]) for n in study.scenario.journeys)
-    hits = [float(np.median(h)) for h in study.middle.carried.hit_ratio.values()]
-    rows: list[dict[str, Any]] = [
-        {
-            "what": "p95 of the slowest journey",
-            "mvp": "below 500 ms",
-            "growth": "below 300 ms",
-            "enterprise": "below 150 ms",
-            "here": duration(worst),
-            "reached": _tier(worst, (0.15, 0.3, 0.5)),
-        },
-        {
-            "what": "error rate of the worst journey",
-            "mvp": "below 1 %, bound to 0.1 % by the availability",
-            "growth": "below 0.1 %, bound to 0.05 %",
-            "enterprise": "below 0.01 %",
-            "here": share(1 - up),
-            "reached": _tier(1 - up, (1e-4, 5e-4, 1e-3)),
-        },
-        {
-            "what": "availability of the worst journey",
-            "mvp": "99.9 %",
-            "growth": "99.95 %",
-            "enterprise": "99.99 %",
-            "here": share(up),
-            "reached": _tier(1 - up, (1e-4, 5e-4, 1e-3)),
-        },
+    found = targets(study)
+    rows = [
+        {"what": one.what, **{name.lower(): text for name, text in one.asked.items()}, "here": one.here, "reached": one.reached}
+        for one in found
     ]
-    if hits:
-        rows.append(
-            {
-                "what": "cache hit ratio",
-                "mvp": "over 80 %",
-                "growth": "over 90 %",
-                "enterprise": "over 95 %",
-                "here": share(min(hits)),
-                "reached": _tier(1 - min(hits), (0.05, 0.1, 0.2)),
-            }
-        )
-    lowest = min((str(r["reached"]) for r in rows), key=("none", "MVP", "Growth", "Enterprise").index)
+    lowest = together(found)
     return Table(
         name="tiers", title=f"All four targets of the quick reference together: {lowest if lowest != 'none' else 'no tier'} is reached", subtitle="Today, every input at its median. The error rates contradict the availabilities when both count requests; the stricter one binds.", frame=frame_of(rows),
         columns=(Column(key="what", header="Target"), Column(key="mvp", header="MVP"), Column(key="growth", header="Growth"), Column(key="enterprise", header="Enterprise"), Column(key="here", header="Here", write=number_text), Column(key="reached", header="Reached")), stack=2,
     )  # fmt: skip
-
-
-def _tier(value: float, bounds: tuple[float, float, float]) -> str:
-    return next((name for name, bound in zip(("Enterprise", "Growth", "MVP"), bounds, strict=True) if value < bound), "none")

@@ -1,0 +1,65 @@
+"""Burn-rate alerts of every promise that is counted in requests or jobs, and the thresholds of the usual alerts on resources.
+
+An alert fires when a share *spent* of the budget of the promise's window goes within an alert window: factor = spent x window / alert window
+(Beyer et al., The Site Reliability Workbook, 2018, chapter 5). The short window, a twelfth of the long one, makes it stop soon after the cause has gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perfplan.models.slo import burn_rate
+from perfplan.operate import watched
+from perfplan.operate.kind import Counters
+from perfplan.quantity import DAY, HOUR
+from perfplan.study import Study
+from perfplan.tiers.kind import median
+
+ALERTS = ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket"))  # budget spent, hours, urgency
+CPU, MEMORY, DISK = 0.80, 0.85, 0.90  # the checklist's, for 5 minutes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burn:
+    """One burn-rate alert: requests that are bad, of all, over a long and a short window."""
+
+    objective: str
+    counters: Counters
+    budget: float  # share of requests that may be bad
+    spent: float
+    hours: int
+    urgency: str
+
+    @property
+    def factor(self) -> float:
+        """How many times faster than even the budget is spent."""
+        return factor(self.spent, self.hours, self.counters.days)
+
+    @property
+    def limit(self) -> float:
+        """Share of bad requests above which it fires."""
+        return self.factor * self.budget
+
+    @property
+    def possible(self) -> bool:
+        """Whether a share of requests can be that bad at all."""
+        return self.limit < 1
+
+
+def factor(spent: float, hours: float, days: float) -> float:
+    """How many times faster than even a budget of *days* goes when *spent* of it goes in *hours*."""
+    return float(burn_rate(spent, hours * HOUR, days * DAY))
+
+
+def burns(study: Study) -> list[Burn]:
+    """Every burn-rate alert; a 28-day promise over 28 days, others over 30."""
+    found: list[Burn] = []
+    for name, judged in study.worlds.judged.items():
+        counters = watched(judged.objective).measured.counters(judged.objective)
+        if counters is not None:
+            budget = median(judged.bound)
+            found += [
+                Burn(objective=name, counters=counters, budget=budget, spent=spent, hours=hours, urgency=urgency)
+                for spent, hours, urgency in ALERTS
+            ]
+    return found

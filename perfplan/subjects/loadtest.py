@@ -1,0 +1,68 @@
+"""The stages of a load test round the predicted knee: what the script runs, the table lists and the figure draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perfplan.quantity import HOUR, MINUTE
+from perfplan.study import Study
+from perfplan.study.sweeps import steady_knee, steadys_knee
+from perfplan.words import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage: rates that are reached one after the other, each with the time it takes to get there; one rate is held all along."""
+
+    name: str
+    steps: tuple[tuple[float, float], ...]  # (requests a second, seconds)
+    why: str
+    proves: str
+
+    @property
+    def most_rps(self) -> float:
+        """The highest rate in it."""
+        return max(rps for rps, _ in self.steps)
+
+    @property
+    def constant(self) -> bool:
+        """Whether its rate does not change."""
+        return len(self.steps) == 1
+
+    @property
+    def lasts_s(self) -> float:
+        """How long it takes."""
+        return sum(seconds for _, seconds in self.steps)
+
+
+SMOKE, SOAK = 0.01, 0.8  # of today's peak hour
+LOW, HIGH = 0.8, 1.2  # of the knee, from and to which the stress runs
+
+
+def stages(study: Study) -> list[Stage]:
+    """The stages of today's fleet."""
+    found, knee = steadys_knee(study), steady_knee(study)
+    today, second = found.peak_rps, found.second_rps
+    burst_s, times = float(study.scenario.traffic.burst_s), float(study.scenario.traffic.peak_second)
+    return [
+        Stage(name="smoke", steps=((max(1.0, SMOKE * today), MINUTE),), why="1 % of today's peak hour", proves="every journey answers"),
+        Stage(
+            name="load",
+            steps=((today, 5 * MINUTE), (today, 20 * MINUTE), (0.0, MINUTE)),
+            why=f"today's peak hour, {number(today)} requests a second",
+            proves="what the plan predicts for today's peak hour",
+        ),
+        Stage(
+            name="stress",
+            steps=((LOW * knee, 5 * MINUTE), (HIGH * knee, 15 * MINUTE), (0.0, MINUTE)),
+            why=f"80 to 120 % of the predicted knee, {number(knee)} requests a second",
+            proves="the first latency or availability promise breaks where the plan says",
+        ),
+        Stage(
+            name="spike",
+            steps=((today, 5 * MINUTE), (second, 10.0), (second, max(round(burst_s), 1.0)), (today, 10.0), (today, 5 * MINUTE)),
+            why=f"the busiest second, {times:g} times the peak hour, for a burst of traffic.burst",
+            proves="the busiest second is carried, and what queued drains",
+        ),
+        Stage(name="soak", steps=((SOAK * today, 4 * HOUR),), why="80 % of today's peak hour", proves="nothing leaks in hours"),
+    ]

@@ -1,0 +1,74 @@
+"""One question has one number: what tables, figures, items and files say of the same thing."""
+
+import re
+
+import numpy as np
+import pytest
+
+from perfplan.artifacts import configs
+from perfplan.checklist import states
+from perfplan.figures import stages as stages_figure
+from perfplan.reading import read
+from perfplan.study import study
+from perfplan.study.levels import LEVELS, reached
+from perfplan.study.sweeps import NOWHERE, TRIED
+from perfplan.subjects.alerts import burns, factor
+from perfplan.subjects.loadtest import stages
+from perfplan.tables import burn_rates, tiers_of_ambition
+from perfplan.tables import stages as stages_table
+from tests.conftest import SMALL
+
+
+def test_burn_rates_on_the_page_are_those_of_the_alerts(storefront):
+    """The workbook's table 5-2: 14.4, 6 and 1 over 30 days."""
+    assert [round(factor(spent, hours, 30), 9) for spent, hours in ((0.02, 1), (0.05, 6), (0.10, 72))] == [14.4, 6.0, 1.0]
+    rows = burn_rates(storefront).frame
+    rules = configs(storefront)["alerts.yml"]
+    for row, one in zip(rows.itertuples(), burns(storefront), strict=True):
+        assert (row.objective, row.factor) == (one.objective, one.factor)
+        assert row.bad_share == min(one.limit, 1.0)
+        if one.possible:
+            assert f"> {one.limit:.6g})" in rules
+    counted = {
+        name
+        for name, judged in storefront.worlds.judged.items()
+        if judged.objective.kind in ("latency", "availability", "errors", "completion")
+    }
+    assert set(rows.objective) == counted  # a promise that has alerts has rows
+
+
+@pytest.mark.parametrize(("failed", "level"), [(0.00005, "Enterprise"), (0.0004, "Growth"), (0.0009, "MVP"), (0.0031, "none")])
+def test_the_stricter_of_error_rate_and_availability_decides_a_level(failed, level):
+    assert reached(lambda one: failed < one.binding_errors) == level
+    assert [round(one.binding_errors, 9) for one in LEVELS] == [0.0001, 0.0005, 0.001]
+
+
+def test_table_and_items_of_the_quick_reference_say_the_same(storefront, small):
+    small.write_text(SMALL.replace("connections: 20,", "connections: 20, availability: 99.93%,"))
+    for made in (storefront, study(read(small), worlds=30)):
+        rows = tiers_of_ambition(made).frame
+        said = {one.item.id: one.text for one in states(made)}
+        for item, row in zip(("QR.1", "QR.2", "QR.3", "QR.4"), rows.itertuples(), strict=False):
+            assert f"tier reached {row.reached}" in said[item]
+            assert row.here in said[item]
+
+
+def test_the_load_test_is_the_same_in_script_table_and_figure(storefront):
+    script = configs(storefront)["load_test.js"]
+    rates = {
+        name: [int(n) for n in re.findall(r"(?:target|rate): (\d+)", body)]
+        for name, body in re.findall(r"^  (\w+): \{  // .*\n((?:    .*\n)+)", script, re.M)
+    }
+    table = dict(zip(stages_table(storefront).frame.stage, stages_table(storefront).frame.load_rps, strict=True))
+    for one in stages(storefront):
+        assert max(rates[one.name]) == max(round(table[one.name]), 1) == max(round(one.most_rps), 1)
+    line = stages_figure(storefront).data[0]
+    drawn = [one for one in stages(storefront) if one.name != "soak"]
+    assert max(line.y) == max(one.most_rps for one in drawn)
+    assert line.x[-1] == pytest.approx(sum(one.lasts_s for one in drawn) / 60)
+    assert {round(y) for y in line.y if y} <= {n for one in drawn for n in (*rates[one.name], round(one.most_rps))}
+
+
+def test_how_far_was_looked_is_said_as_it_is():
+    assert NOWHERE == "nothing saturates within eight times today's peak"
+    assert np.isclose(TRIED, 8)
