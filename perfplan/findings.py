@@ -13,7 +13,7 @@ from perfplan.plan import Resource, plan, with_counts
 from perfplan.plan.paths import origins
 from perfplan.promises import counted, timed, until
 from perfplan.promises.kind import PEAK_HOUR, Judged
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, median
 from perfplan.study import Order, RunOut, Study, confidence, once
 from perfplan.study.fleet import lead_time_s, unit_price_usd
 from perfplan.study.ladder import broken, ladder
@@ -21,9 +21,9 @@ from perfplan.study.sweeps import TRIED, todays_knee
 from perfplan.study.verdicts import BROKEN, HOLDS, RISK, Verdict, early, of_promise, of_run_out
 from perfplan.study.verify import ERROR, measured
 from perfplan.tiers import bought_of
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.words import (
+    capital,
     change,
     count,
     day_name,
@@ -152,12 +152,12 @@ def stuck(study: Study, month: int) -> str:
     worst = max(fixed, key=lambda k: fixed[k], default="")
     if worst and fixed[worst] >= NEARLY_FULL:
         return f"{worst} is {share(fixed[worst])} used in the peak second, and cannot be bought"
-    slow = [n for n, j in study.worlds.judged.items() if float(j.holds[:, month].mean()) < float(np.median(j.objective.confidence))]
+    slow = [n for n, j in study.worlds.judged.items() if float(j.holds[:, month].mean()) < median(j.objective.confidence)]
     return f"what remains is {listed(slow)}: no count that was tried changes it enough" if slow else "no count that was tried is enough"
 
 
 def _extra(study: Study) -> float:
-    return float(np.median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last]))
+    return median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last])
 
 
 def bought(study: Study, orders: list[Order]) -> str:
@@ -186,8 +186,8 @@ def _resources(study: Study) -> Iterator[Finding]:
     asked = confidence(study.scenario)
     for out in study.run_outs:
         resource, (month, _) = out.resource, early(study.scenario, out)
-        used = float(np.median(resource.utilization[:, 0]))
-        limit = float(np.median(resource.limit))
+        used = median(resource.utilization[:, 0])
+        limit = median(resource.limit)
         as_of = str(study.scenario.as_of)
         lead = lead_time_s(study.scenario, resource.place)
         due = study.order_by(month, lead) if np.isfinite(month) else None
@@ -197,7 +197,7 @@ def _resources(study: Study) -> Iterator[Finding]:
             title=_run_out_title(out, as_of, month),
             rule=f"utilization at the peak hour at most {share(limit)}" + (" (N + 1 and the peak second included)" if _one_by_one(study, resource) else ""),
             value=f"{share(used)} {f'of {count(resource.count)} ' if resource.ours else ''}used today; runs out P5 {month_name(as_of, out.quantile(0.05), short=True)}, P50 {month_name(as_of, out.quantile(0.5), short=True)}, P95 {month_name(as_of, out.quantile(0.95), short=True)}",
-            reason=f"{share(float(np.median(resource.utilization[:, study.last])))} in {month_name(as_of, study.last)} at the median" if np.isfinite(np.median(resource.utilization[:, study.last])) else f"saturated in {month_name(as_of, study.last)} at the median",
+            reason=f"{share(median(resource.utilization[:, study.last]))} in {month_name(as_of, study.last)} at the median" if np.isfinite(np.median(resource.utilization[:, study.last])) else f"saturated in {month_name(as_of, study.last)} at the median",
             remedy=f"order by {day_name(due)} (lead time {weeks(lead)}, {percent(asked)} confidence)" + (f"; one more costs {money(price)} a month" if price else "") if due else "",
         )  # fmt: skip
 
@@ -213,7 +213,7 @@ def _one_by_one(study: Study, resource: Resource) -> bool:
 def _run_out_title(out: RunOut, as_of: str, early: float) -> str:
     name = out.resource.label
     one = not out.resource.ours
-    name = name[0].upper() + name[1:]
+    name = capital(name)
     if np.isfinite(out.quantile(0.5)):
         return f"{name} {'runs' if one else 'run'} out in {month_name(as_of, out.quantile(0.5))}"
     return (
@@ -276,7 +276,7 @@ def _measured(study: Study) -> Iterator[Finding]:
 
 def _headroom(study: Study) -> Iterator[Finding]:
     found = todays_knee(study)
-    wanted = float(np.median(study.scenario.headroom))
+    wanted = median(study.scenario.headroom)
     has = found.rps / found.peak_rps
     broken = f"; broken at any load: {listed(found.always)}" if found.always else ""
     title = (
@@ -293,15 +293,15 @@ def _headroom(study: Study) -> Iterator[Finding]:
 
 def _budgets(study: Study) -> Iterator[Finding]:
     """A budget that is predicted to be spent below the point at which deployments freeze."""
-    freeze = float(np.median(study.scenario.freeze_at))
+    freeze = median(study.scenario.freeze_at)
     for name, judged in study.worlds.judged.items():
         if (one := counted(judged.objective)) is not None and one.down:
-            left = float(np.median(left_of_budget(judged)[:, 0]))
+            left = median(left_of_budget(judged)[:, 0])
             if left < freeze:
                 words = f"{share(left)} of its budget left" if left > 0 else "none of its budget left"
                 yield Finding(
                     kind=RISK, phase=5, about=name, month=0, title=f"{name.capitalize()} would have {words}: deployments would be frozen",
-                    rule=f"deployments stop below {share(freeze)} of the error budget", value=f"{share(float(np.median(judged.value[:, 0])))} of requests fail as predicted, {share(float(np.median(judged.bound)))} may",
+                    rule=f"deployments stop below {share(freeze)} of the error budget", value=f"{share(median(judged.value[:, 0]))} of requests fail as predicted, {share(median(judged.bound))} may",
                     reason="the availabilities stated for the tiers add up to nearly the whole budget", remedy="a more available database, balancer or partner, or a promise that leaves room",
                 )  # fmt: skip
 
@@ -311,7 +311,7 @@ def _timeouts(study: Study) -> Iterator[Finding]:
         low, high = one.lower, one.upper
         times = f" x {one.times:g}" if one.times != 1 else ""
         yield Finding(
-            kind=RISK, phase=3, about=str(low.place if low.stated else high.place), month=0, title=f"{low.label[0].upper()}{low.label[1:]} may last longer than {high.label}",
+            kind=RISK, phase=3, about=str(low.place if low.stated else high.place), month=0, title=f"{capital(low.label)} may last longer than {high.label}",
             rule=one.rule, value=f"{low.place} {duration(low.value_s)}{times} against {high.place} {duration(high.value_s)}",
             reason=f"{low.place}: {low.why}; {high.place}: {high.why}",
             remedy=f"state {low.place} below {duration(high.value_s / one.times)}, or {high.place} above {duration(low.value_s * one.times)}",

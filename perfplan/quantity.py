@@ -29,6 +29,15 @@ MONTH = 365.25 * DAY / 12  # a mean month: 30.4375 days
 HOURS_PER_MONTH = 730.0  # what cloud price lists multiply by
 
 
+def median(value: Value) -> float:
+    """The middle of a value's worlds.
+
+    >>> median(3.0), median(np.array([[1.0], [2.0], [9.0]]))
+    (3.0, 2.0)
+    """
+    return float(np.median(np.asarray(value)))
+
+
 class Misread(ValueError):
     """A text that is not the quantity it should be; the message says the rule, the value and the way out."""
 

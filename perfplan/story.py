@@ -9,13 +9,13 @@ import numpy as np
 from perfplan.findings import Finding, bought, findings, stuck
 from perfplan.plan import month_index
 from perfplan.plan.resources import STORAGE
-from perfplan.quantity import HOURS_PER_MONTH
+from perfplan.quantity import HOURS_PER_MONTH, median
 from perfplan.scenario.statement import Entry
 from perfplan.study import Order, RunOut, Study, confidence, once, sampling_error
 from perfplan.study.fleet import lead_time_s
 from perfplan.study.verdicts import BROKEN, cause, first_below
 from perfplan.tiers.place import Place
-from perfplan.words import NBSP, change, day_name, money, month_name, percent, rate, share, short_money, weeks
+from perfplan.words import NBSP, capital, change, day_name, money, month_name, percent, rate, share, short_money, weeks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +96,8 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     if not broken:
         return f"To stay within utilization limits and N + 1 with {percent(asked)} confidence, it still asks for {bought(study, orders)}."
     good = first_below(study.fleet.p_all, asked)
-    extra = float(np.median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last]))
-    total = float(np.median(study.fleet.cost_usd[:, study.last]))
+    extra = median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last])
+    total = median(study.fleet.cost_usd[:, study.last])
     if good <= study.last:
         p = float(study.fleet.p_all[int(good)])
         bought_text = (
@@ -122,7 +122,7 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     now, then = float(study.p_all[0]), float(study.p_all[last])
     first = study.run_outs[0]
     when = first.quantile(0.5)
-    cost_now = float(np.median(study.worlds.cost_month_usd[:, 0]))
+    cost_now = median(study.worlds.cost_month_usd[:, 0])
     low, middle, high = np.quantile(study.fleet.cost_usd[:, last], (0.05, 0.5, 0.95))
     p05, p95 = (month_name(as_of, first.quantile(p), short=True) for p in (0.05, 0.95))
     return (
@@ -163,8 +163,8 @@ def _open_run_out(study: Study, first: RunOut) -> Opened:
     moved = {m.path: abs(m.months) for m in study.moved}
     p05, p50, p95 = (month_name(str(study.scenario.as_of), first.quantile(p)) for p in (0.05, 0.5, 0.95))
     return Opened(
-        title=f"{one.label[0].upper()}{one.label[1:]} run out: {p50} (P5–P95 {p05} … {p95})",
-        formula=f"first month with {one.used} > {share(float(np.median(one.limit)))}{' at the peak hour' if one.place.field != STORAGE else ''}",
+        title=f"{capital(one.label)} run out: {p50} (P5–P95 {p05} … {p95})",
+        formula=f"first month with {one.used} > {share(median(one.limit))}{' at the peak hour' if one.place.field != STORAGE else ''}",
         inputs=_entries(study, sorted(paths, key=lambda p: -moved.get(p, 0.0))),
         trust=f"{one.trust} The limit is that of the plan: as stated, one lost included where one may be lost, "
         "and the peak second carried where that is promised. Growth is a steady rate with events on top.",
@@ -173,7 +173,7 @@ def _open_run_out(study: Study, first: RunOut) -> Opened:
 
 def _open_cost(study: Study) -> Opened:
     last = study.last
-    total = float(np.median(study.fleet.cost_usd[:, last]))
+    total = median(study.fleet.cost_usd[:, last])
     paths = [p for p in study.statement.entries if "price" in p or p.endswith(("egress", "call_usd", ".call"))]
     cost = {m.path: abs(m.cost_usd) for m in study.moved}
     movers = [m.path for m in sorted(study.moved, key=lambda m: -abs(m.cost_usd)) if m.cost_usd and m.path not in paths]
@@ -215,7 +215,7 @@ def _decision(study: Study) -> str:
 def _why(study: Study, first: Finding | None) -> str:
     if first is None:
         return "No promise is broken within the months asked for."
-    return f"{first.reason[0].upper()}{first.reason[1:]}. {first.value[0].upper()}{first.value[1:]}."
+    return f"{capital(first.reason)}. {capital(first.value)}."
 
 
 def _nothing(study: Study, asked: float) -> str:
@@ -228,5 +228,5 @@ def _nothing(study: Study, asked: float) -> str:
     if np.isfinite(half):
         worst = cause(study, int(half))
         parts.append(f"and in half of all worlds a promise is broken in {month_name(as_of, half)}, where {worst.label} are the tightest")
-    peak = float(np.median(study.worlds.rps[:, study.last]))
+    peak = median(study.worlds.rps[:, study.last])
     return f"{' '.join(parts)}. By {month_name(as_of, study.last)} the peak hour brings {rate(peak)}{NBSP}at the median."

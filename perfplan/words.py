@@ -190,6 +190,16 @@ def listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else "nothing"
 
 
+def capital(text: object) -> str:
+    """A text with its first letter large; the others stay as they are.
+
+    >>> capital("postgres connections"), capital("p95 of iOS")
+    ('Postgres connections', 'P95 of iOS')
+    """
+    said = str(text)
+    return f"{said[:1].upper()}{said[1:]}"
+
+
 def spelled(n: float) -> str:
     """A small whole number as a word.
 

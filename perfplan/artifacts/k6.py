@@ -10,10 +10,10 @@ import numpy as np
 from perfplan.operate import watched
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, js, slug
+from perfplan.quantity import median
 from perfplan.scenario import Scenario
 from perfplan.subjects.loadtest import Stage
 from perfplan.subjects.loadtest import stages as test_stages
-from perfplan.tiers.kind import median
 
 SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
 METRICS = "avg|min|max|med|count|rate|value"  # aggregations beside p(N); count of counters, rate of rates, value of gauges

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from perfplan.operate.source import Source, ms
 from perfplan.operate.text import comment, slug
 from perfplan.plan.demand import per_user
+from perfplan.quantity import median
 from perfplan.scenario.rules import entry_of
 from perfplan.tiers import count_of, kind_of
 from perfplan.words import number, share
@@ -103,7 +102,7 @@ http {{
 
 def _keep_alive_s(source: Source) -> float:
     """How long a client's idle connection is kept."""
-    return 1.25 * float(np.median(source.study.scenario.balancer_idle_s))
+    return 1.25 * median(source.study.scenario.balancer_idle_s)
 
 
 def _connections(source: Source) -> tuple[float, float]:
@@ -115,9 +114,9 @@ def _connections(source: Source) -> tuple[float, float]:
     keep, gives_up = _keep_alive_s(source), source.ladder.value_s("client_timeout")
     second, clients, upstream = made.state.second.carried, 0.0, 0.0
     for name, journey in scenario.journeys.items():
-        rate = float(np.median((second.journey_rps[name] + 0 * made.rps)[:, -1]))
-        response = min(float(np.median((made.carried.journeys[name].mean_s + 0 * made.rps)[:, -1])), gives_up)
-        clients += rate * (response + min(float(np.median(journey.think_time_s)), keep))
+        rate = median((second.journey_rps[name] + 0 * made.rps)[:, -1])
+        response = min(median((made.carried.journeys[name].mean_s + 0 * made.rps)[:, -1]), gives_up)
+        clients += rate * (response + min(median(journey.think_time_s), keep))
         upstream += rate * response
     return clients, upstream
 
@@ -128,7 +127,7 @@ def _location(source: Source, journey: str) -> str:
     if service is None:
         return ""
     timeout = _seconds(source.ladder.value_s("request_timeout", service))
-    part = float(np.median(scenario.journeys[journey].cacheable))
+    part = median(scenario.journeys[journey].cacheable)
     cached = f"""      proxy_cache pages;  # journeys.{comment(journey)}.cacheable: {share(part)} of its requests
       proxy_cache_valid 200 {KNOWN_AFTER_S // 60}m;
       proxy_cache_use_stale updating error timeout;

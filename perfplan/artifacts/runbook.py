@@ -9,6 +9,7 @@ from perfplan.operate.source import Source, first
 from perfplan.operate.text import markdown
 from perfplan.plan.paths import origins
 from perfplan.promises import counted
+from perfplan.quantity import median
 from perfplan.study.fleet import lead_time_s
 from perfplan.study.sweeps import NOWHERE, todays_knee
 from perfplan.tiers import kind_of
@@ -58,12 +59,12 @@ def _latency(source: Source) -> tuple[str, str, str, str]:
 def _errors(source: Source) -> tuple[str, str, str, str]:
     rows = [r for r in source.ladder.rungs if r.role in (POOL, REQUEST, CALL)]
     ladder = ", ".join(f"{markdown(r.label)} {duration(r.value_s)}" for r in rows)
-    failing = [f"{markdown(n)}: {share(float(np.median(j.value[:, 0])))} expected, {share(float(np.median(j.bound)))} allowed"
+    failing = [f"{markdown(n)}: {share(median(j.value[:, 0]))} expected, {share(median(j.bound))} allowed"
                for n, j in source.study.worlds.judged.items() if counted(j.objective)]  # fmt: skip
     return (
         "High error rate", f"more failed requests than promised ({'; '.join(failing) or 'no promise is stated'}).",
         f"which time-out ends requests: {ladder or 'none'}. Then the latest deploy, and the partners' status pages.",
-        f"roll back the latest deploy; stop retries first. Deployments stop below {share(float(np.median(source.study.scenario.freeze_at)))} of the error budget.",
+        f"roll back the latest deploy; stop retries first. Deployments stop below {share(median(source.study.scenario.freeze_at))} of the error budget.",
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _misses(source: Source) -> tuple[str, str, str, str]:
         rows.append(
             f"{markdown(name)} hits {share(hit)} and sends {number(reads * (1 - hit))} of {number(reads)} look-ups a second to {markdown(origin)}; cold, all of them"
         )
-    edge = f"; the edge answers {share(float(np.median(made.scenario.cdn.hit_ratio)))} of what may be cached" if made.scenario.cdn else ""
+    edge = f"; the edge answers {share(median(made.scenario.cdn.hit_ratio))} of what may be cached" if made.scenario.cdn else ""
     return (
         "Cache misses", f"hit ratio below the plan's: {'; '.join(rows) or 'no cache is stated'}{edge}.",
         "evictions and memory used; keys that were deployed anew; an expiry that ends for many keys at once.",

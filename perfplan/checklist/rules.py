@@ -27,6 +27,7 @@ from perfplan.plan.resources import STORAGE
 from perfplan.plan.uptime import path_availability, visits_of
 from perfplan.promises import counted, kind_of, timed
 from perfplan.promises.kind import Jobs, Timed
+from perfplan.quantity import median
 from perfplan.reading import history
 from perfplan.study import Study, study
 from perfplan.study.ladder import ladder
@@ -34,9 +35,9 @@ from perfplan.study.levels import MVP
 from perfplan.study.options import try_options
 from perfplan.study.sweeps import knee, pools, shares_of_latency, todays_knee
 from perfplan.study.verdicts import holds_with, of_promise
+from perfplan.study.worlds import ASKED
 from perfplan.subjects import ambition
 from perfplan.subjects.kind import Found
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import LINK, Place
 from perfplan.tiers.rungs import CLIENT, POOL, REQUEST
 from perfplan.words import duration, listed, money, month_name, number, percent, plural, rate, share, size
@@ -120,8 +121,8 @@ def _patterns(study: Study) -> Found:
 def _growth(study: Study) -> Found:
     as_of = str(study.scenario.as_of)
     parts = [
-        f"{month_name(as_of, m)} {rate(float(np.median(study.worlds.rps[:, m])))} ({number(float(np.quantile(study.worlds.rps[:, m], 0.05)))} … {number(float(np.quantile(study.worlds.rps[:, m], 0.95)))})"
-        for m in (6, 12, 36)
+        f"{month_name(as_of, m)} {rate(median(study.worlds.rps[:, m]))} ({number(float(np.quantile(study.worlds.rps[:, m], 0.05)))} … {number(float(np.quantile(study.worlds.rps[:, m], 0.95)))})"
+        for m in ASKED
     ]
     return Found(text=", ".join(parts))
 
@@ -130,7 +131,7 @@ def _critical(study: Study) -> Found | None:
     names = sorted({one.journey for one in _timed(study).values()})
     return (
         Found(
-            text=f"latency is promised for {listed(names)}, {share(sum(float(np.median(study.scenario.journeys[n].share)) for n in names))} of all requests"
+            text=f"latency is promised for {listed(names)}, {share(sum(median(study.scenario.journeys[n].share) for n in names))} of all requests"
         )
         if names
         else None
@@ -139,7 +140,7 @@ def _critical(study: Study) -> Found | None:
 
 def _regions(study: Study) -> Found:
     regions = study.scenario.regions
-    text = ", ".join(f"{n} {share(float(np.median(r.share)))} at {duration(float(np.median(r.round_trip_s)))}" for n, r in regions.items())
+    text = ", ".join(f"{n} {share(median(r.share))} at {duration(median(r.round_trip_s))}" for n, r in regions.items())
     slow = [n for n, r in regions.items() for one in _timed(study).values() if median(r.round_trip_s) > median(one.below_s)]
     return Found(text=text, verdict="at risk" if slow else "met")
 
@@ -190,7 +191,7 @@ def _budget(study: Study) -> Found | None:
 
 def _freeze(study: Study) -> Found | None:
     promised = _up(study)
-    at = float(np.median(study.scenario.freeze_at))
+    at = median(study.scenario.freeze_at)
     text = "; ".join(
         f"{n}: deployments stop when {duration(at * float(error_budget_s(up, DAYS_30)))} of 30 days are left" for n, up in promised.items()
     )
@@ -203,7 +204,7 @@ def _slis(study: Study) -> Found:
 
 def _headroom(study: Study) -> Found:
     found = todays_knee(study)
-    has, wanted = found.rps / found.peak_rps, float(np.median(study.scenario.headroom))
+    has, wanted = found.rps / found.peak_rps, median(study.scenario.headroom)
     return Found(
         text=f"{number(has)} times today's peak before a promise breaks; {number(wanted)} wanted, 3 recommended",
         verdict="met" if has >= 3 else "at risk" if has >= wanted else "not met",
@@ -240,7 +241,7 @@ def _bandwidth(study: Study) -> Found:
 def _burst(study: Study) -> Found:
     backlog, drain, name = burst(study.middle)
     waiting = today(study, backlog)
-    text = f"a burst of {number(float(np.median(study.scenario.traffic.peak_second)))} times for {duration(float(np.median(study.scenario.traffic.burst_s)))} leaves {number(waiting)} requests waiting for {name}"
+    text = f"a burst of {number(median(study.scenario.traffic.peak_second))} times for {duration(median(study.scenario.traffic.burst_s))} leaves {number(waiting)} requests waiting for {name}"
     return Found(
         text=f"{text}, gone after {duration(today(study, drain))}" if waiting else f"{text}: it is carried",
         verdict="met" if waiting == 0 else "at risk",
@@ -278,7 +279,7 @@ def _hierarchy(study: Study) -> Found | None:
         return None
     parts = (
         [
-            f"edge answers {share(sum(today(study, study.middle.carried.edge[n]) * float(np.median(j.share)) for n, j in study.scenario.journeys.items()))} of all requests"
+            f"edge answers {share(sum(today(study, study.middle.carried.edge[n]) * median(j.share) for n, j in study.scenario.journeys.items()))} of all requests"
         ]
         if study.scenario.cdn
         else []
@@ -290,8 +291,8 @@ def _hierarchy(study: Study) -> Found | None:
 def _edge(study: Study) -> Found | None:
     return (
         Found(
-            text=f"edge hit ratio {share(float(np.median(study.scenario.cdn.hit_ratio)))} as stated",
-            verdict="met" if float(np.median(study.scenario.cdn.hit_ratio)) >= MVP.hits else "at risk",
+            text=f"edge hit ratio {share(median(study.scenario.cdn.hit_ratio))} as stated",
+            verdict="met" if median(study.scenario.cdn.hit_ratio) >= MVP.hits else "at risk",
         )
         if study.scenario.cdn
         else None
@@ -316,7 +317,7 @@ def _static(study: Study) -> Found | None:
 def _cacheable(study: Study) -> Found | None:
     if study.scenario.cdn is None:
         return None
-    return Found(text=", ".join(f"{n} {share(float(np.median(j.cacheable)))} cacheable" for n, j in study.scenario.journeys.items()))
+    return Found(text=", ".join(f"{n} {share(median(j.cacheable))} cacheable" for n, j in study.scenario.journeys.items()))
 
 
 # ---- phases 3, 5, 6 and the quick reference ----
@@ -337,8 +338,8 @@ def _batching(study: Study) -> Found | None:
 
 
 def _cost(study: Study) -> Found:
-    cost = float(np.median(study.worlds.cost_month_usd[:, 0]))
-    requests = float(np.median(study.worlds.month_requests[:, 0]))
+    cost = median(study.worlds.cost_month_usd[:, 0])
+    requests = median(study.worlds.month_requests[:, 0])
     per = f", {money(cost / requests * 1e6)} per million requests" if requests > 0 else ""
     return Found(text=f"{money(cost)} a month today{per}; list prices as stated")
 

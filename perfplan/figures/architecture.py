@@ -16,7 +16,7 @@ from perfplan.study import Study
 from perfplan.study.levels import LEVELS
 from perfplan.study.sweeps import TAIL, by_memory, latency_band, parts_of_the_tail, shares_of_latency, slowest_part, targets, todays_knee
 from perfplan.study.sweeps import latency_by_load as sweep
-from perfplan.words import duration, number, rate, share
+from perfplan.words import capital, duration, number, rate, share
 
 MOST_JOURNEYS = 4  # the slowest, whose bars one figure holds
 
@@ -30,7 +30,7 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
     top = 1.6e3 * max([aims.get(n, 0.0) for n in lines] + [2 * float(lines[n][0]) for n in lines if np.isfinite(lines[n][0])] + [0.001])
     latest = _latency_knee(study, found)
     title = (
-        f"{latest[0][0].upper()}{latest[0][1:]} breaks its target at {rate(latest[1])}, {number(latest[1] / found.peak_rps)} times today’s peak"
+        f"{capital(latest[0])} breaks its target at {rate(latest[1])}, {number(latest[1] / found.peak_rps)} times today’s peak"
         if latest
         else "No load that was tried breaks a latency target"
     )
@@ -100,7 +100,7 @@ def waterfall(study: Study) -> go.Figure:
     slow = max(totals, key=lambda j: totals[j])
     part = max(rows[slow], key=lambda t: sum(rows[slow][t]))
     fig = figure(
-        f"{slow[0].upper()}{slow[1:]} spends most of its {duration(totals[slow])} in {part}",
+        f"{capital(slow)} spends most of its {duration(totals[slow])} in {part}",
         "Mean time of a request by tier, ms, today’s peak, at the median; parts under 3 % of the longest bar are not named",
         height=70 * len(journeys) + 60,
         margin=dict(r=80),
@@ -173,7 +173,7 @@ def saturation(study: Study) -> go.Figure:
     found = todays_knee(study)
     rows = sorted(((p, found.resources[p], v) for p, v in found.saturated.items() if np.isfinite(v)), key=lambda r: -r[2])
     said = found.saturates.replace("'", "’")
-    title = f"{said[0].upper()}{said[1:]}"
+    title = f"{capital(said)}"
     fig = figure(
         title,
         "Load of the whole service at which each resource is fully used (bar) and reaches its planned limit (mark), at the median",

@@ -9,11 +9,10 @@ from perfplan import look
 from perfplan.figures.common import figure, months_of, short
 from perfplan.findings import left_of_budget as left
 from perfplan.promises import counted, timed
-from perfplan.quantity import HOUR
+from perfplan.quantity import HOUR, median
 from perfplan.study import Study, confidence
 from perfplan.subjects.alerts import ALERTS, burns, factor
-from perfplan.tiers.kind import median
-from perfplan.words import duration, money, month_name, percent, share
+from perfplan.words import capital, duration, money, month_name, percent, share
 
 
 def burn(study: Study) -> go.Figure:
@@ -55,13 +54,13 @@ def budget_left(study: Study) -> go.Figure:
     rows = {
         n: np.median(left(j), axis=0) for n, j in judged if timed(j.objective) or ((one := counted(j.objective)) is not None and one.down)
     }
-    freeze = float(np.median(study.scenario.freeze_at))
+    freeze = median(study.scenario.freeze_at)
     worst = min(rows, key=lambda n: float(rows[n][0]), default=None)
     fig = figure(
         (
-            f"{worst[0].upper()}{worst[1:]} has the least room: {share(float(rows[worst][0]), 2)} of its budget is left today"
+            f"{capital(worst)} has the least room: {share(float(rows[worst][0]), 2)} of its budget is left today"
             if float(rows[worst][0]) > 0
-            else f"{worst[0].upper()}{worst[1:]} overspends its budget today"
+            else f"{capital(worst)} overspends its budget today"
         )
         if worst
         else "No promise has an error budget",
@@ -126,13 +125,13 @@ def tornado(study: Study) -> go.Figure:
 
 def frontier(study: Study) -> go.Figure:
     """P(every promise holds) against cost per month, one mark an option."""
-    base = float(np.median(study.worlds.cost_month_usd[:, study.last]))
+    base = median(study.worlds.cost_month_usd[:, study.last])
     asked = confidence(study.scenario)
     reach = [t for t in study.options if t.p_all >= asked]
     cheapest = min(reach, key=lambda t: t.cost_change_usd, default=None)
     then = month_name(str(study.scenario.as_of), study.last)
     title = (
-        f"{cheapest.name[0].upper()}{cheapest.name[1:]} is the cheapest way to {percent(asked)}: {money(base + cheapest.cost_change_usd)} a month"
+        f"{capital(cheapest.name)} is the cheapest way to {percent(asked)}: {money(base + cheapest.cost_change_usd)} a month"
         if cheapest
         else f"No single option reaches {percent(asked)} in {then}"
     )

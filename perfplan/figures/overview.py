@@ -11,12 +11,12 @@ from perfplan import look
 from perfplan.blocks import safe
 from perfplan.figures.common import fan_of, figure, months_of, short
 from perfplan.plan import with_counts
-from perfplan.quantity import MONTH
+from perfplan.quantity import MONTH, median
 from perfplan.story import due_of, story
 from perfplan.study import Study, confidence
 from perfplan.study.sweeps import knee, todays_knee
 from perfplan.study.verdicts import first_below
-from perfplan.words import count, month_name, number, percent, share, short_money
+from perfplan.words import capital, count, month_name, number, percent, share, short_money
 
 MONTH_PX, LETTER_PX = 27, 7  # at 1,280 pixels a month of the picture is about 27 wide, a letter 7
 
@@ -253,13 +253,11 @@ def promise_by_month(study: Study) -> go.Figure:
 
 def cost_by_tier(study: Study) -> go.Figure:
     """Cost per month of each tier, today and in the last month asked for."""
-    rows = sorted(
-        ((n, float(np.median(u[:, 0])), float(np.median(u[:, study.last]))) for n, u in study.worlds.cost_usd.items()), key=lambda r: r[2]
-    )
+    rows = sorted(((n, median(u[:, 0]), median(u[:, study.last])) for n, u in study.worlds.cost_usd.items()), key=lambda r: r[2])
     then = month_name(str(study.scenario.as_of), study.last)
-    total = float(np.median(study.worlds.cost_month_usd[:, study.last])) or 1.0
+    total = median(study.worlds.cost_month_usd[:, study.last]) or 1.0
     fig = figure(
-        f"{rows[-1][0][0].upper()}{rows[-1][0][1:]} is {share(rows[-1][2] / total, 2)} of the cost in {then}",
+        f"{capital(rows[-1][0])} is {share(rows[-1][2] / total, 2)} of the cost in {then}",
         f"Cost per month in US dollars at list prices, today’s fleet; upper bar: {then}, lower bar: now",
         height=46 * len(rows) + 50,
         margin=dict(r=70),

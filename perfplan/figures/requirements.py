@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from perfplan import look
 from perfplan.figures.common import fan_of, figure, months_of, short
 from perfplan.models.growth import usual_week
+from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.sweeps import targets
 from perfplan.words import duration, number, share
@@ -45,7 +46,7 @@ def growth(study: Study) -> go.Figure:
     """Weekly peaks so far, and the demand to come as a fan."""
     months = months_of(study)
     fan = fan_of(study.worlds.rps)
-    factor = float(np.median(study.worlds.rps[:, 12] / study.worlds.rps[:, 0]))
+    factor = median(study.worlds.rps[:, 12] / study.worlds.rps[:, 0])
     fig = figure(
         f"The peak hour grows to {number(factor)} times today’s in a year",
         "Requests per second at the peak hour: weekly peaks of the history, then P5–P95, P25–P75 and P50 of all worlds, events included",
@@ -74,9 +75,7 @@ def growth(study: Study) -> go.Figure:
 
 def regions(study: Study) -> go.Figure:
     """Share of users and the floor that the round trip sets, by region, against the strictest latency target."""
-    rows = sorted(
-        ((n, float(np.median(r.share)), float(np.median(r.round_trip_s))) for n, r in study.scenario.regions.items()), key=lambda r: r[2]
-    )
+    rows = sorted(((n, median(r.share), median(r.round_trip_s)) for n, r in study.scenario.regions.items()), key=lambda r: r[2])
     strictest = min(targets(study.scenario).values(), default=float("nan"))
     far = rows[-1]
     part = f": {share(far[2] / strictest, 2)} of the strictest target" if np.isfinite(strictest) else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from perfplan.quantity import Count, FloatArray, Fraction, Value
+from perfplan.quantity import Count, FloatArray, Fraction, Value, median
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +109,13 @@ class Crew:
     @property
     def count(self) -> int:
         """Whole servers, at the median."""
-        return max(round(float(np.median(self.servers))), 1)
+        return max(round(median(self.servers)), 1)
 
     @property
     def middle(self) -> Crew:
         """The same of whole servers, at the medians: one for all cells."""
         hindrances = (self.contention, self.coherency, self.hyperthread_gain)
-        return Crew(self.count, *(float(np.median(h)) for h in hindrances))
+        return Crew(self.count, *(median(h) for h in hindrances))
 
     @property
     def full(self) -> FloatArray:

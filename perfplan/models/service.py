@@ -33,7 +33,7 @@ from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.models.queueing import MMc, erlang_c
 from perfplan.models.scalability import Crew
 from perfplan.models.slowdown import Stretched
-from perfplan.quantity import FloatArray, Fraction, Ratio, Seconds, Value
+from perfplan.quantity import FloatArray, Fraction, Ratio, Seconds, Value, median
 from perfplan.record import field, hidden, record
 
 MOST_NODES = 1500  # more samples are put together, the largest hundredth last
@@ -241,7 +241,7 @@ class QueueWait:
     @classmethod
     def of(cls, station: MMc, shape: Shape) -> QueueWait:
         """The wait at *station* when its service has *shape*. One count of servers for all worlds: the middle one."""
-        servers, rho = max(round(float(np.median(station.servers))), 1), np.minimum(station.utilization, 1.0)
+        servers, rho = max(round(median(station.servers)), 1), np.minimum(station.utilization, 1.0)
         if shape.scv > 1 and servers > 1:
             factor = np.interp(_spread(rho, servers), *_against_two_phases(shape, servers)[:2])
         else:

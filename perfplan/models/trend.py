@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, median
 
 FEWEST_BESIDE = 3  # weeks on each side of a step
 STEP, SPIKE = 0.18, 0.26  # least changes of the logarithm that are named: 20 % for good, 30 % for a week
@@ -70,7 +70,7 @@ def _pairs(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def _slope(x: FloatArray, y: FloatArray) -> float:
-    return float(np.median(_pairs(x, y)))
+    return median(_pairs(x, y))
 
 
 def _rest(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -81,7 +81,7 @@ def _rest(x: FloatArray, y: FloatArray) -> FloatArray:
 
 def _spread(rest: FloatArray) -> float:
     """Standard deviation, from the median absolute deviation."""
-    return MAD * float(np.median(np.abs(rest - np.median(rest))))
+    return MAD * median(np.abs(rest - np.median(rest)))
 
 
 def _interval(x: FloatArray, y: FloatArray, rest: FloatArray) -> tuple[float, float]:
@@ -98,7 +98,7 @@ def _step(x: FloatArray, y: FloatArray) -> tuple[int | None, float]:
     """The first week of another level and how far it lies from the first, where that explains the weeks better than a line; else none."""
     best: tuple[float, int | None, float] = (EXPLAINED * float(np.abs(_rest(x, y)).sum()), None, 0.0)
     for k in range(FEWEST_BESIDE, y.size - FEWEST_BESIDE + 1):
-        slope = float(np.median(np.concatenate([_pairs(x[:k], y[:k]), _pairs(x[k:], y[k:])])))
+        slope = median(np.concatenate([_pairs(x[:k], y[:k]), _pairs(x[k:], y[k:])]))
         before, after = (y - slope * x)[:k], (y - slope * x)[k:]
         size = float(np.median(after) - np.median(before))
         rest = np.concatenate([before - np.median(before), after - np.median(after)])

@@ -6,8 +6,8 @@ from perfplan.operate.kind import Measured, Spoken, Watched, bad_and_allowed, no
 from perfplan.operate.series import answered, by_code
 from perfplan.promises.availability import Availability
 from perfplan.promises.kind import Judged
+from perfplan.quantity import median
 from perfplan.study import Study
-from perfplan.tiers.kind import median
 from perfplan.words import share
 
 

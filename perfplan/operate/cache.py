@@ -7,10 +7,10 @@ import math
 from perfplan.operate.kind import Part, Tended, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
+from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import MVP
 from perfplan.tiers.cache import Cache
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.words import number, share, size
 

@@ -7,8 +7,8 @@ from perfplan.operate.series import buckets
 from perfplan.operate.text import slug
 from perfplan.promises.completion import Completion
 from perfplan.promises.kind import Judged
+from perfplan.quantity import median
 from perfplan.study import Study
-from perfplan.tiers.kind import median
 from perfplan.words import duration, month_name, share
 
 

@@ -7,9 +7,9 @@ import math
 from perfplan.operate.kind import Part, Tended, run_out, today, worst
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, markdown, slug
+from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.tiers.database import Database
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.words import count, duration, number, share, weeks
 

@@ -13,10 +13,9 @@ import numpy as np
 
 from perfplan.operate.source import Source
 from perfplan.promises.kind import Judged
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, median
 from perfplan.study import Study
 from perfplan.study.verdicts import BROKEN, HOLDS, RISK, cause, early, of_run_out
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.words import month_name, percent, share
 

@@ -8,8 +8,8 @@ from perfplan.operate.source import ms
 from perfplan.operate.text import slug
 from perfplan.promises.kind import PEAK_HOUR, WEEKS, Judged
 from perfplan.promises.latency import Latency
+from perfplan.quantity import median
 from perfplan.study import Study
-from perfplan.tiers.kind import median
 from perfplan.words import duration, share
 
 OVER = {PEAK_HOUR: "the peak hour", WEEKS: "28 days"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from perfplan.operate.kind import Part, Tended, no_files, today, unsaid
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
+from perfplan.quantity import median
 from perfplan.study import Study
-from perfplan.tiers.kind import median
 from perfplan.tiers.partner import Partner
 from perfplan.words import duration, rate
 

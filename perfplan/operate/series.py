@@ -8,7 +8,7 @@ import numpy as np
 
 from perfplan.operate.kind import Counters, Indicator
 from perfplan.operate.text import slug
-from perfplan.quantity import Value
+from perfplan.quantity import Value, median
 
 
 def by_code(journey: str) -> Counters:
@@ -30,7 +30,7 @@ def spellings(bound_s: Value) -> tuple[str, ...]:
     >>> spellings(0.3), spellings(5.0), spellings(31557600.0)
     (('0.3',), ('5', '5.0'), ('3.15576e+07', '31557600', '31557600.0'))
     """
-    bound = float(np.median(bound_s))
+    bound = median(bound_s)
     digits = np.format_float_scientific(bound, trim="-", exp_digits=2)
     plain = np.format_float_positional(bound, trim="-")
     whole = (plain, f"{plain}.0") if "." not in plain else (plain,)

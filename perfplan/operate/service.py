@@ -5,9 +5,9 @@ from __future__ import annotations
 from perfplan.operate.kind import Part, Tended, no_files, today, unsaid
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
+from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.sweeps import todays_knee
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.tiers.service import Service
 from perfplan.words import number, share

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from perfplan.operate.kind import Indicator, Measured, Spoken, Watched, nothing, tightest, tightest_place
 from perfplan.promises.throughput import Throughput
+from perfplan.quantity import median
 from perfplan.study.verdicts import cause
-from perfplan.tiers.kind import median
 from perfplan.words import rate
 
 

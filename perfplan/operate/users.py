@@ -5,8 +5,8 @@ from __future__ import annotations
 from perfplan.operate.kind import Indicator, Measured, Spoken, Watched, nothing, tightest_place
 from perfplan.promises.kind import Judged
 from perfplan.promises.users import Users
+from perfplan.quantity import median
 from perfplan.study import Study
-from perfplan.tiers.kind import median
 from perfplan.words import number
 
 

@@ -18,7 +18,7 @@ from perfplan.plan.resources import Resource, resources, spares, steady_limit, s
 from perfplan.plan.state import State
 from perfplan.promises import until
 from perfplan.promises.kind import Judged
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import FloatArray, Value, median
 from perfplan.record import but
 from perfplan.scenario import Scenario
 from perfplan.tiers.place import Place
@@ -178,5 +178,5 @@ def burst(made: Plan) -> tuple[FloatArray, FloatArray, str]:
 
 def tightest(made: Plan) -> Place | None:
     """The station of highest utilization in the first month, at the median; None where there is none."""
-    used = {key: float(np.median(np.broadcast_to(s.utilization, made.rps.shape)[:, 0])) for key, s in made.carried.stations.items()}
+    used = {key: median(np.broadcast_to(s.utilization, made.rps.shape)[:, 0]) for key, s in made.carried.stations.items()}
     return max(used, key=lambda key: used[key], default=None)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfplan.models.growth import grown, load_levels, peak_rps, requests_of_month, usual_week, with_events
-from perfplan.quantity import DAY, MONTH, FloatArray, Value
+from perfplan.quantity import DAY, MONTH, FloatArray, Value, median
 from perfplan.record import but
 from perfplan.scenario import Scenario
 
@@ -34,7 +34,7 @@ def demand_rps(scenario: Scenario, months: int = MONTHS) -> FloatArray:
 
 def today_rps(scenario: Scenario) -> float:
     """Peak hour of the first month without its events, at the median: what "today" means."""
-    return float(np.median(demand_rps(but(scenario, traffic=but(scenario.traffic, events=())), 1)))
+    return median(demand_rps(but(scenario, traffic=but(scenario.traffic, events=())), 1))
 
 
 def month_factors(scenario: Scenario, months: int = MONTHS) -> FloatArray:
@@ -68,7 +68,7 @@ def per_user_rps(scenario: Scenario) -> Value:
 def per_user(scenario: Scenario) -> tuple[float, str]:
     """Requests per second of one user at the median, and the field that says so."""
     stated = scenario.traffic.requests_per_user_rps is not None
-    return float(np.median(per_user_rps(scenario))), "traffic.requests_per_user" if stated else "one in a think_time of the journeys"
+    return median(per_user_rps(scenario)), "traffic.requests_per_user" if stated else "one in a think_time of the journeys"
 
 
 def worlds_in(scenario: Scenario) -> int:

@@ -13,8 +13,7 @@ from perfplan.promises.kind import Counted, Kind, Promise, Timed
 from perfplan.promises.latency import Latency
 from perfplan.promises.throughput import Throughput
 from perfplan.promises.users import Users
-from perfplan.quantity import MONTH
-from perfplan.tiers.kind import median
+from perfplan.quantity import MONTH, median
 
 __all__ = [
     "KINDS",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from perfplan.models.slo import binding_error_limit
 from perfplan.promises.kind import (
     Counted,
@@ -21,7 +19,7 @@ from perfplan.promises.kind import (
     nothing,
     until_field,
 )
-from perfplan.quantity import Fraction, Seconds, Value
+from perfplan.quantity import Fraction, Seconds, Value, median
 from perfplan.record import field, record
 
 
@@ -41,7 +39,7 @@ def judged(objective: Errors, state: State, both: bool) -> Judged:
     limit: Value = objective.below
     for other in state.counted(objective.journey):
         if other.down:
-            limit = binding_error_limit(float(np.median(limit)), float(np.median(other.good)))
+            limit = binding_error_limit(median(limit), median(other.good))
     return bad_share(objective, state.failed(objective.journey), limit)
 
 

@@ -14,11 +14,11 @@ from perfplan import promises
 from perfplan.models.capacity import nodes_needed
 from perfplan.plan import Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, with_counts, worlds_in
 from perfplan.plan.resources import STORAGE
-from perfplan.quantity import DAY, MONTH, FloatArray
+from perfplan.quantity import DAY, MONTH, FloatArray, median
 from perfplan.scenario import Scenario
 from perfplan.study.worlds import confidence, sampling_error, take_worlds
 from perfplan.tiers import bought_of, count_of, kind_of
-from perfplan.tiers.kind import MONTH_AHEAD_S, median
+from perfplan.tiers.kind import MONTH_AHEAD_S
 from perfplan.tiers.place import Place
 
 GRACE_S = 7 * DAY  # what is there within a week counts for the month it is ordered in

@@ -14,11 +14,10 @@ import numpy as np
 
 from perfplan.models.distributions import Distribution
 from perfplan.models.latency import percentiles_s
-from perfplan.quantity import Value
+from perfplan.quantity import Value, median
 from perfplan.scenario.rules import call_order, calls_of, entry_of
 from perfplan.study import Study, once
 from perfplan.tiers import kind_of
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 from perfplan.tiers.rungs import CLIENT, IDLE, REQUEST, SHORTEST_S, Outlasted, Relation, Rung, round_up
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from perfplan.models.capacity import month_quantile
 from perfplan.plan import Plan, State, by_tier, plan, with_fields, worlds_in
-from perfplan.quantity import FloatArray, Misread
+from perfplan.quantity import FloatArray, Misread, median
 from perfplan.record import Declared, but, declared
 from perfplan.scenario import Option, Scenario
 from perfplan.scenario.rules import problems
@@ -17,7 +17,6 @@ from perfplan.scenario.statement import Statement
 from perfplan.study.fleet import Fleet
 from perfplan.study.worlds import at_medians, broken_from, confidence, horizon, take_worlds
 from perfplan.tiers import kind_of
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import Place
 
 MANY_CALLS = 4.0  # of a request to one tier: from here on half of them, batched, is worth a proposal

@@ -18,14 +18,14 @@ from perfplan.models.service import Station
 from perfplan.plan import PERCENTILES, Plan, State, month_factors, plan, today_rps, with_fields
 from perfplan.plan.paths import EDGE, ROUND_TRIP, round_trip
 from perfplan.plan.resources import STORAGE
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import FloatArray, Value, median
 from perfplan.record import but
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import problems
 from perfplan.study import Study, once
 from perfplan.study.worlds import take_worlds
 from perfplan.tiers import Tier, bought_of, count_of, kind_of, scaled
-from perfplan.tiers.kind import ByMemory, median
+from perfplan.tiers.kind import ByMemory
 from perfplan.tiers.place import Place
 from perfplan.words import duration, rate, spelled
 

@@ -8,12 +8,11 @@ import numpy as np
 
 from perfplan.plan import until
 from perfplan.plan.resources import RATE
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, median
 from perfplan.scenario import Scenario
 from perfplan.study import RunOut, Study
 from perfplan.study.worlds import confidence
 from perfplan.tiers import bought_of
-from perfplan.tiers.kind import median
 from perfplan.tiers.place import LINK, Place
 
 BROKEN, RISK, HOLDS = "broken", "at risk", "holds"

@@ -14,12 +14,12 @@ import numpy as np
 from perfplan.models.simulate import Arrivals, Law, Maybe, Pool, Spend, Step, percentiles
 from perfplan.plan import State, with_counts
 from perfplan.plan.paths import edge_share, hit_ratios
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import FloatArray, Value, median
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import entry_of
 from perfplan.study import Study
 from perfplan.tiers import kind_of
-from perfplan.tiers.kind import There, median
+from perfplan.tiers.kind import There
 from perfplan.words import month_name
 
 PERCENTILES = (0.5, 0.95, 0.99)
@@ -54,10 +54,10 @@ class Compared:
 def measured(study: Study) -> tuple[Compared, ...]:
     """Every measured point beside the prediction at its load, every input at its median, today's fleet."""
     scenario, rows = study.scenario, []
-    total = sum(float(np.median(j.share)) for j in scenario.journeys.values())
+    total = sum(median(j.share) for j in scenario.journeys.values())
     for name, one in scenario.measured.items():
         points = study.statement.points[name]
-        share = float(np.median(scenario.journeys[one.journey].share)) / total
+        share = median(scenario.journeys[one.journey].share) / total
         for p in np.unique(points.percentile):
             which = points.percentile == p
             state = State(scenario, points.rps[which][None, :] / share)
@@ -103,7 +103,7 @@ def system(scenario: Scenario) -> tuple[dict[str, Pool], dict[str, tuple[float, 
     for name, tier in scenario.tiers.items():
         pools |= kind_of(tier).program.pools(name, tier)
     hits = hit_ratios(scenario)
-    return pools, {name: (float(np.median(j.share)), _journey(scenario, name, hits)) for name, j in scenario.journeys.items()}
+    return pools, {name: (median(j.share), _journey(scenario, name, hits)) for name, j in scenario.journeys.items()}
 
 
 def _journey(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Step, ...]:

@@ -11,12 +11,12 @@ import numpy as np
 
 from perfplan.models.capacity import first_month, month_quantile
 from perfplan.plan import MONTHS, Plan, Resource, until
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, median
 from perfplan.record import but
 from perfplan.scenario import Scenario
-from perfplan.tiers.kind import median
 
 SHOWN = (0, 6, 12, 24, 36)  # months whose percentiles are computed in all worlds, and whose numbers are kept
+ASKED = (6, 12, 36)  # those that the checklist asks for: half a year, one year, three
 
 
 @dataclass(frozen=True, kw_only=True)

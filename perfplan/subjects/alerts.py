@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from perfplan.models.slo import burn_rate
 from perfplan.operate import watched
 from perfplan.operate.kind import Counters
-from perfplan.quantity import DAY, HOUR
+from perfplan.quantity import DAY, HOUR, median
 from perfplan.study import Study
-from perfplan.tiers.kind import median
 
 ALERTS = ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket"))  # budget spent, hours, urgency
 CPU, MEMORY, DISK = 0.80, 0.85, 0.90  # the checklist's, for 5 minutes

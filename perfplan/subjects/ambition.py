@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from perfplan.models import availability, caching, latency, slo
 from perfplan.plan.uptime import path_availability
+from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import LEVELS, NONE, Level, reached
 from perfplan.subjects.kind import Found, Item
-from perfplan.tiers.kind import median
 from perfplan.words import duration, share
 
 CHAPTER = "1_requirements"

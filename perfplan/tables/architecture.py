@@ -33,6 +33,7 @@ from perfplan.tiers import bought_of
 from perfplan.tiers.place import Place
 from perfplan.words import (
     band,
+    capital,
     change,
     count,
     duration,
@@ -62,7 +63,7 @@ def latencies(study: Study) -> Table:
         for label, m in (("now", 0), ("then", study.last))
     ]
     return Table(
-        name="latencies", title=f"{str(slowest['journey'])[0].upper()}{str(slowest['journey'])[1:]} is the slowest journey: p95 {duration(float(slowest['p95_now_s']))} at today's peak", subtitle="P50 (P5 … P95) over all worlds of each percentile, as the user sees it: round trip, waits and service. Parts along a path are taken as independent." + _gaps(study),
+        name="latencies", title=f"{capital(str(slowest['journey']))} is the slowest journey: p95 {duration(float(slowest['p95_now_s']))} at today's peak", subtitle="P50 (P5 … P95) over all worlds of each percentile, as the user sees it: round trip, waits and service. Parts along a path are taken as independent." + _gaps(study),
         frame=frame_of(rows), columns=(Column(key="journey", header="Journey"), *(Column(key=k, header=h, write=number_text) for k, h in heads)), stack=2,
     )  # fmt: skip
 
@@ -140,7 +141,7 @@ def breakpoints(study: Study) -> Table:
     first = found.first.words
     rows.sort(key=lambda r: (r["resource"] != first, float(r["saturated_rps"])))
     return Table(
-        name="breakpoints", title=f"{str(rows[0]['resource'])[0].upper()}{str(rows[0]['resource'])[1:]} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else f"{NOWHERE[0].upper()}{NOWHERE[1:]}", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median; demand is how long a request of the average kind keeps one of its servers. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
+        name="breakpoints", title=f"{capital(str(rows[0]['resource']))} saturate first, at {number(float(rows[0]['multiple']))} times today's peak" if np.isfinite(float(rows[0]["multiple"])) else f"{capital(NOWHERE)}", subtitle="Load of the whole service at which each resource reaches its planned limit and full use, today's fleet, at the median; demand is how long a request of the average kind keeps one of its servers. A service whose threads wait for a saturated tier saturates with it.", frame=frame_of(rows),
         columns=(Column(key="resource", header="Resource"), Column(key="demand_s", header="Demand", write=lambda v: "–" if np.isnan(v) else duration(v)), *(Column(key=k, header=h, write=lambda v: rate(v) if np.isfinite(v) else f"beyond {TRIED:g} times") for k, h in (("limit_rps", "Limit at"), ("saturated_rps", "Saturated at"))), Column(key="multiple", header="Times today's peak", write=lambda v: number(v) if np.isfinite(v) else "–")), stack=3, first=True,
     )  # fmt: skip
 
@@ -189,7 +190,7 @@ def _what_if_title(found: list[WhatIf], kept: float) -> str:
     if carrier.carries > 1.01 * kept:
         who = "it" if told and carrier is fast else f"{carrier.change} of {carrier.tier}"
         told.append(f"{who} carries {_multiple(carrier.carries)} times today’s peak instead of {_multiple(kept)}")
-    return f"{told[0][0].upper()}{'; '.join(told)[1:]}" if told else "Nothing that is halved or doubled lowers a p95 or carries more"
+    return capital("; ".join(told)) if told else "Nothing that is halved or doubled lowers a p95 or carries more"
 
 
 def availabilities(study: Study) -> Table:
@@ -201,7 +202,7 @@ def availabilities(study: Study) -> Table:
         rows.append({"journey": name, "availability": up, "down_30_days_s": float(error_budget_s(up, DAYS_30))})
     rows.sort(key=lambda r: float(r["availability"]))
     return Table(
-        name="availabilities", title=f"{str(rows[0]['journey'])[0].upper()}{str(rows[0]['journey'])[1:]} is the least available journey: {share(float(rows[0]['availability']))}", subtitle="Tiers in series, each for the share of requests that reach it; instances N of M needed at the peak. Independent failures.", frame=frame_of(rows),
+        name="availabilities", title=f"{capital(str(rows[0]['journey']))} is the least available journey: {share(float(rows[0]['availability']))}", subtitle="Tiers in series, each for the share of requests that reach it; instances N of M needed at the peak. Independent failures.", frame=frame_of(rows),
         columns=(Column(key="journey", header="Journey"), Column(key="availability", header="Availability", write=share), Column(key="down_30_days_s", header="Down in 30 days", write=duration)), stack=2,
     )  # fmt: skip
 
@@ -215,7 +216,7 @@ def caches(study: Study) -> Table:
             rows += [{"cache": name, **{k: float(v[i]) for k, v in swept.columns().items()}} for i in shown]
     here = next((r for r in rows[2::5]), None)
     title = (
-        f"{str(here['cache'])[0].upper()}{str(here['cache'])[1:]} hits {share(float(here['hit_ratio']))} with what there is"
+        f"{capital(str(here['cache']))} hits {share(float(here['hit_ratio']))} with what there is"
         if here
         else "No cache whose hit ratio follows from its size"
     )
@@ -279,7 +280,7 @@ def stations(study: Study) -> Table:
         rows.append({"station": f"{tier} {'threads of one instance' if bought_field == 'instances' else bought_field}", **first})
     rows.sort(key=lambda r: -float(r["utilization"]))
     return Table(
-        name="stations", title=f"{str(rows[0]['station'])[0].upper()}{str(rows[0]['station'])[1:]} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="Each node at its share of the load (exact for random balancing), today's peak, at the median; which model stands where is in the chapter on trust.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
+        name="stations", title=f"{capital(str(rows[0]['station']))} are the busiest station: {share(float(rows[0]['utilization']))}" if rows else "No station in this scenario", subtitle="Each node at its share of the load (exact for random balancing), today's peak, at the median; which model stands where is in the chapter on trust.", frame=frame_of(rows or [{"station": "none"} | dict.fromkeys(("rate_rps", "service_s", "servers", "utilization", "prob_wait", "mean_wait_s"), float("nan"))]),
         columns=(Column(key="station", header="Station"), Column(key="rate_rps", header="Arrivals", write=rate), Column(key="service_s", header="Held per call", write=duration), of_field(MMc, "servers", count), Column(key="utilization", header="Utilization", write=share, bar=True), Column(key="prob_wait", header="P(wait)", write=share), Column(key="mean_wait_s", header="Mean wait", write=duration)), stack=3,
     )  # fmt: skip
 

@@ -12,11 +12,12 @@ from perfplan.blocks import Column
 from perfplan.quantity import FloatArray
 from perfplan.record import declared
 from perfplan.study import Study
+from perfplan.study.worlds import ASKED
 from perfplan.words import (
     month_name,
 )
 
-HORIZONS = (0, 6, 12, 36)
+HORIZONS = (0, *ASKED)
 LEADING, RECOMMENDED = 2.0, 3.0  # headroom multipliers of the checklist
 
 

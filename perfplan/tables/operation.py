@@ -8,7 +8,7 @@ import numpy as np
 
 from perfplan.blocks import Column, Table
 from perfplan.plan.resources import STORAGE, Resource
-from perfplan.quantity import HOUR
+from perfplan.quantity import HOUR, median
 from perfplan.scenario import Option
 from perfplan.study import Study, confidence
 from perfplan.study.sweeps import steady_knee, todays_knee
@@ -16,6 +16,7 @@ from perfplan.subjects.alerts import CPU, DISK, burns
 from perfplan.subjects.loadtest import stages as test_stages
 from perfplan.tables.common import frame_of, named_month, of_field
 from perfplan.words import (
+    capital,
     change,
     count,
     duration,
@@ -97,10 +98,10 @@ def watch(study: Study) -> Table:
         rows.append(
             {
                 "resource": one.label,
-                "now": float(np.median(one.utilization[:, 0])),
-                "limit": float(np.median(one.limit)),
+                "now": median(one.utilization[:, 0]),
+                "limit": median(one.limit),
                 "usual": _usual(one),
-                "earlier": float(np.median(one.limit)) < _usual(one),
+                "earlier": median(one.limit) < _usual(one),
             }
         )
     early = [r for r in rows if r["earlier"]]
@@ -123,7 +124,7 @@ def options(study: Study) -> Table:
     asked = confidence(study.scenario)
     best = study.options[0]
     month = named_month(study, study.last, short=False)
-    name = f"{best.name[0].upper()}{best.name[1:]}"
+    name = f"{capital(best.name)}"
     title = (
         f"{name} reaches {percent(best.p_all)} in {month}"
         if best.p_all >= asked

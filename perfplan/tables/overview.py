@@ -9,12 +9,14 @@ import numpy as np
 from perfplan.blocks import Column, Table
 from perfplan.models.capacity import nodes_needed
 from perfplan.plan import spares, steady_limit
-from perfplan.study import Study, confidence
+from perfplan.quantity import median
+from perfplan.study import SHOWN, Study, confidence
 from perfplan.study.fleet import lead_time_s, unit_price_usd
 from perfplan.tables.common import HORIZONS, frame_of, month_writer, named_month, number_text
 from perfplan.tiers import bought_of
 from perfplan.words import (
     band,
+    capital,
     change,
     count,
     day_name,
@@ -80,13 +82,13 @@ def run_outs(study: Study) -> Table:
         early = out.quantile(1 - asked)
         lead = lead_time_s(study.scenario, one.place)
         rows.append({
-            "resource": one.label, "count": one.count, "used_now": float(np.median(one.utilization[:, 0])), "used_then": float(np.median(one.utilization[:, study.last])),
-            "limit": float(np.median(one.limit)), "p05_month": out.quantile(0.05), "p50_month": out.quantile(0.5), "p95_month": out.quantile(0.95),
+            "resource": one.label, "count": one.count, "used_now": median(one.utilization[:, 0]), "used_then": median(one.utilization[:, study.last]),
+            "limit": median(one.limit), "p05_month": out.quantile(0.05), "p50_month": out.quantile(0.5), "p95_month": out.quantile(0.95),
             "order_by": day_name(study.order_by(early, lead)) if np.isfinite(early) else "not within the plan",
         })  # fmt: skip
     first = study.run_outs[0]
     title = (
-        f"{first.resource.label[0].upper()}{first.resource.label[1:]} run out first, in {named_month(study, first.quantile(0.5), short=False)} at the median"
+        f"{capital(first.resource.label)} run out first, in {named_month(study, first.quantile(0.5), short=False)} at the median"
         if np.isfinite(first.quantile(0.5))
         else "In half of all worlds nothing runs out within the plan"
     )
@@ -120,7 +122,7 @@ def needed(study: Study) -> Table:
             row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
             row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else "saturated elsewhere"
         rows.append(row)
-    heads = tuple(Column(key=f"shown_{m}", header=named_month(study, m), write=number_text) for m in (0, 6, 12, 24, 36))
+    heads = tuple(Column(key=f"shown_{m}", header=named_month(study, m), write=number_text) for m in SHOWN)
     return Table(
         name="needed", title="What single worlds would need is a band; the plan buys what is enough in all but few of them", subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; every month stands in tables/needed.csv. Latency may ask for more: see the orders.",
         frame=frame_of(rows), columns=(Column(key="resource", header="Resource"), Column(key="today", header="Today", write=count), *heads, Column(key="plan", header=f"Plan {named_month(study, study.last)}", write=count)), stack=3,
@@ -131,21 +133,21 @@ def costs(study: Study) -> Table:
     """Cost per month by tier, today's fleet, and with the plan."""
     last = study.last
     rows: list[dict[str, Any]] = [
-        {"tier": name, **{f"month_{m}": float(np.median(usd[:, m])) for m in (*HORIZONS[:1], last, 36)}}
+        {"tier": name, **{f"month_{m}": median(usd[:, m]) for m in (*HORIZONS[:1], last, 36)}}
         for name, usd in study.worlds.cost_usd.items()
     ]
     rows.sort(key=lambda r: -float(r[f"month_{last}"]))
     total: dict[str, Any] = {
         "tier": "all, today's fleet",
-        **{f"month_{m}": float(np.median(study.worlds.cost_month_usd[:, m])) for m in (0, last, 36)},
+        **{f"month_{m}": median(study.worlds.cost_month_usd[:, m]) for m in (0, last, 36)},
     }
     planned: dict[str, Any] = {
         "tier": "all, with the plan",
-        **{f"month_{m}": float(np.median(study.fleet.cost_usd[:, m])) for m in (0, last, 36)},
+        **{f"month_{m}": median(study.fleet.cost_usd[:, m]) for m in (0, last, 36)},
     }
     dearest = rows[0]
     part = dearest[f"month_{last}"] / max(total[f"month_{last}"], 1e-9)
     return Table(
-        name="costs", title=f"{str(dearest['tier'])[0].upper()}{str(dearest['tier'])[1:]} is {share(part, 2)} of the cost in {named_month(study, last, short=False)}", subtitle="Median cost per month in US dollars at list prices, no discounts.",
+        name="costs", title=f"{capital(str(dearest['tier']))} is {share(part, 2)} of the cost in {named_month(study, last, short=False)}", subtitle="Median cost per month in US dollars at list prices, no discounts.",
         frame=frame_of([planned, total, *rows]), columns=(Column(key="tier", header="Tier"), *(Column(key=f"month_{m}", header=f"$ {named_month(study, m)}", write=money, bar=m == last) for m in dict.fromkeys((0, last, 36)))), stack=3, first=True,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from perfplan.operate import watched
 from perfplan.plan import burst, concurrency, today_rps, until
 from perfplan.promises import counted, timed
 from perfplan.promises.kind import PEAK_HOUR
-from perfplan.quantity import DAY
+from perfplan.quantity import DAY, median
 from perfplan.study import Study, confidence
 from perfplan.study.sweeps import todays_knee
 from perfplan.study.verdicts import first_below, holds_with
@@ -24,6 +24,7 @@ from perfplan.subjects.ambition import targets, together
 from perfplan.tables.common import HORIZONS, LEADING, RECOMMENDED, band_of, frame_of, month_writer, named_month, number_text
 from perfplan.words import (
     band,
+    capital,
     duration,
     number,
     percent,
@@ -55,9 +56,9 @@ def demand(study: Study) -> Table:
             row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
             row[f"shown_{m}"] = band(write(middle), write(low), write(high)) if np.isfinite(middle) else "saturated"
         rows.append(row)
-    factor = float(np.median(made.rps[:, : study.last + 1].max(axis=1))) / today_rps(study.scenario)
+    factor = median(made.rps[:, : study.last + 1].max(axis=1)) / today_rps(study.scenario)
     return Table(
-        name="demand", title=f"Until {named_month(study, study.last, short=False)} the peak hour reaches {number(factor)} times today's, events included", subtitle=f"P50 (P5 … P95) over all worlds, at the busiest hour of the month. A burst: {number(float(np.median(study.scenario.traffic.peak_second)))} times that rate for {duration(float(np.median(study.scenario.traffic.burst_s)))}.", frame=frame_of(rows),
+        name="demand", title=f"Until {named_month(study, study.last, short=False)} the peak hour reaches {number(factor)} times today's, events included", subtitle=f"P50 (P5 … P95) over all worlds, at the busiest hour of the month. A burst: {number(median(study.scenario.traffic.peak_second))} times that rate for {duration(median(study.scenario.traffic.burst_s))}.", frame=frame_of(rows),
         columns=(Column(key="what", header="At the peak"), *(Column(key=f"shown_{m}", header=named_month(study, m), write=number_text) for m in HORIZONS)), stack=2, first=True,
     )  # fmt: skip
 
@@ -75,7 +76,7 @@ def rates(study: Study) -> Table:
     ]
     busiest = max(made.carried.calls_rps, key=lambda n: float(np.broadcast_to(made.carried.calls_rps[n], made.rps.shape)[0, 0]))
     return Table(
-        name="rates", title=f"{busiest[0].upper()}{busiest[1:]} gets the most calls: {number(float(np.broadcast_to(made.carried.calls_rps[busiest], made.rps.shape)[0, 0]) / float(made.rps[0, 0]))} for each request",
+        name="rates", title=f"{capital(busiest)} gets the most calls: {number(float(np.broadcast_to(made.carried.calls_rps[busiest], made.rps.shape)[0, 0]) / float(made.rps[0, 0]))} for each request",
         subtitle="Requests or calls per second at the peak hour, every input at its median.", frame=frame_of(rows),
         columns=(Column(key="what", header="Journey or tier"), *(Column(key=f"month_{m}", header=f"{named_month(study, m)}, /s", write=number, bar=m == 0) for m in HORIZONS)), stack=4,
     )  # fmt: skip
@@ -144,28 +145,25 @@ def budgets(study: Study) -> Table:
         journey = one or timed(objective)
         if journey is None:
             continue
-        target = 1 - float(np.median(judged.bound))
-        part = (
-            float(np.median(np.broadcast_to(study.middle.carried.journey_rps[journey.journey], (1, study.middle.rps.shape[1]))[0, 0]))
-            / peak
-        )
-        left = float(np.median(left_of_budget(judged)[:, 0]))
+        target = 1 - median(judged.bound)
+        part = median(np.broadcast_to(study.middle.carried.journey_rps[journey.journey], (1, study.middle.rps.shape[1]))[0, 0]) / peak
+        left = median(left_of_budget(judged)[:, 0])
         down = one is not None and one.down
         rows.append({
             "objective": name, "target": target, "budget_28_days_s": float(error_budget_s(target, DAYS_28)) if down else float("nan"), "budget_30_days_s": float(error_budget_s(target, DAYS_30)) if down else float("nan"),
             "budget_month_s": float(error_budget_s(target, month_s(year, month))) if down else float("nan"),
             "requests_28_days": float(error_budget_requests(target, float(requests_of_month(peak * part, week, 28)))), "requests_30_days": float(error_budget_requests(target, float(requests_of_month(peak * part, week, 30)))),
-            "requests_month": float(error_budget_requests(target, float(requests_of_month(peak * part, week, float(month_s(year, month)) / DAY)))), "left": left, "freeze_at": float(np.median(study.scenario.freeze_at)),
+            "requests_month": float(error_budget_requests(target, float(requests_of_month(peak * part, week, float(month_s(year, month)) / DAY)))), "left": left, "freeze_at": median(study.scenario.freeze_at),
         })  # fmt: skip
     low = min(rows, key=lambda r: float(r["left"]), default=None)
     title = (
-        f"{str(low['objective'])[0].upper()}{str(low['objective'])[1:]} spends most: {share(max(float(low['left']), 0.0), 2)} of its budget would be left"
+        f"{capital(str(low['objective']))} spends most: {share(max(float(low['left']), 0.0), 2)} of its budget would be left"
         if low
         else "No promise has an error budget"
     )
     name = f"{calendar.month_name[month]} {year}"
     return Table(
-        name="budgets", title=title, subtitle=f"Budget in time for availability, in requests for all; left: predicted at today's load. Deployments freeze at {share(float(np.median(study.scenario.freeze_at)))} left.", frame=frame_of(rows or [{k: float("nan") for k in ("target", "budget_28_days_s", "budget_30_days_s", "budget_month_s", "requests_28_days", "requests_30_days", "requests_month", "left")} | {"objective": "none"}]),
+        name="budgets", title=title, subtitle=f"Budget in time for availability, in requests for all; left: predicted at today's load. Deployments freeze at {share(median(study.scenario.freeze_at))} left.", frame=frame_of(rows or [{k: float("nan") for k in ("target", "budget_28_days_s", "budget_30_days_s", "budget_month_s", "requests_28_days", "requests_30_days", "requests_month", "left")} | {"objective": "none"}]),
         columns=(
             Column(key="objective", header="Objective"), Column(key="target", header="Good at least", write=share), Column(key="budget_28_days_s", header="28 days", write=duration), Column(key="budget_30_days_s", header="30 days", write=duration),
             Column(key="budget_month_s", header=name, write=duration), Column(key="requests_28_days", header="Requests in 28 days", write=number), Column(key="requests_30_days", header="in 30 days", write=number), Column(key="requests_month", header=f"in {name}", write=number),

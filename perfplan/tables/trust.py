@@ -12,6 +12,7 @@ import numpy as np
 from perfplan.blocks import Column, Table
 from perfplan.models.service import Station
 from perfplan.plan.paths import held_by_others
+from perfplan.quantity import median
 from perfplan.scenario import Scenario
 from perfplan.study import Study
 from perfplan.study.verify import ERROR, Compared
@@ -72,7 +73,7 @@ def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str,
     if shape is None:
         return "M/M/c", "no spread of its service times is stated", "exact where they are exponential"
     scv = f"service times vary {np.sqrt(shape.scv):.2g} times their mean"
-    if float(np.median(station.servers)) == 1:
+    if median(station.servers) == 1:
         return "M/G/1 (Pollaczek, Khinchine)", scv, "exact"
     if shape.scv > 1:
         model = "M/G/c by an exact two-phase queue with the same three moments"

@@ -10,7 +10,7 @@ from perfplan.models.caching import items_in_memory, lru_hit_ratio
 from perfplan.models.distributions import Constant, Mixture, Series
 from perfplan.models.service import Station
 from perfplan.models.simulate import Law, Maybe, Pool
-from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole
+from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
     Advised,
@@ -28,7 +28,6 @@ from perfplan.tiers.kind import (
     There,
     TierName,
     as_needed,
-    median,
     month_of,
     never,
     no_problems,

@@ -13,7 +13,7 @@ from perfplan.models.distributions import Constant, Mixture, Series
 from perfplan.models.scalability import Crew
 from perfplan.models.service import Station
 from perfplan.models.simulate import Free, Law, Maybe, Pool, Seize, Spend
-from perfplan.quantity import Bytes, Fraction, Seconds, UsdPerByteMonth, UsdPerHour, Value, Whole, WholeOrNone
+from perfplan.quantity import Bytes, Fraction, Seconds, UsdPerByteMonth, UsdPerHour, Value, Whole, WholeOrNone, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
     Advised,
@@ -30,7 +30,6 @@ from perfplan.tiers.kind import (
     Proposal,
     Steps,
     There,
-    median,
     month_of,
     never,
     no_calls,

@@ -16,7 +16,7 @@ from perfplan.models.cost import machines_month_usd
 from perfplan.models.distributions import Distribution, Named
 from perfplan.models.service import Station
 from perfplan.models.simulate import Pool, Step
-from perfplan.quantity import DAY, FloatArray, Value
+from perfplan.quantity import DAY, FloatArray, Value, median
 from perfplan.record import Reference
 from perfplan.tiers.rungs import Outlasted, Rungs, Seen
 
@@ -258,11 +258,6 @@ def no_pools(*_: object) -> Mapping[str, Pool]:
 def month_of(machines: Value, tier: Priced) -> FloatArray:
     """What *machines* at a tier's price cost a month."""
     return machines_month_usd(machines, tier.price_usd_per_hour)
-
-
-def median(value: Value) -> float:
-    """The middle of a value's worlds."""
-    return float(np.median(np.asarray(value)))
 
 
 def whole(value: Value) -> int:

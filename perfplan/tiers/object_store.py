@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from perfplan.quantity import Bytes, Fraction, Rps, Seconds, Usd, UsdPerByte, UsdPerByteMonth, Value, Whole, WholeOrNone
+from perfplan.quantity import Bytes, Fraction, Rps, Seconds, Usd, UsdPerByte, UsdPerByteMonth, Value, Whole, WholeOrNone, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
     MONTH_AHEAD_S,
@@ -20,7 +20,6 @@ from perfplan.tiers.kind import (
     Program,
     Steps,
     There,
-    median,
     never,
     no_calls,
     no_pools,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from perfplan.quantity import Fraction, Rps, Seconds, Usd, WholeOrNone
+from perfplan.quantity import Fraction, Rps, Seconds, Usd, WholeOrNone, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
     Advised,
@@ -19,7 +19,6 @@ from perfplan.tiers.kind import (
     Program,
     Steps,
     There,
-    median,
     never,
     no_calls,
     no_pools,

@@ -8,7 +8,7 @@ from typing import Literal
 from perfplan.models.distributions import Exponential
 from perfplan.models.service import Station
 from perfplan.models.simulate import Law, Spend
-from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole
+from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
     MORE,
@@ -25,7 +25,6 @@ from perfplan.tiers.kind import (
     Steps,
     There,
     as_needed,
-    median,
     month_of,
     never,
     no_calls,

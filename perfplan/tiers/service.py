@@ -11,7 +11,7 @@ from perfplan.models.availability import k_of_n
 from perfplan.models.distributions import Distribution, Series, Visits
 from perfplan.models.service import Station
 from perfplan.models.simulate import Free, Pool, Seize, Spend
-from perfplan.quantity import Fraction, Ratio, Seconds, UsdPerHour, Value, Whole
+from perfplan.quantity import Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
     MORE,
@@ -30,7 +30,6 @@ from perfplan.tiers.kind import (
     There,
     TierName,
     as_needed,
-    median,
     month_of,
     node_lead_s,
     node_limit,

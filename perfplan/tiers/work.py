@@ -12,9 +12,9 @@ from perfplan.models.distributions import Distribution, Exponential, Lognormal
 from perfplan.models.scalability import Crew
 from perfplan.models.service import Served, Shape
 from perfplan.models.simulate import Free, Law, Seize, Share, Spend
-from perfplan.quantity import Ratio, Seconds, Value
+from perfplan.quantity import Ratio, Seconds, Value, median
 from perfplan.record import Text, field, hidden, record
-from perfplan.tiers.kind import FixedProblem, Steps, median
+from perfplan.tiers.kind import FixedProblem, Steps
 
 File = Annotated[str, Text(name="file below the scenario's folder", example="traffic.csv")]
 WIDEST = 100  # p99 over p50

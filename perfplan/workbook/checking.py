@@ -7,6 +7,7 @@ import numpy as np
 from perfplan.checklist import states, summary
 from perfplan.operate import watched
 from perfplan.plan import plan, until
+from perfplan.quantity import median
 from perfplan.scenario.statement import Statement
 from perfplan.study import study
 from perfplan.study.verdicts import early, first_below
@@ -23,7 +24,7 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> tuple[str, bool]:
     lines, holds = [], True
     for name, judged in made.judged.items():
         p = np.asarray(judged.holds.mean(axis=0))
-        asked, last = float(np.median(judged.objective.confidence)), min(until(judged.objective), months - 1)
+        asked, last = median(judged.objective.confidence), min(until(judged.objective), months - 1)
         start = first_below(p[: last + 1], asked)
         good = not np.isfinite(start)
         holds &= good

@@ -14,7 +14,7 @@ from perfplan import look
 from perfplan.blocks import safe
 from perfplan.plan import Plan, month_names, plan
 from perfplan.promises import timed
-from perfplan.quantity import Quantity
+from perfplan.quantity import Quantity, median
 from perfplan.reading import read, stated_text
 from perfplan.reading.document import listed
 from perfplan.scenario import Scenario
@@ -150,7 +150,7 @@ def _verdict(made: Plan) -> str:
     first = run_outs(made)[0]
     when = month_name(str(scenario.as_of), float(bad[0])) if bad.size else ""
     said = f"Every promise holds with {percent(asked)} to {month_name(str(scenario.as_of), last)}" if not bad.size else f"Promises hold with less than {percent(asked)} from {when}"  # fmt: skip
-    cost = float(np.median(made.cost_month_usd[:, last]))
+    cost = median(made.cost_month_usd[:, last])
     return f"<b>{safe(said)}.</b> P {percent(float(p[0]))} now, {percent(float(p[-1]))} at the end; {safe(first.resource.label)} is tightest; {money(cost)} a month at the end."
 
 
@@ -168,10 +168,7 @@ def _latency(fig: go.FigureWidget, made: Plan) -> None:
 
 
 def _used(fig: go.FigureWidget, made: Plan) -> None:
-    rows = [
-        (r.label, float(np.quantile(r.utilization[:, -1], 0.5, method="higher")), float(np.median(r.limit)))
-        for r in made.resources.values()
-    ]
+    rows = [(r.label, float(np.quantile(r.utilization[:, -1], 0.5, method="higher")), median(r.limit)) for r in made.resources.values()]
     rows = sorted(((n, u, limit) for n, u, limit in rows if np.isfinite(u)), key=lambda r: r[1])
     with fig.batch_update():
         if not fig.data:
