@@ -58,13 +58,13 @@ def tree(commit: str) -> Iterator[Path]:
             subprocess.run(["git", "-C", str(ROOT), "worktree", "remove", "--force", str(place)], check=True)
 
 
-def scenarios(room: Path) -> dict[str, Path]:
-    """Every scenario by name, in files."""
+def scenarios(room: Path, before: Path) -> dict[str, Path]:
+    """Every scenario by name, in files; of tests/kinds those that the commit before knows, too."""
     sys.path.insert(0, str(ROOT))
     from tests.test_odd import ODD
 
     found = {one: ROOT / "data" / one / "scenario.yaml" for one in ("storefront", "measured")}
-    found |= {path.stem: path for path in sorted((ROOT / "tests" / "kinds").glob("*.yaml"))}
+    found |= {path.stem: path for path in sorted((ROOT / "tests" / "kinds").glob("*.yaml")) if (before / path.relative_to(ROOT)).is_file()}
     for name, text in ODD.items():
         place = room / name.replace(" ", "-").replace(",", "") / "scenario.yaml"
         place.parent.mkdir(parents=True)
@@ -111,7 +111,7 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=60)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as room, tree(options.commit) as before:
-        files = scenarios(Path(room) / "scenarios")
+        files = scenarios(Path(room) / "scenarios", before)
         cpu = {}
         for name, code in (("before", before), ("now", ROOT)):
             (Path(room) / name).mkdir()
