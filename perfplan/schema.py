@@ -8,8 +8,6 @@ from perfplan.quantity import Quantity
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario
 
-NUMBER_TEXT = "a number with its unit, or an interval such as `40k to 60k`, `40k to 60k (80%)`, `40k to 60k around 50k`"
-
 
 def json_schema() -> dict[str, Any]:
     """The schema (2020-12) that makes an editor complete and check a scenario."""

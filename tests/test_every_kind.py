@@ -191,8 +191,8 @@ def test_every_field_that_a_kind_names_is_one_of_its_record(scenario):
         assert len(keys) == len(fields)  # a key without its unit is still its own
         named = {
             *(b.field for b in kind.owned.bought),
-            *kind.advised.doubled.values(),
-            *(f for fs in kind.advised.halved.values() for f in fs),
+            *kind.varied.doubled.values(),
+            *(f for fs in kind.varied.halved.values() for f in fs),
         }
         assert named <= set(fields)
         assert set(kind.advised.sliders) <= keys

@@ -20,7 +20,7 @@ KNOWN_AFTER_S = 3600  # how long a proxy may keep a response that may be cached
 def nginx(source: Source) -> str:
     """nginx.conf of the reverse proxy: upstreams, limits, time-outs, cache and compression."""
     scenario = source.study.scenario
-    services = [n for n, t in scenario.tiers.items() if kind_of(t).carries.enters]
+    services = [n for n, t in scenario.tiers.items() if kind_of(t).stands.enters]
     upstreams = ""
     for place, name in enumerate(services, 1):
         bought = kind_of(scenario.tiers[name]).owned.bought[0]

@@ -81,7 +81,7 @@ def _throughput(source: Source) -> tuple[str, str, str, str]:
 def _memory(source: Source) -> tuple[str, str, str, str]:
     scenario = source.study.scenario
     said = ((name, tended(tier).memory(name, tier)) for name, tier in scenario.tiers.items())
-    rows = [text for _, text in sorted(said, key=lambda row: not kind_of(scenario.tiers[row[0]]).carries.misses) if text]  # caches first
+    rows = [text for _, text in sorted(said, key=lambda row: not kind_of(scenario.tiers[row[0]]).stands.misses) if text]  # caches first
     stored = [f"{markdown(n)} {size(first(b, source.study.middle.rps.shape))}" for n, b in source.study.middle.stored_bytes.items()]
     return (
         "Memory", "more than 85 % of a machine's memory used for 5 minutes, or processes killed for it.",

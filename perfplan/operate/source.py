@@ -43,7 +43,7 @@ class Source:
     def callers(self) -> float:
         """Requests that all instances of services work on at a time, by the plan: none of them needs more connections."""
         tiers = self.study.scenario.tiers
-        working = [(name, one) for name, tier in tiers.items() if kind_of(tier).carries.enters for one in kind_of(tier).owned.bought]
+        working = [(name, one) for name, tier in tiers.items() if kind_of(tier).stands.enters for one in kind_of(tier).owned.bought]
         return sum(self.count(name, one.field)[0] * count_of(tiers[name], one.servers or one.field) for name, one in working)
 
     def count(self, tier: str, field: str) -> tuple[int, str]:

@@ -99,7 +99,7 @@ def _entered(scenario: Scenario, name: str, journey_rps: Mapping[str, Value], ed
 
 def origins(scenario: Scenario) -> dict[str, str]:
     """The tiers that pass on what they do not hold, and whom they ask then."""
-    misses = [(name, tier) for name, tier in scenario.tiers.items() if kind_of(tier).carries.misses]
+    misses = [(name, tier) for name, tier in scenario.tiers.items() if kind_of(tier).stands.misses]
     return {name: next(iter(kind_of(tier).carries.passes(tier, 0.0))) for name, tier in misses}
 
 
@@ -107,7 +107,7 @@ def held_by_others(scenario: Scenario, name: str) -> bool:
     """Whether servers of *name* are held while others answer: those it calls itself, or for journeys that enter by it."""
     tier = scenario.tiers[name]
     others = [called for key, j in scenario.journeys.items() if entry_of(scenario, key) == name for called in j.calls if called != name]
-    return kind_of(tier).carries.blocks(tier) and bool(kind_of(tier).carries.passes(tier, 0.0) or others)
+    return kind_of(tier).stands.blocks(tier) and bool(kind_of(tier).carries.passes(tier, 0.0) or others)
 
 
 def _journey(

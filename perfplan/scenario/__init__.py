@@ -106,7 +106,7 @@ class Journey:
         "static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures", most="100GB"
     )
     calls: Mapping[TierName, Ratio] = field("calls to tiers per request", most="10000")
-    entry: Annotated[str, Reference(section="tiers", kinds=words_of(lambda kind: kind.carries.enters))] | None = field(
+    entry: Annotated[str, Reference(section="tiers", kinds=words_of(lambda kind: kind.stands.enters))] | None = field(
         "service that makes these calls and, where it is blocking, waits for them; left out, the only service among them", optional=True
     )
 

@@ -39,8 +39,8 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     for name, tier in scenario.tiers.items():
         for field, what in kind_of(tier).kept.problems(tier):
             yield str(Place(name, field)), what
-        for origin in calls_of(scenario, name) if kind_of(tier).carries.misses else ():
-            if origin in scenario.tiers and not kind_of(scenario.tiers[origin]).carries.reads:
+        for origin in calls_of(scenario, name) if kind_of(tier).stands.misses else ():
+            if origin in scenario.tiers and not kind_of(scenario.tiers[origin]).stands.reads:
                 yield str(Place(name, "origin")), f"must be a tier that answers reads; {origin} is a {scenario.tiers[origin].kind}"
 
 
@@ -93,7 +93,7 @@ def _waits_for(scenario: Scenario, name: str) -> list[str]:
 
 def _entries(scenario: Scenario) -> Iterator[Problem]:
     for name, journey in scenario.journeys.items():
-        services = [called for called in journey.calls if kind_of(scenario.tiers[called]).carries.enters]
+        services = [called for called in journey.calls if kind_of(scenario.tiers[called]).stands.enters]
         if journey.entry is None and len(services) > 1:
             yield f"journeys.{name}.entry", f"must say which of its services makes the calls: {', '.join(services)}"
         if journey.entry is not None and journey.entry not in journey.calls:
@@ -103,7 +103,7 @@ def _entries(scenario: Scenario) -> Iterator[Problem]:
 def entry_of(scenario: Scenario, journey: str) -> str | None:
     """The service that makes the calls of *journey*; None where it calls no service."""
     one = scenario.journeys[journey]
-    services = [called for called in one.calls if kind_of(scenario.tiers[called]).carries.enters]
+    services = [called for called in one.calls if kind_of(scenario.tiers[called]).stands.enters]
     return one.entry or (services[0] if services else None)
 
 

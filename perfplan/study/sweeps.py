@@ -89,8 +89,8 @@ def knee(middle: Scenario) -> Knee:
 
 
 def _waits_for_others(scenario: Scenario, place: Place) -> bool:
-    carries = kind_of(scenario.tiers[place.tier]).carries if place.tier else None
-    return carries is not None and (carries.enters or carries.misses)
+    stands = kind_of(scenario.tiers[place.tier]).stands if place.tier else None
+    return stands is not None and (stands.enters or stands.misses)
 
 
 def _last_true(holds: FloatArray, loads: FloatArray) -> float:
@@ -144,7 +144,7 @@ def by_memory(study: Study, name: str) -> Swept | None:
     """What a tenth to four times of its memory does; None where its hit ratio does not follow from it."""
     scale = np.geomspace(0.1, 4.0, 25)
     tier = study.scenario.tiers[name]
-    found = kind_of(tier).advised.by_memory(tier, scale)
+    found = kind_of(tier).varied.by_memory(tier, scale)
     if found is None:
         return None
     rps = study.middle.rps[:, :1] * np.ones_like(scale)
@@ -290,13 +290,13 @@ def _most_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict
 
 def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
     """What can be halved or doubled about *tier*: how it is called, and the fields that state it."""
-    advised = kind_of(tier).advised
+    varied = kind_of(tier).varied
     return [
-        *((f"twice the {what}", scaled(tier, (field,), 2.0)) for what, field in advised.doubled.items()),
+        *((f"twice the {what}", scaled(tier, (field,), 2.0)) for what, field in varied.doubled.items()),
         *(
             (f"{how} the {what}", scaled(tier, fields, by))
             for how, by in (("half", 0.5), ("twice", 2.0))
-            for what, fields in advised.halved.items()
+            for what, fields in varied.halved.items()
         ),
     ]
 

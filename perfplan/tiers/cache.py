@@ -24,9 +24,11 @@ from perfplan.tiers.kind import (
     Owned,
     Program,
     Proposal,
+    Stands,
     Steps,
     There,
     TierName,
+    Varied,
     as_needed,
     month_of,
     never,
@@ -128,27 +130,15 @@ NODES: Bought[Cache] = Bought(
     first=True,
 )
 KIND: Kind[Cache] = Kind(
-    carries=Carries(
-        carry=carry,
-        passes=lambda tier, hit: {tier.origin: 1 - hit},
-        hit_ratio=hit_ratio,
-        blocks=never,
-        enters=False,
-        misses=True,
-        reads=True,
-    ),
+    carries=Carries(carry=carry, passes=lambda tier, hit: {tier.origin: 1 - hit}, hit_ratio=hit_ratio),
+    stands=Stands(blocks=never, enters=False, misses=True, reads=True),
     owned=Owned(bought=(NODES,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.instances, tier)),
     kept=Kept(
         available=lambda tier, used, refused: 1.0,  # a lost node is a miss, not an error: its keys are read from the origin
         times_out=of_those_below,
         problems=no_problems,
     ),
-    advised=Advised(
-        proposals=_proposals,
-        doubled={"nodes": "instances"},
-        halved={"look-up time": ("service_time_s",)},
-        by_memory=_by_memory,
-        sliders={"hit_ratio": "hit ratio", "memory": "memory"},
-    ),
+    advised=Advised(proposals=_proposals, sliders={"hit_ratio": "hit ratio", "memory": "memory"}),
+    varied=Varied(doubled={"nodes": "instances"}, halved={"look-up time": ("service_time_s",)}, by_memory=_by_memory),
     program=Program(pools=_pools, steps=_steps),
 )

@@ -28,8 +28,10 @@ from perfplan.tiers.kind import (
     Owned,
     Program,
     Proposal,
+    Stands,
     Steps,
     There,
+    Varied,
     month_of,
     never,
     no_calls,
@@ -232,7 +234,8 @@ CONNECTIONS: Bought[Database] = Bought(
     sized=lambda tier, count, wanted: min(wanted, most_connections(tier)),
 )
 KIND: Kind[Database] = Kind(
-    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=True),
+    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing),
+    stands=Stands(blocks=never, enters=False, misses=False, reads=True),
     owned=Owned(
         bought=(CORES, REPLICAS, CONNECTIONS),
         held=lambda tier: Held(
@@ -245,12 +248,11 @@ KIND: Kind[Database] = Kind(
         month_usd=_month_usd,
     ),
     kept=Kept(available=lambda tier, used, refused: tier.availability, times_out=_times_out, problems=_problems),
-    advised=Advised(
-        proposals=_proposals,
+    advised=Advised(proposals=_proposals, sliders={"connections": "pool", "replicas": "replicas"}),
+    varied=Varied(
         doubled={"cores": "cores", "connections": "connections"},
         halved={"query work": ("service_time_s",), "hold time": ("hold_time_s",)},
         by_memory=nothing,
-        sliders={"connections": "pool", "replicas": "replicas"},
     ),
     program=Program(pools=_pools, steps=_steps),
 )

@@ -1,4 +1,4 @@
-"""What every kind of tier answers, in five small records; nobody asks anything else of a tier, and nobody asks what kind it is.
+"""What every kind of tier answers, in seven small records; nobody asks anything else of a tier, and nobody asks what kind it is.
 
 A kind that leaves an answer out does not type-check; where there is nothing to say, `nothing` says so on purpose. Answers are functions: they are
 looked up by a tier's class and never stored in a plan, which is pickled.
@@ -147,6 +147,12 @@ class Carries(Generic[T]):
     carry: Callable[[T, Here], Carriage]
     passes: Callable[[T, Value], Mapping[str, Value]]  # calls to other tiers for each call to it, at a hit ratio
     hit_ratio: Callable[[T], Value | None]  # of a tier that answers some calls without what it passes them to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stands(Generic[T]):
+    """Where it stands in a path."""
+
     blocks: Callable[[T], bool]  # whether its servers are held while those it calls answer
     enters: bool  # makes the calls of the journeys that name it
     misses: bool  # passes on what it does not hold
@@ -191,10 +197,16 @@ class Advised(Generic[T]):
     """What could be tried with a tier."""
 
     proposals: Callable[[str, T], Sequence[Proposal]]  # by its name
+    sliders: Mapping[str, str]  # fields worth turning by hand, and how they are called
+
+
+@dataclass(frozen=True, kw_only=True)
+class Varied(Generic[T]):
+    """What is varied to see what it does."""
+
     doubled: Mapping[str, str]  # what may be doubled: how it is called, and its field
     halved: Mapping[str, tuple[str, ...]]  # times that may be half or twice as long: how they are called, and their fields
-    by_memory: Callable[[T, FloatArray], ByMemory | None]  # what other sizes of its memory, over today's, would do
-    sliders: Mapping[str, str]  # fields worth turning by hand, and how they are called
+    by_memory: Callable[[T, FloatArray], ByMemory | None]  # other sizes of its memory, over today's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,9 +232,11 @@ class Kind(Generic[T]):
     """All answers of one kind of tier."""
 
     carries: Carries[T]
+    stands: Stands[T]
     owned: Owned[T]
     kept: Kept[T]
     advised: Advised[T]
+    varied: Varied[T]
     program: Program[T]
 
 

@@ -18,8 +18,10 @@ from perfplan.tiers.kind import (
     Kind,
     Owned,
     Program,
+    Stands,
     Steps,
     There,
+    Varied,
     never,
     no_calls,
     no_pools,
@@ -86,19 +88,15 @@ def _steps(tier: ObjectStore, there: There) -> Steps:
 
 
 KIND: Kind[ObjectStore] = Kind(
-    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=True),
+    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing),
+    stands=Stands(blocks=never, enters=False, misses=False, reads=True),
     owned=Owned(bought=(), held=_held, rate_limit=lambda tier: tier.limit_rps * tier.prefixes, month_usd=_month_usd),
     kept=Kept(
         available=lambda tier, used, refused: tier.availability * (1 - refused),
         times_out=_times_out,
         problems=lambda tier: percentile_problems(tier.p50_s, tier.p99_s),
     ),
-    advised=Advised(
-        proposals=no_proposals,
-        doubled={"prefixes": "prefixes"},
-        halved={"answer time": ("p50_s", "p99_s")},
-        by_memory=nothing,
-        sliders={},
-    ),
+    advised=Advised(proposals=no_proposals, sliders={}),
+    varied=Varied(doubled={"prefixes": "prefixes"}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
 )

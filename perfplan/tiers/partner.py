@@ -17,8 +17,10 @@ from perfplan.tiers.kind import (
     Kind,
     Owned,
     Program,
+    Stands,
     Steps,
     There,
+    Varied,
     never,
     no_calls,
     no_pools,
@@ -68,7 +70,8 @@ def _steps(tier: Partner, there: There) -> Steps:
 
 
 KIND: Kind[Partner] = Kind(
-    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=False),
+    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing),
+    stands=Stands(blocks=never, enters=False, misses=False, reads=False),
     owned=Owned(
         bought=(),
         held=nothing,
@@ -76,6 +79,7 @@ KIND: Kind[Partner] = Kind(
         month_usd=lambda tier, stored, calls: calls * tier.call_usd,
     ),
     kept=Kept(available=lambda tier, used, refused: tier.availability * (1 - refused), times_out=_times_out, problems=_problems),
-    advised=Advised(proposals=no_proposals, doubled={}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing, sliders={}),
+    advised=Advised(proposals=no_proposals, sliders={}),
+    varied=Varied(doubled={}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
 )

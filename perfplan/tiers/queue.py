@@ -22,8 +22,10 @@ from perfplan.tiers.kind import (
     Owned,
     Program,
     Proposal,
+    Stands,
     Steps,
     There,
+    Varied,
     as_needed,
     month_of,
     never,
@@ -82,11 +84,11 @@ WORKERS: Bought[Queue] = Bought(
     waits=True,
 )
 KIND: Kind[Queue] = Kind(
-    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing, blocks=never, enters=False, misses=False, reads=False),
+    carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing),
+    stands=Stands(blocks=never, enters=False, misses=False, reads=False),
     owned=Owned(bought=(WORKERS,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.workers, tier)),
     kept=Kept(available=lambda tier, used, refused: tier.availability, times_out=of_those_below, problems=law_problems),
-    advised=Advised(
-        proposals=_proposals, doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, by_memory=nothing, sliders={}
-    ),
+    advised=Advised(proposals=_proposals, sliders={}),
+    varied=Varied(doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
 )

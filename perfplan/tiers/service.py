@@ -26,9 +26,11 @@ from perfplan.tiers.kind import (
     Owned,
     Program,
     Proposal,
+    Stands,
     Steps,
     There,
     TierName,
+    Varied,
     as_needed,
     month_of,
     node_lead_s,
@@ -208,19 +210,13 @@ INSTANCES: Bought[Service] = Bought(
     first=True,
 )
 KIND: Kind[Service] = Kind(
-    carries=Carries(
-        carry=carry, passes=lambda tier, hit: tier.calls, hit_ratio=nothing, blocks=blocks, enters=True, misses=False, reads=True
-    ),
+    carries=Carries(carry=carry, passes=lambda tier, hit: tier.calls, hit_ratio=nothing),
+    stands=Stands(blocks=blocks, enters=True, misses=False, reads=True),
     owned=Owned(
         bought=(INSTANCES,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.instances, tier)
     ),
     kept=Kept(available=_available, times_out=_times_out, problems=_problems),
-    advised=Advised(
-        proposals=_proposals,
-        doubled={"instances": "instances", "threads": "threads"},
-        halved={"work": ("service_time_s",)},
-        by_memory=nothing,
-        sliders={"instances": "instances", "threads": "threads"},
-    ),
+    advised=Advised(proposals=_proposals, sliders={"instances": "instances", "threads": "threads"}),
+    varied=Varied(doubled={"instances": "instances", "threads": "threads"}, halved={"work": ("service_time_s",)}, by_memory=nothing),
     program=Program(pools=_pools, steps=_steps),
 )
