@@ -13,7 +13,7 @@ from perfplan.study.sweeps import latency_by_load as sweep
 from perfplan.study.sweeps import pools, steady_knee, todays_knee, wait_by_pool
 from perfplan.subjects.loadtest import Stage
 from perfplan.subjects.loadtest import stages as test_stages
-from perfplan.words import count, duration, month_name, number
+from perfplan.words import count, duration, listed, month_name, number
 
 SOAK_STAGE = "soak"  # hours long: it would leave no room for the others
 
@@ -103,7 +103,7 @@ def stages(study: Study) -> go.Figure:
     stress = next(one for one in drawn if one.name == "stress")
     fig = figure(
         f"The stress stage runs to {number(stress.most_rps)} rps and crosses the predicted knee at {number(limit)}",
-        f"Arrival rate of the load generator, stage after stage as in load_test.js; {soak.name}, {duration(soak.lasts_s)} at {number(soak.most_rps)} rps, is left out",
+        f"Arrival rate of the load generator: {listed([one.name for one in drawn])}, one after the other as in load_test.js; {soak.name}, {duration(soak.lasts_s)} at {number(soak.most_rps)} rps, is left out",
         height=320,
         margin=dict(t=28),
     )
@@ -112,7 +112,8 @@ def stages(study: Study) -> go.Figure:
         points = _course(one, start_s)
         x += [at for at, _ in points]
         y += [rps for _, rps in points]
-        look.label(fig, (start_s + one.lasts_s / 2) / MINUTE, one.most_rps, one.name, xanchor="center", yanchor="bottom")
+        if not one.constant:  # too small to be pointed at
+            look.label(fig, (start_s + one.lasts_s / 2) / MINUTE, one.most_rps, one.name, xanchor="center", yanchor="bottom")
         start_s += one.lasts_s
     fig.add_scatter(x=x, y=y, mode="lines", name="rate", line=dict(color=look.colour("blue"), width=2.5), hovertemplate="%{y:,.0f} rps")
     look.threshold(fig, limit, f"first promise breaks {number(limit)}")
