@@ -105,10 +105,10 @@ class State:
     def _by_load(self, journey: str, *, least: float = 1.0, grid: int = GRID, near: float | None = None) -> ByLoad:
         """A path at a few loads of each world."""
 
-        def settled(rps: FloatArray) -> FloatArray:
+        def mean_s(rps: FloatArray) -> FloatArray:
             return np.broadcast_to(np.asarray(self.at(rps).carried.journeys[journey].mean_s, dtype=float), rps.shape)
 
-        return ByLoad(settled, self.rps, least=least, grid=grid, **({} if near is None else {"near": near}))
+        return ByLoad(mean_s, self.rps, least=least, grid=grid, **({} if near is None else {"near": near}))
 
     # ---- failures, jobs, what is used ----
 
