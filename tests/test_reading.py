@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from perfplan.cli import main
 from perfplan.reading import BadScenario, read
@@ -440,3 +441,13 @@ def test_one_declaration_gives_key_unit_and_default():
     assert fields["service_time_s"].default == "0.3ms"
     assert Cache(kind="cache", instances=1, origin="x").service_time_s == pytest.approx(0.0003)
     assert set(declared(Scenario)) >= {"traffic", "tiers", "objectives"}
+
+
+def test_a_text_is_parsed_once_and_what_overrides_change_is_a_copy(small, monkeypatch):
+    small.write_text(f"# {small}\n{SMALL}", encoding="utf-8")  # a text that nobody has read before
+    parsed, compose = [], yaml.compose
+    monkeypatch.setattr(yaml, "compose", lambda *text, **how: parsed.append(text) or compose(*text, **how))
+    before = {path: entry.text for path, entry in read(small).entries.items()}
+    assert read(small, ("tiers.app.instances=9",)).but("tiers.store.cores=8").at().tiers["app"].instances == 9
+    assert {path: entry.text for path, entry in read(small).entries.items()} == before
+    assert len(parsed) == 1

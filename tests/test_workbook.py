@@ -19,7 +19,7 @@ import pytest
 import websocket
 
 from perfplan.cli import main
-from perfplan.workbook import make
+from perfplan.workbook import make, opening
 from perfplan.workbook.opening import open_plan
 from tests.conftest import ROOT, SMALL, STOREFRONT
 
@@ -665,3 +665,15 @@ def test_the_explore_notebook_runs(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "application/vnd.jupyter.widget-view+json" in (tmp_path / "out.ipynb").read_text()
+
+
+def test_a_run_reads_its_scenario_once(small, tmp_path, monkeypatch):
+    seen, real = [], opening.read
+    monkeypatch.setattr(opening, "read", lambda path, overrides: seen.append(path) or real(path, overrides))
+    monkeypatch.setenv(opening.CACHE, str(tmp_path))
+    first = opening.stated(small, ("traffic.growth=2%/month",))
+    monkeypatch.chdir(small.parent)
+    again = opening.stated(Path(small.name), ("traffic.growth=2%/month",))
+    assert (len(seen), again.file) == (1, small.name)
+    assert again.digest() == first.digest()
+    assert opening.stated(small, ()).digest() != first.digest()

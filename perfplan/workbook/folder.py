@@ -28,7 +28,7 @@ from perfplan.terminal import say
 from perfplan.workbook.carrying import carry, carry_history, hash_of, looked_at, sign, survey
 from perfplan.workbook.judging import judge
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
-from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, verified
+from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, stated, verified
 from perfplan.workbook.page import CHAPTERS, page
 from perfplan.workbook.place import Making, ready, real, stop_if_asked, unhurried
 from perfplan.workbook.place import making as making_of
@@ -158,7 +158,7 @@ def fill(making: Making, statement: Statement, worlds: int, engine: str, verify:
         *((f"as_of={statement.entries['as_of'].text}",) if statement.entries["as_of"].source == "default" else ()),
     )
     with _environment({CACHE: str(making.room)}):
-        study = plan_of(read(folder / SCENARIO, kept), worlds)
+        study = plan_of(stated(folder / SCENARIO, kept), worlds)
         if verify:
             rows = [asdict(row) for row in simulated(study)]
             write(folder / "inputs" / VERIFIED, json.dumps(rows, indent=1) + "\n")

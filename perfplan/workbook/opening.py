@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,23 @@ def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: st
     working folder, then from the folders above it.
     """
     named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if str(text).strip()]  # papermill makes `80000` an int
-    statement = read(find(scenario), (*named, *listed(overrides)))
+    statement = stated(find(scenario), (*named, *listed(overrides)))
     count = _count(str(worlds))
     enough("check", statement, count)
     return plan_of(statement, count)
+
+
+def stated(path: Path, overrides: tuple[str, ...]) -> Statement:
+    """The statement of the file at *path*; read once per run, where a run shares a folder: nobody changes its copy of the inputs meanwhile."""
+    folder = os.environ.get(CACHE)
+    if folder is None:
+        return read(path, overrides)
+    digest = hashlib.sha256(json.dumps([os.path.realpath(path), overrides]).encode("utf-8", "surrogatepass"))
+    stored = Path(folder) / f"{digest.hexdigest()}.statement"
+    if not stored.is_file():
+        stored.write_bytes(pickle.dumps(read(path, overrides)))
+    found: Statement = pickle.loads(stored.read_bytes())  # written by this run, into a folder of its own
+    return replace(found, file=str(path))
 
 
 FIELDS = {
