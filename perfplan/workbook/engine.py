@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,9 @@ def one_kernel(folder: Path, room: Path) -> Iterator[str]:
     manager = KernelManager(kernel_name="python3", connection_file=f"{room}/kernel.json", **sockets)
     log = room / "kernel.log"
     with log.open("wb") as out:
+        warnings.filterwarnings(
+            "ignore", "coroutine .* was never awaited", RuntimeWarning
+        )  # of the client, interrupted as it starts a kernel
         manager.start_kernel(
             cwd=str(folder),
             env=environment(),
