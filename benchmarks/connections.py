@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from perfplan.workbook import crowd, judging
+from perfplan.artifacts import nginx
+from perfplan.judging import crowd
+from perfplan.operate import database
 
 
 def main() -> int:
@@ -22,7 +24,8 @@ def main() -> int:
         room.chmod(0o711)
         for path in sorted(Path(sys.argv[1]).iterdir()):
             if path.name == "nginx.conf" or path.name.startswith("pgbouncer-"):
-                print(f"{path.name}: {(judging.nginx if path.name == 'nginx.conf' else judging.pgbouncer)(path, room).said[:300]}")
+                judge = nginx.JUDGE if path.name == "nginx.conf" else database.JUDGE
+                print(f"{path.name}: {judge.ask(path, room).said[:300]}")
     return 0
 
 

@@ -49,7 +49,7 @@ def whole(out: Path) -> str:
     assert all(f"traffic.peak_users={users}" in p.read_text() for p in notebooks)
     assert f"traffic.peak_users={users}" in (out / "inputs" / "overrides.txt").read_text()
     assert (out / "plan.html").read_text().endswith("</body></html>\n")
-    assert (out / "configs" / "judged.json").is_file()
+    assert (out / "inputs" / "judged.json").is_file()
     assert len(list((out / "tables").glob("*.csv"))) > 30
     return users
 

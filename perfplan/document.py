@@ -16,6 +16,7 @@ import numpy as np
 from perfplan import VERSION
 from perfplan.checklist import states, tally
 from perfplan.findings import findings
+from perfplan.judging import Judgements
 from perfplan.models.capacity import first_month
 from perfplan.models.growth import concurrent_users, in_flight
 from perfplan.models.latency import percentiles_s
@@ -30,10 +31,10 @@ SCHEMA = "perfplan/plan/2"
 SCHEMAS = ("perfplan/plan/1", SCHEMA)  # that can be read, for history and comparison
 
 
-def document(study: Study) -> dict[str, Any]:
-    """The plan as plain data, ready for JSON."""
+def document(study: Study, judged: Judgements | None = None) -> dict[str, Any]:
+    """The plan as plain data, ready for JSON; *judged*: what tools said of its files."""
     told = story(study)
-    found = states(study)
+    found = states(study, judged)
     return {
         "schema": SCHEMA, "perfplan": VERSION, "name": study.scenario.name, "as_of": str(study.scenario.as_of), "worlds": int(study.worlds.rps.shape[0]), "seed": study.seed,
         "confidence": confidence(study.scenario), "asked_until": _month(study, study.last), "verdict": told.verdict, "remedy": told.remedy, "decision": told.decision,

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.findings import Finding, bought, findings, stuck
+from perfplan.findings import findings
 from perfplan.plan import month_index
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import HOURS_PER_MONTH, median
 from perfplan.scenario.statement import Entry
 from perfplan.study import Order, RunOut, Study, confidence, once, sampling_error
 from perfplan.study.fleet import lead_time_s
+from perfplan.study.remedy import bought, extra_usd, orders_asked, stuck
 from perfplan.study.verdicts import BROKEN, cause, first_below
+from perfplan.subjects.kind import Finding
 from perfplan.tiers.place import Place
 from perfplan.words import NBSP, capital, change, day_name, money, month_name, percent, rate, share, short_money, weeks
 
@@ -90,13 +92,13 @@ def _event(study: Study, month: float) -> str:
 
 def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     as_of = str(study.scenario.as_of)
-    orders = _until(study)
+    orders = orders_asked(study)
     if not broken and not orders:
         return "Nothing has to be bought for the months asked for."
     if not broken:
         return f"To stay within utilization limits and N + 1 with {percent(asked)} confidence, it still asks for {bought(study, orders)}."
     good = first_below(study.fleet.p_all, asked)
-    extra = median(study.fleet.cost_usd[:, study.last] - study.worlds.cost_month_usd[:, study.last])
+    extra = extra_usd(study)
     total = median(study.fleet.cost_usd[:, study.last])
     if good <= study.last:
         p = float(study.fleet.p_all[int(good)])
@@ -111,10 +113,6 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     held = month_name(as_of, min(good, *later, study.worlds.rps.shape[1]) - 1)
     extra_text = f"{change(extra, money)} against today's fleet" if abs(extra) >= 1 else "no more than today's fleet"
     return f"Adding {bought(study, orders)} keeps every promise with {percent(asked)} confidence until {held} for {money(total)} a month ({extra_text})."
-
-
-def _until(study: Study) -> list[Order]:
-    return [o for o in study.fleet.orders if o.month <= study.last]
 
 
 def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
@@ -192,7 +190,7 @@ def _entries(study: Study, paths: list[str]) -> tuple[Entry, ...]:
 
 def _next_orders(study: Study) -> list[tuple[str, str, float]]:
     """What to order first: (text, date, lead time) of the next order within the months asked for."""
-    orders = _until(study)
+    orders = orders_asked(study)
     return [due_of(study, orders[0])] if orders else []
 
 

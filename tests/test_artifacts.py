@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from perfplan.artifacts import configs
+from perfplan.artifacts import files as files_of
 from perfplan.artifacts.k6 import threshold_problem, users_at
 from perfplan.artifacts.prometheus import windows
 from perfplan.findings import findings
+from perfplan.judging import Judgement, judgements, kept, strangers, written
+from perfplan.judging.servers import WHERE
 from perfplan.operate.source import Source
 from perfplan.operate.text import slug
 from perfplan.plan.paths import carry
@@ -22,15 +25,26 @@ from perfplan.study import study
 from perfplan.study.ladder import ladder
 from perfplan.subjects.alerts import burns
 from perfplan.tiers.place import Place
-from perfplan.workbook import judging
 from tests.conftest import SMALL
 
-TOOLS = {"alerts.yml": "promtool", "alerts_test.yml": "promtool", "load_test.js": "node", "nginx.conf": "nginx", "redis-redis.conf": "redis-server", "pgbouncer-postgres.ini": "pgbouncer"}  # fmt: skip
+TOOLS = {
+    "alerts.yml": "promtool",
+    "alerts_test.yml": "promtool",
+    "load_test.js": "node",
+    "nginx.conf": "nginx",
+    "redis-redis.conf": "redis-server",
+    "pgbouncer-postgres.ini": "pgbouncer",
+}
 
 
 @pytest.fixture(scope="module")
 def files(storefront):
     return configs(storefront)
+
+
+@pytest.fixture(scope="module")
+def judges(storefront):
+    return {file.name: file.judge for file in files_of(storefront) if file.judge is not None}
 
 
 @pytest.fixture
@@ -48,7 +62,7 @@ def room():
 
 
 def needs(tool):
-    return pytest.mark.skipif(shutil.which(tool, path=judging.WHERE) is None, reason=f"needs Debian's {tool}")
+    return pytest.mark.skipif(shutil.which(tool, path=WHERE) is None, reason=f"needs Debian's {tool}")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +100,7 @@ def test_other_thresholds_are_refused(rule):
 def test_every_file_names_its_inputs_and_the_same_inputs_give_the_same_bytes(storefront, files):
     digest = storefront.statement.digest()
     assert all(f"sha256:{digest}" in text for text in files.values())
-    assert configs.__wrapped__(storefront) == files
+    assert {file.name: file.text for file in files_of.__wrapped__(storefront)} == files
     assert storefront.statement.but("traffic.burst=11s").digest() != digest
 
 
@@ -162,28 +176,23 @@ def test_identifiers_are_plain_and_different_for_different_names():
 
 @pytest.mark.judge
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs(t)) for n, t in TOOLS.items()])
-def test_the_real_tool_accepts_the_file(folder, room, name):
-    verdict = judging.judge(folder, room)[name]
+def test_the_real_tool_accepts_the_file(folder, room, judges, name):
+    verdict = judges[name].ask(folder / name, room)
     assert verdict.accepted is True, verdict.said
+    assert verdict.judge in judges[name].names
 
 
-BROKEN = {
-    "alerts.yml": (" > 0)", " >> 0)"),
-    "alerts_test.yml": ("exp_alerts: []", "exp_alerts: [{exp_labels: {severity: page}}]"),
-    "load_test.js": ('["p(95)<300"]', '["p95<300"]'),
-    "nginx.conf": ("worker_processes auto;", "worker_processes many;"),
-    "redis-redis.conf": ("maxmemory-policy allkeys-lru", "maxmemory-policy oldest-first"),
-    "pgbouncer-postgres.ini": ("pool_mode = transaction", "pool_mode = sometimes"),
-}
+def test_every_judge_is_asked(judges):
+    assert {name: judge.tool for name, judge in judges.items()} == TOOLS
 
 
 @pytest.mark.judge
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs(t)) for n, t in TOOLS.items()])
-def test_the_real_tool_refuses_a_broken_twin(folder, room, name):
-    path, (good, bad) = folder / name, BROKEN[name]
+def test_the_real_tool_refuses_a_broken_twin(folder, room, judges, name):
+    path, (good, bad) = folder / name, judges[name].twin
     assert good in path.read_text()
     path.write_text(path.read_text().replace(good, bad, 1))
-    verdict = judging.JUDGES[next(p for p in judging.JUDGES if re.fullmatch(p, name))](path, room)
+    verdict = judges[name].ask(path, room)
     assert verdict.accepted is False
 
 
@@ -195,10 +204,10 @@ TOO_FEW = {
 
 @pytest.mark.judge
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs(TOOLS[n])) for n in TOO_FEW])
-def test_a_file_that_cannot_hold_the_planned_connections_is_refused(folder, room, name):
+def test_a_file_that_cannot_hold_the_planned_connections_is_refused(folder, room, judges, name):
     path = folder / name
     path.write_text(re.sub(*TOO_FEW[name], path.read_text(), count=1))
-    verdict = judging.JUDGES[next(p for p in judging.JUDGES if re.fullmatch(p, name))](path, room)
+    verdict = judges[name].ask(path, room)
     assert verdict.accepted is False
     assert re.match(r"\d+ of \d+ connections held; \d+ are planned", verdict.said)
 
@@ -208,12 +217,13 @@ def test_a_file_that_cannot_hold_the_planned_connections_is_refused(folder, room
 def test_a_pool_over_many_nodes_opens_all_its_connections(small, tmp_path, room):
     """700 connections of 400 a node on a primary and a replica: no pool may ask a node for more than it takes."""
     small.write_text(SMALL.replace("connections: 20", "connections: 700, replicas: 1, read_share: 80%"))
-    text = configs(study(read(small), worlds=30))["pgbouncer-store.ini"]
+    file = next(one for one in files_of(study(read(small), worlds=30)) if one.name == "pgbouncer-store.ini")
+    text = file.text
     pools = [tuple(map(int, p)) for p in re.findall(r"pool_size=(\d+) max_db_connections=(\d+)", text)]
     assert sum(size for size, _ in pools) == 700
     assert all(size <= most == 400 for size, most in pools)
     (tmp_path / "pgbouncer-store.ini").write_text(text, encoding="utf-8")
-    verdict = judging.pgbouncer(tmp_path / "pgbouncer-store.ini", room)
+    verdict = file.judge.ask(tmp_path / "pgbouncer-store.ini", room)
     assert verdict.accepted is True, verdict.said
     assert verdict.said.startswith("accepted; opened")
 
@@ -248,14 +258,14 @@ def test_hostile_names_are_only_text_in_every_file(small, tmp_path, room):
             "traffic: {", "traffic: {events: [{name: \"'; # =cmd|' /C calc'!A0\", month: 2027-01, factor: 1.1}], "
         )
     )
-    made = configs(study(read(small), worlds=40))
+    made = files_of(study(read(small), worlds=40))
     (tmp_path / "configs").mkdir()
-    for name, content in made.items():
-        assert re.fullmatch(r"[a-z0-9_.-]+", name)
-        (tmp_path / "configs" / name).write_text(content, encoding="utf-8")
-    for name, verdict in judging.judge(tmp_path / "configs", room).items():
+    for file in made:
+        assert re.fullmatch(r"[a-z0-9_.-]+", file.name)
+        (tmp_path / "configs" / file.name).write_text(file.text, encoding="utf-8")
+    for name, verdict in judgements(made, tmp_path / "configs", room).items():
         assert verdict.accepted in (True, None), (name, verdict.said)
-    assert not re.search(r"<script", made["runbook.md"])
+    assert not any("<script" in file.text for file in made if file.name == "runbook.md")
 
 
 @pytest.mark.judge
@@ -295,3 +305,26 @@ objectives: {read p95: {kind: latency, journey: read, percentile: p95, below: 20
     assert [(str(r.lower.place), r.times) for r in made.relations if r.upper.place == Place("", "client_timeout")] == [
         ("tiers.app.timeout", 2.0)
     ]
+
+
+# ---- what was said is kept ----
+
+
+def test_what_judges_said_comes_back_as_it_was_kept(tmp_path):
+    said = {"nginx.conf": Judgement(judge="nginx", accepted=None, said="nginx is not installed here")}
+    (tmp_path / "judged.json").write_text(written(said))
+    assert kept(tmp_path / "judged.json") == said
+    assert kept(tmp_path / "none.json") == {}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"nginx.conf": true}', '{"nginx.conf": {"judge": "nginx", "accepted": "yes", "said": ""}}', "{"])
+def test_what_nobody_kept_is_refused(tmp_path, text):
+    (tmp_path / "judged.json").write_text(text)
+    with pytest.raises(ValueError, match=r"judge, accepted and said|Expecting"):
+        kept(tmp_path / "judged.json")
+
+
+def test_strangers_among_judges_are_named(storefront):
+    good = Judgement(judge="promtool check rules", accepted=True, said="accepted")
+    friend = Judgement(judge="a friend of promtool", accepted=True, said="accepted")
+    assert strangers({"alerts.yml": good, "load_test.js": friend, "other.yml": good}, files_of(storefront)) == ["load_test.js", "other.yml"]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from perfplan.checklist import ANSWERS, VERDICTS, states, summary, tally
-from perfplan.checklist.rules import RULES
+from perfplan.artifacts import files
+from perfplan.checklist import ANSWERS, ITEMS, VERDICTS, collected, states, summary, tally
 from perfplan.items import BOXES, items
+from perfplan.judging import Judgement
 from perfplan.reading import read
 from perfplan.reading.history import read_history
 from perfplan.study import study
@@ -35,11 +36,37 @@ def test_ids_and_texts_are_those_of_the_list():
     assert [(i.id, i.text) for i in items()] == rows
 
 
-def test_every_rule_belongs_to_an_item_and_a_chapter():
+def answers_of_files(made):
+    return [(answer.item, answer) for file in files(made) for answer in file.answers]
+
+
+def test_every_rule_belongs_to_an_item_and_a_chapter(storefront):
     ids = {item.id for item in items()}
-    for name, rule in RULES.items():
+    for name, rule in [*ITEMS.items(), *answers_of_files(storefront)]:
         assert name in ids
         assert (ROOT / "notebooks" / f"{rule.place}.ipynb").is_file()
+
+
+def test_no_item_is_answered_twice(storefront):
+    by_files = [name for name, _ in answers_of_files(storefront)]
+    assert not ITEMS.keys() & set(by_files)
+    assert len(by_files) == len(set(by_files))
+    with pytest.raises(ValueError, match=r"item QR.1 is answered twice, by perfplan.subjects.ambition"):
+        collected([[ITEMS["QR.1"]], [ITEMS["CI.1"], ITEMS["QR.1"]]])
+
+
+def test_items_of_files_say_what_a_tool_said_of_them(storefront):
+    """No tool was asked, one accepted, one refused."""
+    judged = {
+        "load_test.js": Judgement(judge="k6 inspect", accepted=True, said="accepted"),
+        "alerts.yml": Judgement(judge="promtool check rules", accepted=False, said="line 3"),
+    }
+    found = {one.item.id: one for one in states(storefront, judged)}
+    assert (found["4.1.2"].verdict, found["5.2.1"].verdict, found["3.4.1"].verdict) == ("at risk", "not met", "at risk")
+    assert "; accepted by k6 inspect; not deployed" in found["4.1.2"].text
+    assert "; refused by promtool check rules; not deployed" in found["5.2.1"].text
+    assert "; not judged here; not deployed" in found["3.4.1"].text
+    assert all("not judged here" in one.text for one in states(storefront) if one.item.id in ("4.1.2", "5.2.1", "3.4.1"))
 
 
 def codes(formula):
@@ -63,7 +90,8 @@ def test_the_formula_of_every_item_is_called_for_it():
         states(made)
     finally:
         sys.setprofile(None)
-    assert [name for name, rule in RULES.items() if not codes(rule.formula) & called] == []
+    rules = [*ITEMS.items(), *answers_of_files(made)]
+    assert [name for name, rule in rules if not codes(rule.formula) & called] == []
 
 
 def test_every_state_is_one_of_the_words(storefront, capsys):

@@ -8,11 +8,11 @@ from scipy.integrate import quad
 from scipy.stats import expon, gamma
 
 from perfplan.figures import tail, waterfall
-from perfplan.figures.architecture import MOST_JOURNEYS
 from perfplan.models.contributions import contributions_s
 from perfplan.models.distributions import Constant, Exponential, Mixture, Named, Scaled, Series, Visits, Wait
 from perfplan.models.latency import percentiles_s
 from perfplan.reading import read
+from perfplan.shown.latency import MOST_JOURNEYS
 from perfplan.study import study
 from perfplan.study.sweeps import TAIL, parts_of_the_tail
 from perfplan.tables import tail as tail_table

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from perfplan import look
 from perfplan.quantity import Quantity
 from perfplan.record import declared, declares
 from perfplan.scenario import Scenario
+from perfplan.shown import look
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from perfplan import promises
-from perfplan.artifacts import configs
+from perfplan.artifacts import configs, files
 from perfplan.artifacts.k6 import threshold_problem
-from perfplan.checklist.rules import RULES
+from perfplan.checklist import ITEMS
 from perfplan.document import document, to_json
 from perfplan.findings import findings
 from perfplan.items import ids
@@ -29,7 +29,6 @@ from perfplan.study.ladder import ladder
 from perfplan.study.verify import system
 from perfplan.tiers import KINDS, Cache, Service, bought_of, kind_of
 from perfplan.tiers.place import Place
-from perfplan.workbook.judging import JUDGES
 
 FILES = sorted((Path(__file__).parent / "kinds").glob("*.yaml"))
 LOADS = np.array([[1.0, 50.0, 150.0, 250.0, 300.0, 400.0, 800.0]])
@@ -86,9 +85,9 @@ def test_a_promise_says_how_it_is_counted_and_what_it_is_about(scenario):
 
 
 def test_every_generated_file_has_a_judge_or_says_why_not(made):
-    for name in configs(made):
-        judged = any(re.fullmatch(pattern, name) for pattern in JUDGES)
-        assert judged != (name in UNJUDGED), name
+    for file in files(made):
+        assert (file.judge is not None) != (file.name in UNJUDGED), file.name
+        assert file.judge is None or file.judge.twin[0] in file.text, file.name
 
 
 UNJUDGED = {"runbook.md": "for people; no tool reads it"}
@@ -98,7 +97,7 @@ def test_items_that_kinds_answer_are_of_the_checklist_and_are_asked_for(made):
     for name, tier in made.scenario.tiers.items():
         for item, answer in tended(tier).items.items():
             assert item in ids()
-            assert item in RULES
+            assert item in ITEMS
             part = answer(made, name, tier)
             assert part is None or name in part.text or part.verdict in ("met", "at risk")
 

@@ -257,6 +257,7 @@ def test_a_kernel_that_is_killed_ends_the_plan_in_two_seconds(small, tmp_path, m
         (notebooks / path.name).write_text(json.dumps(text))
     monkeypatch.setattr(folder, "notebooks_folder", lambda: notebooks)
     monkeypatch.setattr(folder, "plan_of", lambda *_: None)
+    monkeypatch.setattr(folder, "_configs", lambda *_: {})
     for name in ("one", "stock"):
         assert main(["plan", str(small), "--out", str(tmp_path / "plan"), "--worlds", "30", "--engine", name]) == 3
         assert re.fullmatch(r"perfplan: the kernel was killed .*\(out of memory\?\).*\n", capsys.readouterr().err)
@@ -326,7 +327,7 @@ def test_check_plan_diff_and_validate_run_where_the_system_has_less(small, tmp_p
     done = lacking("plan", small, "--worlds", "30")
     assert done.returncode == 0, done.stderr
     out = tmp_path / "plans" / "small"
-    judged = json.loads((out / "configs" / "judged.json").read_text())
+    judged = json.loads((out / "inputs" / "judged.json").read_text())
     assert judged["pgbouncer-store.ini"]["said"] == "not judged here: this system has no sockets that are files"
     assert lacking("diff", out, out).stdout == "0 differences\n"
     done = lacking("validate", out)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from perfplan.document import SCHEMA, compare, document, to_json
-from perfplan.findings import BROKEN, findings
+from perfplan.findings import findings
 from perfplan.models.cost import machines_month_usd
 from perfplan.plan import demand_rps, plan, with_counts
 from perfplan.plan.paths import carry
@@ -16,6 +16,7 @@ from perfplan.story import story
 from perfplan.study import confidence, run_outs, sampling_error, study
 from perfplan.study.fleet import recommend
 from perfplan.study.sweeps import knee
+from perfplan.study.verdicts import BROKEN
 from perfplan.tables import orders
 from tests.conftest import SMALL, STOREFRONT
 

@@ -10,8 +10,8 @@ import shutil
 import pytest
 
 from perfplan.cli import main
-from perfplan.workbook import make
-from perfplan.workbook.page import CHAPTERS
+from perfplan.workbook import folder, make
+from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.validating import beside
 from tests.conftest import SMALL
 
@@ -130,11 +130,11 @@ FORGED = {
     "a verdict": (replaced("plan.json", "Every promise holds", "Some promise holds"), r"plan\.json: differs"),
     "a table": (replaced("tables/orders.csv", ",", ";"), r"tables/orders\.csv"),
     "a file for a server": (replaced("configs/pgbouncer-store.ini", "default_pool_size = ", "default_pool_size = 9"), r"configs: \d of \d files are the same\n  configs/pgbouncer"),
-    "what a judge said": (replaced("configs/judged.json", '"accepted": true', '"accepted": false'), r"configs/judged\.json"),
+    "what a judge said": (replaced("inputs/judged.json", '"accepted": true', '"accepted": false'), r"inputs/judged\.json: differs"),
     "what was stated anew": (replaced("inputs/overrides.txt", "=5", "=6"), r"overrides\.txt: differs"),
     "a share in a table": (recolumned, r"tables/budgets\.csv"),
     "a text between cells": (inserted, r"0_capacity_plan: 0 of \d+ cells"),
-    "a judge": (replaced("configs/judged.json", '"judge": "promtool', '"judge": "a friend of promtool'), r"was judged by nobody that perfplan asks"),
+    "a judge": (replaced("inputs/judged.json", '"judge": "promtool', '"judge": "a friend of promtool'), r"inputs/judged\.json: differs"),
     "figures exchanged": (exchanged, r"plan\.html: differs"),
     "a link": (lambda folder: ((folder / "plan.html").unlink(), (folder / "plan.html").symlink_to("/etc/hostname")), r"plan\.html: it is missing"),
     "no notebook": (lambda folder: (folder / "notebooks" / "7_trust.ipynb").write_text("[]"), r"it cannot be read as a notebook"),
@@ -174,13 +174,15 @@ def test_a_plan_from_anybody_is_made_again_and_nothing_in_it_is_run(other, tmp_p
     (other / "history" / "0009-2026-01-01.json").symlink_to("/etc/hostname")
     (other / "NOTES.md").write_text("mine")
     before = {p: p.read_bytes() for p in other.rglob("*") if p.is_file()}
+    monkeypatch.setattr(folder, "judgements", None)  # no tool is asked: what it said is in the plan
     assert main(["validate", str(other)]) == 1
     said = capsys.readouterr().out
     assert not mark.exists()
+    assert "what tools said of its files is taken from inputs/judged.json; none is asked again" in said
     assert re.search(r"3_implementation: \d+ of \d+ cells are the same\n  cell 1: holds another text or code", said)
     assert "not compared, as perfplan did not make it: NOTES.md" in said
     assert "the plan cannot be reproduced here" in said
-    for name, _, _ in CHAPTERS:
+    for name in (one.notebook for one in CHAPTERS):
         if name != "3_implementation":
             assert re.search(rf"{name}: (\d+) of \1 cells are the same\n", said)
     assert before == {p: p.read_bytes() for p in other.rglob("*") if p.is_file()}
@@ -189,10 +191,17 @@ def test_a_plan_from_anybody_is_made_again_and_nothing_in_it_is_run(other, tmp_p
 def test_a_plan_of_another_version_or_of_changed_inputs_is_told_so_first(other, capsys):
     replaced("inputs/scenario.yaml", "name: small", "name: smell")(other)
     replaced("plan.json", '"perfplan": "', '"perfplan": "9.')(other)
+    (other / "inputs" / "judged.json").write_text(
+        json.dumps({"alerts.yml": {"judge": "a friend of promtool", "accepted": True, "said": "accepted"}})
+    )
     assert main(["validate", str(other)]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert re.match(r"made by perfplan 9\.\S+; this is \S+: what differs may be of that", lines[0])
-    assert lines[1] == "inputs/scenario.yaml: is not the file that the plan was made from"
+    assert lines[1:4] == [
+        "inputs/judged.json: is not the file that the plan was made from",
+        "inputs/scenario.yaml: is not the file that the plan was made from",
+        "inputs/judged.json: alerts.yml was judged by nobody that perfplan asks",
+    ]
     assert "plan.json: differs" in lines
 
 
@@ -204,6 +213,7 @@ def test_a_plan_of_another_version_or_of_changed_inputs_is_told_so_first(other, 
         (replaced("plan.json", '"worlds": 30.0', '"worlds": 3e9'), "worlds: must be a whole number from 30 to 100000"),
         (replaced("plan.json", '"numbers"', '"numbers_"'), "numbers is missing"),
         (lambda folder: os.truncate(folder / "plan.json", 100), "it is no JSON"),
+        (lambda folder: (folder / "inputs" / "judged.json").write_text("[]"), "judged: must be what perfplan wrote there"),
     ],
 )
 def test_what_is_no_plan_folder_is_refused(other, capsys, forge, said):

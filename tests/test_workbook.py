@@ -50,7 +50,7 @@ def test_a_plan_folder_holds_what_it_should(folder):
     names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert {"plan.html", "plan.json", "inputs/scenario.yaml", "inputs/traffic.csv", "tables/orders.csv", "tables/assumptions.csv"} <= names
     assert {f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("[0-9]*.ipynb")} <= names
-    assert {"configs/load_test.js", "configs/alerts.yml", "configs/judged.json", "configs/runbook.md"} <= names
+    assert {"configs/load_test.js", "configs/alerts.yml", "inputs/judged.json", "configs/runbook.md"} <= names
     assert (folder / "inputs" / "scenario.yaml").read_bytes() == STOREFRONT.read_bytes()
     assert not [p for p in folder.parent.iterdir() if p.name.startswith(".")]  # nothing left beside it
 
@@ -305,7 +305,7 @@ def test_hostile_text_in_every_field_is_only_text_in_page_and_files(tmp_path, sh
         assert re.sub(r"\s+", " ", text) in re.sub(r"\s+", " ", said[0] + said[1]), text
     cells = [c for p in (out / "tables").glob("*.csv") for row in csv.reader(p.read_text().splitlines()) for c in row]
     assert [c for c in cells if re.match(r"[=@\t\r]", c)] == []
-    refused = {n: v["said"] for n, v in json.loads((out / "configs" / "judged.json").read_text()).items() if v["accepted"] is False}
+    refused = {n: v["said"] for n, v in json.loads((out / "inputs" / "judged.json").read_text()).items() if v["accepted"] is False}
     assert refused == {}
     assert {p.parent for p in out.rglob("*") if p.is_file()} <= {
         out,

@@ -3,26 +3,24 @@
 Each line says where its number comes from. The same inputs give the same bytes on any machine.
 """
 
-from perfplan.artifacts import k6, nginx, prometheus
-from perfplan.artifacts.runbook import runbook
+from perfplan.artifacts import k6, nginx, prometheus, runbook
+from perfplan.judging import File
 from perfplan.operate import tended
 from perfplan.operate.source import Source
 from perfplan.study import Study, once
 
-__all__ = ["configs"]
+__all__ = ["configs", "files"]
+WHOLE = (k6.files, prometheus.files, nginx.files, runbook.files)  # of the whole service; those of a kind of tier stand with it
 
 
 @once
+def files(study: Study) -> tuple[File, ...]:
+    """Every file."""
+    source = Source(study=study)
+    whole = [file for make in WHOLE for file in make(source)]
+    return (*whole, *(file for name, tier in study.scenario.tiers.items() for file in tended(tier).files(source, name, tier)))
+
+
 def configs(study: Study) -> dict[str, str]:
     """Text of every file by its name below `configs/`."""
-    source = Source(study=study)
-    files = {
-        "load_test.js": k6.load_test(source),
-        "alerts.yml": prometheus.rules(source),
-        "alerts_test.yml": prometheus.unit_tests(source),
-        "nginx.conf": nginx.nginx(source),
-        "runbook.md": runbook(source),
-    }
-    for name, tier in study.scenario.tiers.items():
-        files |= tended(tier).files(source, name, tier)
-    return files
+    return {file.name: file.text for file in files(study)}

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
+from perfplan.judging import Answers, File, Judge, Judgement
+from perfplan.judging.servers import run, tool
 from perfplan.operate import watched
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, js, slug
@@ -136,3 +141,40 @@ def _span(seconds: float) -> str:
     """
     unit, size = next(((unit, size) for unit, size in (("h", 3600), ("m", 60)) if seconds % size == 0), ("s", 1))
     return f"{seconds / size:.0f}{unit}"
+
+
+# ---- its judge ----
+
+GRAMMAR, PLACE = "grammar of k6 thresholds", "4_testing"
+
+
+def _ask(path: Path, rooms: Path) -> Judgement:
+    """`k6 inspect` where k6 is; else k6's grammar of thresholds, by a parser of our own, and the syntax by node."""
+    text = path.read_text(encoding="utf-8")
+    rules = [rule for row in re.findall(r"^    [^/]*?: \[(.*)\],  //", text, re.M) for rule in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
+    problems = [p for p in map(threshold_problem, [*rules, *re.findall(r"dropped_iterations: \['(.*?)'\]", text)]) if p]
+    if problems:
+        return Judgement(judge=GRAMMAR, accepted=False, said="; ".join(problems))
+    if tool("k6"):
+        return run(["k6", "inspect", path.name], path.parent, "k6 inspect")
+    if tool("node") is None:
+        return Judgement(judge=GRAMMAR, accepted=True, said="accepted; neither k6 nor node is installed here")
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
+        shutil.copyfile(path, Path(room) / "load_test.mjs")
+        return run(["node", "--check", "load_test.mjs"], Path(room), f"{GRAMMAR}, node --check")
+
+
+JUDGE = Judge(tool="node", ask=_ask, names=(GRAMMAR, f"{GRAMMAR}, node --check", "k6 inspect"), twin=("['count==0']", "['count=0']"))
+
+
+def files(source: Source) -> tuple[File, ...]:
+    """load_test.js."""
+    return (File(name="load_test.js", text=load_test(source), judge=JUDGE, answers=ANSWERS),)
+
+
+ANSWERS = (
+    Answers(item="4.1.2", text="journeys with their shares as open arrivals", place=PLACE, formula=load_test),
+    Answers(item="4.1.3", text="promises as thresholds, dropped iterations included", place=PLACE, formula=thresholds),
+    Answers(item="4.1.3.a", text="a threshold for each latency promise", place=PLACE, formula=thresholds),
+    Answers(item="CB.5", text="k6 options with stages and thresholds", place=PLACE, formula=load_test),
+)

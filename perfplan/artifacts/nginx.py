@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
+import tempfile
+from pathlib import Path
 
+from perfplan.judging import Answers, File, Judge, Judgement
+from perfplan.judging.crowd import kept, possible
+from perfplan.judging.servers import ask, crowded, lacking, started, tool, verdict
 from perfplan.operate.source import Source, ms
 from perfplan.operate.text import comment, slug
 from perfplan.plan.demand import per_user
 from perfplan.quantity import median
 from perfplan.scenario.rules import entry_of
+from perfplan.system import is_root
 from perfplan.tiers import count_of, kind_of
 from perfplan.words import number, share
 
@@ -154,3 +161,47 @@ def _seconds(value_s: float) -> str:
     ('5s', '250ms')
     """
     return f"{value_s:.0f}s" if value_s >= 1 and float(value_s).is_integer() else f"{ms(value_s)}ms"
+
+
+# ---- its judge ----
+
+ASKED, PLACE = "nginx, asked for /healthz", "3_implementation"
+QUESTION = b"GET /healthz HTTP/%s\r\nHost: x\r\n\r\n"
+
+
+def _ask(path: Path, rooms: Path) -> Judgement:
+    """nginx is started with the file, its port replaced by a socket, and asked for /healthz on as many connections as are planned."""
+    program = tool("nginx")
+    if program is None:
+        return lacking("nginx", "nginx")
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
+        config = path.read_text(encoding="utf-8").replace("listen 127.0.0.1:8080;", f"listen unix:{room}/socket;")
+        (Path(room) / "nginx.conf").write_text(config, encoding="utf-8")
+        user = "user root;" if is_root() else ""
+        command = [program, "-p", room, "-c", "nginx.conf", "-e", "stderr", "-g", f"daemon off; pid {room}/pid; error_log stderr; {user}"]
+        with started(command, Path(room)) as server:
+            answer = ask(server, Path(room) / "socket", QUESTION % b"1.0")
+            planned = re.search(r"^  # (\d+) connections in the peak second", config, re.M)
+            if b"200 OK" not in answer or not planned:
+                return verdict(ASKED, answer, b"200 OK", server)
+            count = possible(int(planned[1]))
+            good = kept(Path(room) / "socket", count, QUESTION % b"1.1", b"200 OK")
+            return crowded(ASKED, good, count, int(planned[1]), server)
+
+
+JUDGE = Judge(tool="nginx", ask=_ask, names=("nginx", ASKED), twin=("worker_processes auto;", "worker_processes many;"), server=True)
+
+
+def files(source: Source) -> tuple[File, ...]:
+    """nginx.conf."""
+    return (File(name="nginx.conf", text=nginx(source), judge=JUDGE, answers=ANSWERS),)
+
+
+COMPRESSED = "gzip for text; Brotli needs a module that Debian's package lacks"
+ANSWERS = (
+    Answers(item="2.5.3", text="cache headers of static files and of each journey", place=PLACE, formula=nginx),
+    Answers(item="3.4.1", text="upstreams of the planned instances, limits and time-outs", place=PLACE, formula=nginx),
+    Answers(item="3.5.3", text=COMPRESSED, place=PLACE, formula=nginx),
+    Answers(item="6.2.2", text=COMPRESSED, place="6_optimization", formula=nginx),
+    Answers(item="CB.4", text="public, immutable, 30 days for files with a hash in their name", place=PLACE, formula=nginx),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from perfplan.judging import Answers, File
 from perfplan.operate import tended
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import markdown
@@ -136,3 +137,16 @@ def _calendar(source: Source) -> str:
 def _scaling(source: Source) -> str:
     said = (tended(tier).scaling(source, name, tier) for name, tier in source.study.scenario.tiers.items())
     return "## Scaling, tier by tier\n\n" + "\n".join(text for text in said if text) + "\n"
+
+
+def files(source: Source) -> tuple[File, ...]:
+    """runbook.md, which people read."""
+    return (File(name="runbook.md", text=runbook(source), judge=None, answers=ANSWERS),)
+
+
+ANSWERS = (
+    Answers(
+        item="6.1.1", text="what to look at every week and every month, and the orders by date", place="6_optimization", formula=runbook
+    ),
+    Answers(item="6.3.3", text="the five common issues with this system's numbers", place="6_optimization", formula=runbook),
+)

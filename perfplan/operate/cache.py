@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
+import tempfile
+from pathlib import Path
 
+from perfplan.judging import Answers, File, Judge, Judgement
+from perfplan.judging.servers import ask, lacking, started, tool, verdict
 from perfplan.operate.kind import Part, Tended, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
@@ -46,6 +51,34 @@ slowlog-log-slower-than {max(round(1e7 * median(tier.service_time_s)), 1)}
 """
 
 
+def _ask(path: Path, rooms: Path) -> Judgement:
+    """redis-server is started with the file, on a socket, and asked what memory it may use."""
+    program = tool("redis-server")
+    if program is None:
+        return lacking("redis-server", "redis-server")
+    wanted = re.search(r"^maxmemory (\d+)$", path.read_text(encoding="utf-8"), re.M)
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
+        command = [program, str(path.resolve()), "--port", "0", "--unixsocket", f"{room}/socket", "--dir", room, "--daemonize", "no"]
+        with started(command, Path(room)) as server:
+            answer = ask(server, Path(room) / "socket", b"CONFIG GET maxmemory\r\nQUIT\r\n")
+            return verdict(ASKED, answer, wanted[1].encode() if wanted else b"?", server)
+
+
+ASKED = "redis-server, asked for maxmemory"
+JUDGE = Judge(
+    tool="redis-server",
+    ask=_ask,
+    names=("redis-server", ASKED),
+    twin=("maxmemory-policy allkeys-lru", "maxmemory-policy oldest-first"),
+    server=True,
+)
+ANSWERS = (Answers(item="3.3.1.a", text="memory, eviction and clients of a node", place="3_implementation", formula=redis),)
+
+
+def _files(source: Source, name: str, tier: Cache) -> tuple[File, ...]:
+    return (File(name=f"redis-{slug(name)}.conf", text=redis(source, name, tier), judge=JUDGE, answers=ANSWERS),)
+
+
 def _scaling(source: Source, name: str, tier: Cache) -> str:
     n, why = source.count(name, "instances")
     return f"- **{markdown(name)}** (cache): add nodes in a quiet hour; keys move, and their misses go to {markdown(tier.origin)}. {n} by the plan ({markdown(why)})."
@@ -67,7 +100,7 @@ def _look_ups(study: Study, name: str, tier: Cache) -> Part:
 
 
 TENDED: Tended[Cache] = Tended(
-    files=lambda source, name, tier: {f"redis-{slug(name)}.conf": redis(source, name, tier)},
+    files=_files,
     scaling=_scaling,
     memory=lambda name, tier: f"{markdown(name)} {size(median(tier.memory_bytes))} a node",
     items={"2.2.1.c": _hits, "2.2.2.a": _misses, "2.3.1.c": _look_ups},

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import re
+import tempfile
+from pathlib import Path
 
+from perfplan.judging import Answers, File, Judge, Judgement
+from perfplan.judging.crowd import Backend, message, possible, queries, startup
+from perfplan.judging.servers import ask, crowded, lacking, started, tool, verdict
 from perfplan.operate.kind import Part, Tended, run_out, today, worst
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.quantity import median
 from perfplan.study import Study
+from perfplan.system import is_root
 from perfplan.tiers.database import Database
 from perfplan.tiers.place import Place
 from perfplan.words import count, duration, number, share, weeks
@@ -59,6 +68,61 @@ server_idle_timeout = {max(math.floor(idle), 1)}
 """
 
 
+def _ask(path: Path, rooms: Path) -> Judgement:
+    """pgbouncer is started with the file, on a socket, before databases that keep every query waiting; each pool must fill."""
+    program = tool("pgbouncer")
+    if program is None:
+        return lacking("pgbouncer", "pgbouncer")
+    text = path.read_text(encoding="utf-8")
+    wanted = re.search(r"^default_pool_size = (\d+)$", text, re.M)
+    with tempfile.TemporaryDirectory(dir=rooms) as room:
+        rooms.chmod(0o711)
+        os.chmod(room, 0o777)  # pgbouncer refuses to be root, and becomes somebody else
+        (Path(room) / "judge.ini").write_text(_on_sockets(text, room), encoding="utf-8")
+        user = ["-u", "nobody"] if is_root() else []
+        with started([program, *user, "judge.ini"], Path(room)) as server:
+            socket = Path(room) / ".s.PGSQL.6432"
+            answer = ask(server, socket, startup("pgbouncer"), message(b"Q", b"SHOW CONFIG;\x00"), until=b"Z\x00\x00\x00\x05I")
+            at = answer.find(b"default_pool_size")
+            found = verdict(ASKED, answer[at : at + 60], wanted[1].encode() if wanted else b"?", server)
+            pools = re.findall(r"^(\S+) = host=127\.0\.0\.1 port=(\d+) pool_size=(\d+)", text, re.M)
+            for name, port, size in pools if found.accepted else ():
+                count = possible(int(size), each=2)
+                with contextlib.closing(Backend(Path(room) / f".s.PGSQL.{port}")) as backend:
+                    good = queries(socket, name, backend, count)
+                found = crowded(FILLED, good, count, int(size), server)
+                if not found.accepted:
+                    break
+            return found
+
+
+def _on_sockets(text: str, room: str) -> str:
+    """The same settings with sockets in *room* for addresses, anybody let in, and patience until the last query has come."""
+    text = text.replace("\nlisten_addr = 127.0.0.1\n", f"\nlisten_addr =\nunix_socket_dir = {room}\n")
+    text = text.replace("\nauth_type = scram-sha-256\n", "\nauth_type = any\nadmin_users = judge\n")
+    text = re.sub(r"^(query_timeout|query_wait_timeout) = .*$", r"\1 = 60", text, flags=re.M)
+    return re.sub(r" = host=127\.0\.0\.1 port=", f" = host={room} user=judge port=", text)
+
+
+ASKED, FILLED = "pgbouncer, asked for its pool size", "pgbouncer, its pools filled"
+JUDGE = Judge(
+    tool="pgbouncer",
+    ask=_ask,
+    names=("pgbouncer", ASKED, FILLED),
+    twin=("pool_mode = transaction", "pool_mode = sometimes"),
+    server=True,
+)
+ANSWERS = (
+    Answers(item="3.2.3", text="pool sizes and time-outs of the plan", place="3_implementation", formula=pgbouncer),
+    Answers(item="3.2.3.a", text="pool mode, sizes, limits and time-outs", place="3_implementation", formula=pgbouncer),
+    Answers(item="6.2.4", text="a pooler in front of the database", place="6_optimization", formula=pgbouncer),
+)
+
+
+def _files(source: Source, name: str, tier: Database) -> tuple[File, ...]:
+    return (File(name=f"pgbouncer-{slug(name)}.ini", text=pgbouncer(source, name, tier), judge=JUDGE, answers=ANSWERS),)
+
+
 def _scaling(source: Source, name: str, tier: Database) -> str:
     n, why = source.count(name, "connections")
     return f"- **{markdown(name)}** (database): reads by replicas ({source.count(name, 'replicas')[0]} by the plan), writes by larger nodes; rehearse, then switch in a quiet hour (lead time {weeks(median(tier.lead_time_s))}). Pool: {n} connections ({markdown(why)}); reload the pooler, no restart."
@@ -93,7 +157,7 @@ def _sharding(study: Study, name: str, tier: Database) -> Part:
 
 
 TENDED: Tended[Database] = Tended(
-    files=lambda source, name, tier: {f"pgbouncer-{slug(name)}.ini": pgbouncer(source, name, tier)},
+    files=_files,
     scaling=_scaling,
     memory=lambda name, tier: f"{markdown(name)} at most {count(float(tier.max_connections))} connections a node",
     items={"2.3.1.a": _queries, "2.3.3": _pool, "2.3.3.a": _pool, "2.3.4": _replicas, "2.3.5": _sharding},

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from perfplan.judging import File
 from perfplan.operate.source import Source
 from perfplan.promises.kind import Judged
 from perfplan.quantity import FloatArray, median
@@ -35,7 +36,7 @@ class Part:
 class Tended(Generic[T]):
     """All answers of one kind of tier."""
 
-    files: Callable[[Source, str, T], Mapping[str, str]]  # settings of its server, by name below configs/
+    files: Callable[[Source, str, T], tuple[File, ...]]  # settings of its server
     scaling: Callable[[Source, str, T], str]  # in the runbook: how there is more of it; "": nobody here can do that
     memory: Callable[[str, T], str]  # in the runbook: what should be in its memory; "": nothing of ours
     items: Mapping[str, Callable[[Study, str, T], Part | None]]  # items of the checklist that it answers, by id
@@ -97,9 +98,9 @@ class Watched(Generic[T]):
     measured: Measured[T]
 
 
-def no_files(*_: object) -> Mapping[str, str]:
+def no_files(*_: object) -> tuple[File, ...]:
     """Its server is somebody else's, or has no settings that follow from a plan."""
-    return {}
+    return ()
 
 
 def nothing(*_: object) -> None:

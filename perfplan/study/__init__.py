@@ -18,6 +18,7 @@ from perfplan.study.fleet import Fleet, Order, recommend
 from perfplan.study.options import Tried, try_options
 from perfplan.study.sensitivity import Moved, sensitivities
 from perfplan.study.worlds import SHOWN, RunOut, confidence, horizon, run_outs, sampling_error
+from perfplan.words import month_name
 
 __all__ = [
     "SHOWN",
@@ -90,6 +91,10 @@ class Study:
     def as_of(self) -> datetime.date:
         """Day of the plan."""
         return datetime.date.fromisoformat(str(self.scenario.as_of))
+
+    def named(self, month: float, short: bool = False) -> str:
+        """The name of a month of the plan, counted from today's; never: of one without end."""
+        return month_name(str(self.scenario.as_of), month, short)
 
     def order_by(self, month: float, lead_time_s: float) -> datetime.date:
         """The last day to order what must work at the start of *month*; the day of the plan where that has passed."""

@@ -11,11 +11,40 @@ from dataclasses import dataclass
 from perfplan.models.slo import burn_rate
 from perfplan.operate import watched
 from perfplan.operate.kind import Counters
+from perfplan.plan.resources import STORAGE
 from perfplan.quantity import DAY, HOUR, median
 from perfplan.study import Study
 
 ALERTS = ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket"))  # budget spent, hours, urgency
 CPU, MEMORY, DISK = 0.80, 0.85, 0.90  # the checklist's, for 5 minutes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """How much of a resource is used today, the limit of the plan, and the threshold of the usual alert."""
+
+    resource: str
+    now: float
+    limit: float
+    usual: float
+
+    @property
+    def earlier(self) -> bool:
+        """Whether it must be watched below the usual alert."""
+        return self.limit < self.usual
+
+
+def watched_resources(study: Study) -> list[Watched]:
+    """Every resource, in the order in which they run out."""
+    return [
+        Watched(
+            resource=one.label,
+            now=median(one.utilization[:, 0]),
+            limit=median(one.limit),
+            usual=DISK if one.place.field == STORAGE else CPU,
+        )
+        for one in (out.resource for out in study.run_outs)
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,9 @@ from perfplan.plan.uptime import path_availability
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import LEVELS, NONE, Level, reached
-from perfplan.subjects.kind import Found, Item
+from perfplan.subjects.kind import REQUIREMENTS, Found, Item
 from perfplan.words import duration, share
 
-CHAPTER = "1_requirements"
 P95, ERRORS, AVAILABLE, HITS = (
     "p95 of the slowest journey",
     "error rate of the worst journey",
@@ -95,8 +94,8 @@ def _errors(study: Study) -> Found | None:
 
 
 ITEMS = (
-    Item("QR.1", _judge(P95, "slowest journey's p95 is {} at the peak hour"), CHAPTER, latency.percentiles_s),
-    Item("QR.2", _errors, CHAPTER, slo.binding_error_limit),
-    Item("QR.3", _judge(AVAILABLE, "worst journey {}"), CHAPTER, availability.in_series),
-    Item("QR.4", _judge(HITS, "lowest hit ratio {}", "at risk"), CHAPTER, caching.lru_hit_ratio),
+    Item("QR.1", _judge(P95, "slowest journey's p95 is {} at the peak hour"), REQUIREMENTS, latency.percentiles_s),
+    Item("QR.2", _errors, REQUIREMENTS, slo.binding_error_limit),
+    Item("QR.3", _judge(AVAILABLE, "worst journey {}"), REQUIREMENTS, availability.in_series),
+    Item("QR.4", _judge(HITS, "lowest hit ratio {}", "at risk"), REQUIREMENTS, caching.lru_hit_ratio),
 )

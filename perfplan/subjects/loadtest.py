@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from perfplan.quantity import HOUR, MINUTE
 from perfplan.study import Study
-from perfplan.study.sweeps import steady_knee, steadys_knee
+from perfplan.study.sweeps import steady_knee, steadys_knee, todays_knee
 from perfplan.words import number
 
 
@@ -66,3 +68,32 @@ def stages(study: Study) -> list[Stage]:
         ),
         Stage(name="soak", steps=((SOAK * today, 4 * HOUR),), why="80 % of today's peak hour", proves="nothing leaks in hours"),
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a test should measure of a journey at a load of the whole service."""
+
+    journey: str
+    load_rps: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+
+
+HALF, NEARLY = 0.5, 0.9  # of today's peak, and of the knee: loads at which predictions are written down
+
+
+def predictions(study: Study) -> list[Prediction]:
+    """Of every journey at half of and at today's peak, near the knee and at it."""
+    peak_rps, knee = todays_knee(study).peak_rps, steady_knee(study)
+    loads = np.array([HALF * peak_rps, peak_rps, NEARLY * knee, knee])
+    state = study.middle.state.at(loads[None, :])
+    found = []
+    for name in study.scenario.journeys:
+        times = (row[0].tolist() for row in state.percentiles_s(name, (0.5, 0.95, 0.99)))
+        found += [
+            Prediction(journey=name, load_rps=load, p50_s=p50, p95_s=p95, p99_s=p99)
+            for load, p50, p95, p99 in zip(loads.tolist(), *times, strict=True)
+        ]
+    return found

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from perfplan.blocks import Column, Table, safe
 from perfplan.document import KINDS, compare, to_json
 from perfplan.quantity import FRACTION, Misread, parse
 from perfplan.reading import BadScenario, Problem
+from perfplan.shown.blocks import Column, Table, safe
 from perfplan.terminal import one_line
 from perfplan.workbook.kept import PLAN, Unreadable
 from perfplan.workbook.kept import load as load_plan

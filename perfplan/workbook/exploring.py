@@ -10,8 +10,6 @@ import ipywidgets as widgets
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan import look
-from perfplan.blocks import safe
 from perfplan.plan import Plan, month_names, plan
 from perfplan.promises import timed
 from perfplan.quantity import Quantity, median
@@ -19,6 +17,8 @@ from perfplan.reading import read, stated_text
 from perfplan.reading.document import listed
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import Statement
+from perfplan.shown import look
+from perfplan.shown.blocks import safe
 from perfplan.study.worlds import confidence, horizon, run_outs
 from perfplan.tiers import kind_of
 from perfplan.tiers.place import Place

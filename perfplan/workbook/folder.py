@@ -15,21 +15,23 @@ from pathlib import Path
 from typing import Any
 
 from perfplan import tables
-from perfplan.artifacts import configs
-from perfplan.blocks import Table
+from perfplan.artifacts import files as files_of
 from perfplan.checklist import states
 from perfplan.document import document, to_json
+from perfplan.judging import JUDGED, Judgements, judgements
+from perfplan.judging import written as judged_text
 from perfplan.reading import BadScenario, Problem, read
 from perfplan.scenario.statement import Statement
+from perfplan.shown.blocks import Table
 from perfplan.study import Study
 from perfplan.study.verify import simulated
 from perfplan.system import LOCAL_SOCKETS, enough_files
 from perfplan.terminal import say
 from perfplan.workbook.carrying import carry, carry_history, hash_of, looked_at, sign, survey
-from perfplan.workbook.judging import judge
+from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, stated, verified
-from perfplan.workbook.page import CHAPTERS, page
+from perfplan.workbook.page import page
 from perfplan.workbook.place import Making, ready, real, stop_if_asked, unhurried
 from perfplan.workbook.place import making as making_of
 
@@ -150,8 +152,13 @@ def _walked(folder: Path) -> Iterator[Path]:
         yield from (Path(base) / name for name in names if not (Path(base) / name).is_symlink())
 
 
-def fill(making: Making, statement: Statement, worlds: int, engine: str, verify: bool) -> tuple[Study, dict[str, Any]]:
-    """Make everything of a plan but what is carried over, in the folder *making* is for; *statement*: of the copy in inputs/."""
+def fill(
+    making: Making, statement: Statement, worlds: int, engine: str, verify: bool, judged: Judgements | None = None
+) -> tuple[Study, dict[str, Any]]:
+    """Make everything of a plan but what is carried over, in the folder *making* is for; *statement*: of the copy in inputs/.
+
+    *judged*: what tools said of its files; None: they are asked now.
+    """
     folder = making.plan
     kept = (
         *statement.overrides,
@@ -162,14 +169,14 @@ def fill(making: Making, statement: Statement, worlds: int, engine: str, verify:
         if verify:
             rows = [asdict(row) for row in simulated(study)]
             write(folder / "inputs" / VERIFIED, json.dumps(rows, indent=1) + "\n")
+        judged = _configs(folder, study, making.room, judged)
         with _engine(engine, folder, making.room) as name:
-            notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([file for file, _, _ in CHAPTERS])}
+            notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([one.notebook for one in CHAPTERS])}
     files = {path.relative_to(folder / "inputs").as_posix(): hash_of(path) for path in sorted(_walked(folder / "inputs"))}
-    made = document(study) | {"files": files, "overrides": list(statement.overrides)}
+    made = document(study, judged) | {"files": files, "overrides": list(statement.overrides)}
     write(folder / "plan.json", to_json(made))
-    write(folder / "plan.html", page(study, notebooks))
-    _tables(folder / "tables", study, verified(str(folder / SCENARIO)))
-    _configs(folder / "configs", study, making.room)
+    write(folder / "plan.html", page(study, notebooks, judged))
+    _tables(folder / "tables", study, judged, verified(str(folder / SCENARIO)))
     return study, notebooks
 
 
@@ -178,12 +185,15 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _configs(folder: Path, study: Study, room: Path) -> None:
-    folder.mkdir()
-    for name, text in configs(study).items():
-        write(folder / name, text)
-    verdicts = {name: {"judge": v.judge, "accepted": v.accepted, "said": v.said} for name, v in judge(folder, room).items()}
-    write(folder / "judged.json", json.dumps(verdicts, indent=1, sort_keys=True) + "\n")
+def _configs(folder: Path, study: Study, room: Path, judged: Judgements | None) -> Judgements:
+    """Write the generated files, and what tools say of them beside the inputs: whoever lacks a tool can make the plan again."""
+    made, configs = files_of(study), folder / "configs"
+    configs.mkdir()
+    for file in made:
+        write(configs / file.name, file.text)
+    found = judgements(made, configs, room) if judged is None else judged
+    write(folder / "inputs" / JUDGED, judged_text(found))
+    return found
 
 
 def copy_inputs(folder: Path, source: Path, statement: Statement) -> Statement:
@@ -273,9 +283,10 @@ def _progress(names: list[str]) -> Iterator[str]:
     yield from tqdm(names, desc="notebooks", unit="notebook")
 
 
-def _tables(folder: Path, study: Study, simulated: list[dict[str, Any]] | None) -> None:
+def _tables(folder: Path, study: Study, judged: Judgements, simulated: list[dict[str, Any]] | None) -> None:
     folder.mkdir()
-    for one in [*all_tables(study), *(t for t in (tables.measured(study), tables.verified(simulated)) if t)]:
+    beside = (tables.measured(study), tables.verified(simulated))
+    for one in [*all_tables(study, judged), *(table for table in beside if table)]:
         one.tidy().map(_no_formula).to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
 
 
@@ -284,14 +295,10 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and re.match(r"[=@\t\r]|[+-](?![\d.$])", value) else value
 
 
-def all_tables(study: Study) -> list[Table]:
-    """Every table of a plan."""
-    t = tables
-    plain = (
-        t.orders, t.run_outs, t.needed, t.costs, t.demand, t.rates, t.objectives, t.indicators, t.budgets, t.headroom, t.tiers_of_ambition, t.latencies, t.bottlenecks,
-        t.breakpoints, t.what_ifs, t.availabilities, t.caches, t.pools, t.stations, t.jobs, t.timeouts, t.stages, t.predictions, t.burn_rates, t.watch, t.options, t.sensitivities, t.assumptions, t.models, t.accuracy,
-    )  # fmt: skip
-    return [make_table(study) for make_table in plain] + [t.items(states(study), str(phase)) for phase in range(1, 7)]
+def all_tables(study: Study, judged: Judgements | None = None) -> list[Table]:
+    """Every table of a plan; *judged*: what tools said of its files."""
+    found = states(study, judged)
+    return [make_table(study) for make_table in tables.OF_A_STUDY] + [tables.items(found, str(phase)) for phase in range(1, 7)]
 
 
 @contextlib.contextmanager

@@ -12,17 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from perfplan.artifacts import configs
-from perfplan.blocks import Block, Html, empty_block, finding_block, key, mix, safe
-from perfplan.checklist import ANSWERS, VERDICTS, State, states, summary, tally
+from perfplan.artifacts import files as files_of
+from perfplan.checklist import ANSWERS, VERDICTS, State, summary, tally, verdict_on
 from perfplan.findings import findings as all_findings
+from perfplan.judging import JUDGED, Judgements, kept
 from perfplan.reading import BadScenario, read
 from perfplan.reading.document import Problem, listed
 from perfplan.scenario.statement import Statement
-from perfplan.story import story
+from perfplan.shown.blocks import HEADING, SHEET, Block, Html, empty_block, finding_block, key, mix, safe
 from perfplan.study import Study, study
 from perfplan.study.verdicts import BROKEN
 from perfplan.words import month_name
+from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.kept import newest
 from perfplan.workbook.limits import enough
 
@@ -126,79 +127,14 @@ def previous(scenario: str) -> dict[str, Any] | None:
 def style() -> Block:
     """The look of the plan, for a notebook: shown once at its top."""
     sheet = Path(__file__).with_name("look.css").read_text(encoding="utf-8")
-    sheet = (
-        sheet.split("/* ---- paper")[0]
-        .replace(':root[data-theme="light"]', ":scope.light")
-        .replace(':root[data-theme="dark"]', ":scope.dark")
-        .replace(":root", ":scope")
-        .replace("body {", ":scope {")
-        .replace("light dark;", "light;")
-    )
-    return Block(markup=Html(f"<style>@scope (.perfplan) {{ {sheet} }}</style>"))
+    light = ":scope { color-scheme: light; }"  # notebooks have a theme of their own
+    return Block(markup=Html(f"<style>@scope (.perfplan) {{ {sheet} {light} }}</style>"), part=SHEET)
 
 
 def chapter(made: Study, phase: int) -> Block:
     """Title (the answer) and lead of a chapter."""
-    title, lead = _CHAPTERS[phase](made)
-    return Block(markup=Html(f"<h2>{safe(title)}</h2><p>{safe(lead)}</p>"))
-
-
-def _plan(made: Study) -> tuple[str, str]:
-    told = story(made)
-    return told.decision, told.verdict + " " + told.remedy
-
-
-def _requirements(made: Study) -> tuple[str, str]:
-    from perfplan.tables import demand, objectives
-
-    return objectives(made).title, f"{demand(made).title}."
-
-
-def _architecture(made: Study) -> tuple[str, str]:
-    from perfplan.tables import breakpoints, latencies
-
-    return breakpoints(made).title, f"{latencies(made).title}."
-
-
-def _implementation(made: Study) -> tuple[str, str]:
-    from perfplan.tables import pools, stations
-
-    return stations(made).title, f"{pools(made).title}."
-
-
-def _testing(made: Study) -> tuple[str, str]:
-    from perfplan.tables import stages
-
-    return stages(
-        made
-    ).title, "The rates below are for an open load generator; the predictions stand beside them, written down before the test."
-
-
-def _monitoring(made: Study) -> tuple[str, str]:
-    from perfplan.tables import budgets, watch
-
-    return watch(made).title, f"{budgets(made).title}."
-
-
-def _optimization(made: Study) -> tuple[str, str]:
-    from perfplan.tables import options, sensitivities
-
-    return options(made).title, f"{sensitivities(made).title}."
-
-
-def _trusted(made: Study) -> tuple[str, str]:
-    from perfplan.tables import measured
-
-    beside = measured(made)
-    return (
-        "How far to trust these numbers",
-        f"{beside.title}."
-        if beside
-        else "What the numbers rest on, what they leave out, and how far the models are from theory, simulation and real servers.",
-    )
-
-
-_CHAPTERS = {0: _plan, 1: _requirements, 2: _architecture, 3: _implementation, 4: _testing, 5: _monitoring, 6: _optimization, 7: _trusted}
+    title, lead = CHAPTERS[phase].head(made)
+    return Block(markup=Html(f"<h2>{safe(title)}</h2><p>{safe(lead)}</p>"), part=HEADING)
 
 
 def findings(made: Study, phase: int) -> Block:
@@ -215,54 +151,53 @@ def findings(made: Study, phase: int) -> Block:
     return Block(markup=Html("".join(blocks) or calm))
 
 
-def files(made: Study, *beginnings: str) -> Block:
-    """The generated files whose names begin so, each behind its name."""
+def files(made: Study, *beginnings: str, judged: Judgements | None = None) -> Block:
+    """The generated files whose names begin so, each behind its name; *judged*: what the real tools said of them."""
     parts = []
-    for name, text in configs(made).items():
-        if name.startswith(beginnings):
-            shown = (
-                f'<details class="code"><summary>configs/{safe(name)}</summary><pre tabindex="0"><code>{safe(text)}</code></pre></details>'
-            )
-            parts.append(shown + f'<p class="print-only">configs/{safe(name)} lies beside this page.</p>')
-    head = '<p class="note">Generated with the numbers of this plan, each line with its reason; what the real tools said of them stands in configs/judged.json.</p>'
-    return Block(markup=Html(f'<div class="files">{head}{"".join(parts)}</div>'))
+    for file in (one for one in files_of(made) if one.name.startswith(beginnings)):
+        head = f"<summary>configs/{safe(file.name)}, {safe(verdict_on(file, judged or {}))}</summary>"
+        parts.append(f'<details class="code">{head}<pre tabindex="0"><code>{safe(file.text)}</code></pre></details>')
+        parts.append(f'<p class="print-only">configs/{safe(file.name)} lies beside this page.</p>')
+    note = '<p class="note">Generated with the numbers of this plan, each line with its reason; inputs/judged.json has what tools said.</p>'
+    return Block(markup=Html(f'<div class="files">{note}{"".join(parts)}</div>'))
 
 
 def rests(made_of: Study) -> Block:
     """What the numbers rest on, and what they leave out."""
-    made = made_of.worlds.rps.shape[0]
-    rows = (
-        (
-            "Worlds",
-            f"{made:,} draws of every uncertain input, stratified; the sampling error of a probability is at most {196 * (0.25 / made) ** 0.5:.1f} points.",
-        ),
-        (
-            "Stations",
-            "M/M/c, or M/G/c where the spread of service times is known, or processor sharing where cores are shared; per node at its share of the load; which model stands where, and its error, below.",
-        ),
-        (
-            "Percentiles",
-            "Cosine series of each journey’s distribution; within 0.5 % of exact results (measured in the project’s benchmarks).",
-        ),
-        (
-            "Independence",
-            "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown.",
-        ),
-        (
-            "Blocking threads",
-            "A thread is held for its own work and what it waits for; the wait for a thread is stretched for the spread of that time (Allen and Cunneen).",
-        ),
-        (
-            "Caches",
-            "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. Recency beyond popularity is not modelled.",
-        ),
-        ("Growth", "A steady rate, compounded, with events on top; seasons are not modelled yet, and no backtest is shown yet."),
-        ("Failures", "Independent nodes; a zone that takes several of them along is not modelled yet."),
-    )
+    worlds = made_of.worlds.rps.shape[0]
+    most = f"{worlds:,} draws of every uncertain input, stratified; the sampling error of a probability is at most"
+    rows = (("Worlds", f"{most} {196 * (0.25 / worlds) ** 0.5:.1f} points."), *RESTS)
     body = "".join(f"<dt>{safe(a)}</dt><dd>{safe(b)}</dd>" for a, b in rows)
     return Block(markup=Html(f'<article class="finding holds"><dl>{body}</dl></article>'))
 
 
+RESTS = (
+    (
+        "Stations",
+        "M/M/c, or M/G/c where the spread of service times is known, or processor sharing where cores are shared; per node at its share of "
+        "the load; which model stands where, and its error, below.",
+    ),
+    (
+        "Percentiles",
+        "Cosine series of each journey’s distribution; within 0.5 % of exact results (measured in the project’s benchmarks).",
+    ),
+    (
+        "Independence",
+        "The parts of a path are taken as independent; what they share (a slow network, a full disk) makes tails longer than shown.",
+    ),
+    (
+        "Blocking threads",
+        "A thread is held for its own work and what it waits for; the wait for a thread is stretched for the spread of that time "
+        "(Allen and Cunneen).",
+    ),
+    (
+        "Caches",
+        "Che’s characteristic time for LRU under Zipf popularity: within a hundredth of exact results for caches of useful size. "
+        "Recency beyond popularity is not modelled.",
+    ),
+    ("Growth", "A steady rate, compounded, with events on top; seasons are not modelled yet, and no backtest is shown yet."),
+    ("Failures", "Independent nodes; a zone that takes several of them along is not modelled yet."),
+)
 VERIFIED = "verified.json"
 
 
@@ -272,19 +207,22 @@ def verified(scenario: str) -> list[dict[str, Any]] | None:
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
+def judged(scenario: str) -> Judgements:
+    """What the real tools said of a plan's generated files when it was made; it lies beside the plan's scenario. Nothing elsewhere."""
+    path = find(scenario).with_name(JUDGED)
+    try:
+        return kept(path)
+    except ValueError as error:
+        raise BadScenario(str(path), [Problem(0, "judged", f"must be what perfplan wrote there: {error}")]) from None
+
+
 def missing(title: str, needed: str) -> Block:
     """A question that this plan does not answer yet, and what it needs."""
     return Block(markup=empty_block(title, needed))
 
 
-def checklist(made: Study) -> Block:
+def checklist_table(found: Sequence[State]) -> Html:
     """How many of the items have which answer and verdict, by phase."""
-    found = states(made)
-    return Block(markup=Html(checklist_table(found)))
-
-
-def checklist_table(found: Sequence[State]) -> str:
-    """The table of `checklist`."""
     rows = tally(found)
     answer_kinds = [(a, a if a != "none" else "no answer") for a in ANSWERS]
     css = {"met": "met", "at risk": "risk", "not met": "notmet", "not applicable": "na", "unanswered": "unanswered"}
@@ -307,7 +245,8 @@ def checklist_table(found: Sequence[State]) -> str:
         f'<th role="columnheader" scope="col"{c}>{h}</th>'
         for h, c in (("Phase", ""), ("Items", " class=num"), ("Not met", " class=num"), ("Answers", ""), ("Verdicts", ""))
     )
-    return (
-        f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(summary(found))}. A bar is a whole phase, its parts in the order of the keys below.</small></caption>'
+    said = f"{summary(found)}. A bar is a whole phase, its parts in the order of the keys below."
+    return Html(
+        f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(said)}</small></caption>'
         f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table>{keys}</div>'
     )

@@ -11,50 +11,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perfplan import look, tables
-from perfplan.blocks import Column, Html, Table, safe
+from perfplan import tables
 from perfplan.checklist import states, summary
+from perfplan.judging import Judgements
 from perfplan.scenario.statement import shown
+from perfplan.shown import look
+from perfplan.shown.blocks import HEADING, SHEET, Column, Html, Table, safe, unbundled
+from perfplan.shown.frames import frame_of
 from perfplan.story import Headline, Opened, Story, story
 from perfplan.study import Study
 from perfplan.words import NBSP, day_name
+from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.opening import checklist_table
 
 HERE = Path(__file__).parent
-CHAPTERS = (  # notebook, name in the navigation, for whom
-    ("0_capacity_plan", "Plan", "For the director"),
-    ("1_requirements", "Requirements", "For all three readers"),
-    ("2_architecture", "Architecture", "For the architect"),
-    ("3_implementation", "Implementation", "For the architect and the SRE"),
-    ("4_testing", "Testing", "For the SRE"),
-    ("5_monitoring", "Monitoring", "For the SRE"),
-    ("6_optimization", "Optimization", "For director and architect"),
-    ("7_trust", "Trust", "For whoever doubts"),
-)
 PLOTLY = "application/vnd.plotly.v1+json"
 MOST_NUMBERS = 40  # rows under a figure: they print; all of them stand in tables/ or in the figure itself
 
 
-def page(study: Study, notebooks: dict[str, Any]) -> str:
-    """The whole page; *notebooks* by name, executed, as plain nbformat dicts."""
+def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
+    """The whole page; *notebooks* by name, executed, as plain nbformat dicts; *judged*: what tools said of the generated files."""
     from plotly.offline import get_plotlyjs
 
     told = story(study)
-    chapters = [_chapter(i, name, reader, notebooks[file]) for i, (file, name, reader) in enumerate(CHAPTERS)]
-    chapters += [_assumptions(study), _checklist(study)]
-    names = [name for _, name, _ in CHAPTERS] + ["Assumptions", "Checklist"]
+    chapters = [_chapter(f"{i} {one.name}", one.name, one.reader, notebooks[one.notebook]) for i, one in enumerate(CHAPTERS)]
+    chapters += [_assumptions(study), _checklist(study, judged)]
+    names = [one.name for one in CHAPTERS] + ["Assumptions", "Checklist"]
     links = "".join(f'<li><a href="#{n.lower()}">{n}</a></li>' for n in names)
     scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8")]
     title = f"{study.scenario.name} · capacity plan · {day_name(study.as_of)}"
-    body = _spaced(_first_screen(study, told, notebooks["0_capacity_plan"]) + "".join(chapters))
+    body = _spaced(_first_screen(study, told, notebooks[CHAPTERS[0].notebook]) + "".join(chapters))
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{(HERE / "look.css").read_text(encoding="utf-8")}</style></head><body>
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{_sheets()}</style></head><body>
 <a class="skip" href="#plan">Skip to the chapters</a>
 <header class="top"><h1><b class="name">{safe(study.scenario.name)}</b> · capacity plan · {day_name(study.as_of)}</h1>
 <ul><li><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li><li><button class="tool" id="theme">Dark</button></li></ul></header>
 <div class="bar"><nav aria-label="Chapters"><ol>{links}</ol></nav></div>
 <main>{body}</main><script type="application/json" id="swap">{json.dumps(look.SWAP)}</script>{"".join(f"<script>{s}</script>" for s in scripts)}</body></html>
 """
+
+
+def _sheets() -> str:
+    return "".join((HERE / name).read_text(encoding="utf-8") for name in ("look.css", "page.css"))
 
 
 def _policy(scripts: Sequence[str]) -> str:
@@ -71,8 +69,7 @@ def _spaced(markup: str) -> str:
 
 
 def _first_screen(study: Study, told: Story, overview: Any) -> str:
-    figure = next((o for o in _outputs(overview) if PLOTLY in o), None)
-    picture = _figure(figure[PLOTLY], lead="lead") if figure else ""
+    picture = "".join(_figure(data[PLOTLY], lead="lead") for data in _outputs(overview) if PLOTLY in data and _leads(data[PLOTLY]))
     nothing = "" if told.asked else " quiet"
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
@@ -97,16 +94,12 @@ def _headline(one: Headline, number: int) -> str:
 
 def _opened(one: Opened, number: int) -> str:
     """The sheet behind a number: on the screen it slides in, on paper it stands in a numbered list."""
-    columns = (Column(key="input", header="Input"), Column(key="value", header="Value", write=str), Column(key="interval", header="P5 … P95", write=str), Column(key="source", header="Source"))  # fmt: skip
+    columns = (Column("input", "Input"), Column("value", "Value", str), Column("interval", "P5 … P95", str), Column("source", "Source"))
     rows = [
         {"input": e.path, "value": shown(e)[0], "interval": shown(e)[1] or "certain", "source": f"{e.source}: {e.where}"}
         for e in one.inputs
     ]
-    table = (
-        Table(name="", title="", subtitle="", frame=tables.common.frame_of(rows), columns=columns, stack=2, captioned=False).html()
-        if rows
-        else ""
-    )
+    table = Table(name="", title="", subtitle="", frame=frame_of(rows), columns=columns, stack=2, captioned=False).html() if rows else ""
     return (
         f'<div class="opened" popover id="n{number}" role="dialog" aria-label="{safe(one.title)}"><button class="close tool" popovertarget="n{number}" popovertargetaction="hide">Close</button>'
         f'<h3><span class="print-only nobr">({number}) </span>{safe(one.title)}</h3><code>{safe(one.formula)}</code>{table}<p>{safe(one.trust)}</p></div>'
@@ -116,22 +109,26 @@ def _opened(one: Opened, number: int) -> str:
 # ---- chapters ----
 
 
-def _chapter(number: int, name: str, reader: str, notebook: Any) -> str:
-    parts: list[str] = []
-    seen_first = number != 0  # the first figure of the overview stands on the first screen
+def _chapter(title: str, name: str, reader: str, notebook: Any) -> str:
+    """A chapter from its executed notebook: the heading goes to its top, the lead figure to the first screen."""
+    head, parts = f"<h2>{safe(title)}</h2>", []
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             parts.append(_markdown("".join(cell["source"])))
-            continue
         for data in (o.get("data", {}) for o in cell.get("outputs", ())):
-            if PLOTLY in data and not seen_first:
-                seen_first = True
-            elif PLOTLY in data:
+            part, markup = unbundled(data)
+            if part == HEADING:
+                head = markup
+            elif PLOTLY in data and not _leads(data[PLOTLY]):
                 parts.append(_figure(data[PLOTLY]))
-            elif "text/html" in data:
-                parts.append(_block("".join(data["text/html"])))
-    parts.append(_code(notebook))
-    return _section(name, f"{number} {name}", reader, [p for p in parts if p])
+            elif part != SHEET:
+                parts.append(markup)
+    return _section(name, title, reader, head, [*parts, _code(notebook)])
+
+
+def _leads(figure: dict[str, Any]) -> bool:
+    """Whether it is the picture of the first screen."""
+    return bool(figure["layout"].get("meta", {}).get("leads"))
 
 
 def _code(notebook: Any) -> str:
@@ -141,22 +138,13 @@ def _code(notebook: Any) -> str:
     return f'<details class="code"><summary>Code of this chapter</summary><pre tabindex="0"><code>{safe(text)}</code></pre></details>'
 
 
-def _section(anchor: str, name: str, reader: str, parts: list[str]) -> str:
-    """A chapter; its title is the first heading among its parts."""
-    at = next((i for i, p in enumerate(parts) if p.startswith("<h2>")), None)
-    head = parts.pop(at) if at is not None else f"<h2>{safe(name)}</h2>"
-    return f'<section class="chapter" id="{anchor.lower()}"><p class="side"><b>{safe(name)}</b>{safe(reader)}</p>{head}{"".join(parts)}</section>'
+def _section(anchor: str, name: str, reader: str, head: str, parts: list[str]) -> str:
+    side = f'<p class="side"><b>{safe(name)}</b>{safe(reader)}</p>'
+    return f'<section class="chapter" id="{anchor.lower()}">{side}{head}{"".join(parts)}</section>'
 
 
 def _outputs(notebook: Any) -> list[dict[str, Any]]:
     return [o.get("data", {}) for cell in notebook["cells"] for o in cell.get("outputs", ())]
-
-
-def _block(markup: str) -> str:
-    """What one of our own blocks shows; other HTML of a notebook is left out."""
-    match = re.fullmatch(r'\s*<div class="perfplan">(.*)</div>\s*', markup, re.DOTALL)
-    inner = match[1] if match else ""
-    return "" if inner.startswith("<style>") else inner
 
 
 def _markdown(text: str) -> str:
@@ -224,10 +212,10 @@ def _value(value: Any) -> str:
 
 def _assumptions(study: Study) -> str:
     table = tables.assumptions(study)
-    return _section("Assumptions", "8 Assumptions", "For whoever doubts", [f"<h2>{safe(table.title)}</h2>", table.html()])
+    return _section("Assumptions", "8 Assumptions", "For whoever doubts", f"<h2>{safe(table.title)}</h2>", [table.html()])
 
 
-def _checklist(study: Study) -> str:
-    found = states(study)
-    short = summary(found).split(";")[0]
-    return _section("Checklist", "9 Checklist", "For all three readers", [f"<h2>{safe(short)}</h2>", Html(checklist_table(found))])
+def _checklist(study: Study, judged: Judgements) -> str:
+    found = states(study, judged)
+    head = f"<h2>{safe(summary(found).split(';')[0])}</h2>"
+    return _section("Checklist", "9 Checklist", "For all three readers", head, [checklist_table(found)])

@@ -18,19 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from perfplan import VERSION
+from perfplan.artifacts import files
+from perfplan.judging import JUDGED, Judgements, kept, strangers
 from perfplan.reading import BadScenario, Problem, read
 from perfplan.reading.history import LARGEST as LARGEST_INPUT
+from perfplan.study import Study
 from perfplan.system import enough_files
 from perfplan.terminal import one_line
 from perfplan.workbook.alike import Difference, differences
 from perfplan.workbook.carrying import WRITTEN, hash_of, walk
+from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.folder import SCENARIO, copy_inputs, fill
-from perfplan.workbook.judging import NAMES as JUDGES_BY_NAME
 from perfplan.workbook.kept import LARGEST as LARGEST_PLAN
 from perfplan.workbook.kept import PLAN, Unreadable, history, load
 from perfplan.workbook.limits import enough, enough_for_rooms
 from perfplan.workbook.opening import VERIFIED
-from perfplan.workbook.page import CHAPTERS
 from perfplan.workbook.place import Making, real, trying
 
 SMALL = 1e-4  # of the largest in a column of a table
@@ -71,12 +73,17 @@ def validate(plan: Path) -> tuple[str, bool]:
     with trying() as making:
         changed = _inputs(plan, said, making.stage / "given")
         _history(plan, making.plan)
-        _again(making.stage / "given" / "inputs", said, making)
+        judged = _judged(making.stage / "given" / "inputs")
+        study = _again(making.stage / "given" / "inputs", said, making, judged)
+        changed += [
+            f"inputs/{JUDGED}: {one_line(name)} was judged by nobody that perfplan asks" for name in strangers(judged, files(study))
+        ]
         lines, same, largest = beside(plan, making.plan)
     same &= not changed
     how = f", on a machine that adds otherwise: numbers differ by up to {largest:.1g}, no word does" if largest else ""
     end = f"the plan can be reproduced{how}" if same else "the plan cannot be reproduced here"
-    return "\n".join([*_version(said), *changed, *lines, end]), same
+    taken = f"what tools said of its files is taken from inputs/{JUDGED}; none is asked again"
+    return "\n".join([*_version(said), *changed, *lines, taken, end]), same
 
 
 def beside(plan: Path, made: Path) -> tuple[list[str], bool, float]:
@@ -143,7 +150,16 @@ def _history(plan: Path, target: Path) -> None:
             shutil.copyfile(path, target / "history" / path.name, follow_symlinks=False)
 
 
-def _again(inputs: Path, said: dict[str, Any], making: Making) -> None:
+def _judged(inputs: Path) -> Judgements:
+    try:
+        return kept(inputs / JUDGED)
+    except (ValueError, RecursionError) as error:
+        raise BadScenario(
+            f"inputs/{JUDGED}", [Problem(0, "judged", f"must be what perfplan wrote there: {one_line(str(error))}")]
+        ) from None
+
+
+def _again(inputs: Path, said: dict[str, Any], making: Making, judged: Judgements) -> Study:
     overrides = said.get("overrides")
     if not (isinstance(overrides, list) and all(isinstance(one, str) for one in overrides)):
         overrides = (inputs / "overrides.txt").read_text(encoding="utf-8").splitlines() if (inputs / "overrides.txt").is_file() else []
@@ -158,7 +174,8 @@ def _again(inputs: Path, said: dict[str, Any], making: Making) -> None:
         statement = copy_inputs(making.plan, inputs / "scenario.yaml", statement)
     except BadScenario as error:
         raise BadScenario(SCENARIO, error.problems) from None
-    fill(making, statement, int(worlds), "one", (inputs / VERIFIED).is_file())
+    study, _ = fill(making, statement, int(worlds), "one", (inputs / VERIFIED).is_file(), judged)
+    return study
 
 
 # ---- comparing ----
@@ -166,9 +183,12 @@ def _again(inputs: Path, said: dict[str, Any], making: Making) -> None:
 
 def _parts(plan: Path, made: Path) -> list[tuple[str, str, list[Place]]]:
     """The parts that are compared: what each is called, what it is made of (a file: ""), and its places."""
-    parts = [(name, "cells", _cells(plan / f"notebooks/{name}.ipynb", made / f"notebooks/{name}.ipynb")) for name, _, _ in CHAPTERS]
+    parts = [
+        (name, "cells", _cells(plan / f"notebooks/{name}.ipynb", made / f"notebooks/{name}.ipynb"))
+        for name in (one.notebook for one in CHAPTERS)
+    ]
     parts += [(part, "files", [_place(name, plan, made) for name in _files(made, part)]) for part in ("tables", "configs")]
-    single = (PLAN, "plan.html", f"inputs/{VERIFIED}", "inputs/overrides.txt")
+    single = (PLAN, "plan.html", f"inputs/{VERIFIED}", f"inputs/{JUDGED}", "inputs/overrides.txt")
     return parts + [(name, "", [_place(name, plan, made)]) for name in single if (made / name).is_file()]
 
 
@@ -186,7 +206,7 @@ def _compared(plan: Path, made: Path) -> list[Difference]:
     """How a file differs from what was made now."""
     try:
         one, other = _read(plan), made.read_text(encoding="utf-8")
-        how = _HOW.get(made.name) or _HOW.get(made.suffix, _text)
+        how = _HOW.get(made.suffix, _text)
         return [] if one == other else how(one, other)
     except Unlike as error:
         return [_different(str(error))]
@@ -241,15 +261,6 @@ def _json(kept_text: str, made: str) -> list[Difference]:
     return differences(one, other)
 
 
-def _verdicts(kept_text: str, made: str) -> list[Difference]:
-    """What the judges said, where a tool is here and there; who judged may differ by what is installed, but is one of perfplan's."""
-    one, other = (json.loads(text) for text in (kept_text, made))
-    strange = [name for name, row in one.items() if row["judge"] not in JUDGES_BY_NAME]
-    both = [n for n in other if n in one and None not in (one[n]["accepted"], other[n]["accepted"])]
-    rows = [[(n, data[n]["accepted"], data[n]["said"].partition(";")[0]) for n in both] + sorted(data) for data in (one, other)]
-    return [_different(f"{name} was judged by nobody that perfplan asks") for name in strange] + differences(rows[0], rows[1])
-
-
 def _csv(kept_text: str, made: str) -> list[Difference]:
     """Column by column, as those of one unit; a difference of two plans may be all noise where it is small beside the others."""
     one, other = (_columns([[_number(cell) for cell in row] for row in csv.reader(text.splitlines())]) for text in (kept_text, made))
@@ -294,6 +305,4 @@ def _page(kept_text: str, made: str) -> list[Difference]:
     return sorted(found, key=lambda d: (d.allowed, -d.size))
 
 
-_HOW: dict[str, Callable[[str, str], list[Difference]]] = {
-    "judged.json": _verdicts, ".html": _page, ".json": _json, ".csv": _csv,
-}  # fmt: skip
+_HOW: dict[str, Callable[[str, str], list[Difference]]] = {".html": _page, ".json": _json, ".csv": _csv}

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan import look
-from perfplan.blocks import safe
 from perfplan.plan import month_names
 from perfplan.quantity import FloatArray
+from perfplan.shown import look
+from perfplan.shown.blocks import safe
 from perfplan.study import Study
 
 QUANTILES = (5, 25, 50, 75, 95)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN_ROWS = 12  # the rest waits behind "show all"
+PART = "application/vnd.perfplan.part+json"  # beside the HTML of what we show: what it is to the page
+BODY, HEADING, SHEET = "body", "heading", "sheet"
+OPEN, CLOSE = '<div class="perfplan">', "</div>"
 
 
 class Html(str):
@@ -28,13 +31,17 @@ def safe(value: object) -> Html:
     return value if isinstance(value, Html) else Html(escape(str(value)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Column:
-    """How one column of a table is shown: its header with unit, how its values are written, whether bars stand under them."""
+    """How one column of a table is shown: its header with unit, how its values are written, whether bars stand under them.
+
+    Its functions have a name in a module, or are records that can be called: tables travel between the processes of a run.
+    """
 
     key: str
     header: str
     write: Callable[[Any], str] | None = None  # None: text as it is
+    _: KW_ONLY
     bar: bool = False
     hollow: Callable[[Any], bool] | None = None  # bars that do not reach what was asked
     broken: Callable[[Any], bool] | None = None  # values that break a promise
@@ -65,8 +72,8 @@ class Table:
     def __repr__(self) -> str:
         return f"{self.title}\n{self.frame.to_string(index=False)}"
 
-    def _repr_html_(self) -> str:
-        return f'<div class="perfplan">{self.html()}</div>'
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return bundle(self.html(), BODY)
 
     def html(self) -> Html:
         """The table as markup."""
@@ -126,12 +133,25 @@ class Block:
     """A piece of markup that a notebook shows and the page takes over."""
 
     markup: Html
+    part: str = BODY
 
     def __repr__(self) -> str:
         return re.sub(r"<style>.*</style>|<[^>]*>", " ", self.markup, flags=re.DOTALL).strip()
 
-    def _repr_html_(self) -> str:
-        return f'<div class="perfplan">{self.markup}</div>'
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return bundle(self.markup, self.part)
+
+
+def bundle(markup: str, part: str) -> dict[str, Any]:
+    """What a notebook keeps of a piece of the plan."""
+    return {"text/html": f"{OPEN}{markup}{CLOSE}", PART: {"part": part}}
+
+
+def unbundled(data: Mapping[str, Any]) -> tuple[str, str]:
+    """The part and the markup that `bundle` made; nothing of what others show."""
+    if PART not in data:
+        return "", ""
+    return str(data[PART]["part"]), "".join(data["text/html"]).removeprefix(OPEN).removesuffix(CLOSE)
 
 
 def finding_block(kind: str, severity: str, title: str, parts: dict[str, str]) -> Html:

@@ -1,17 +1,109 @@
-"""Figures of requirements."""
+"""What comes: demand, rates, the week, growth, regions."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan import look
-from perfplan.figures.common import fan_of, figure, months_of, short
 from perfplan.models.growth import usual_week
-from perfplan.quantity import median
-from perfplan.study import Study
-from perfplan.study.sweeps import targets
-from perfplan.words import duration, number, share
+from perfplan.plan import burst, concurrency, today_rps
+from perfplan.quantity import FloatArray, median
+from perfplan.shown import look
+from perfplan.shown.blocks import Column, Table
+from perfplan.shown.drawing import fan_of, figure, months_of, short
+from perfplan.shown.frames import (
+    HORIZONS,
+    band_of,
+    first_of,
+    frame_of,
+    number_text,
+)
+from perfplan.study import Study, once
+from perfplan.study.sweeps import targets as latency_targets
+from perfplan.words import (
+    band,
+    capital,
+    duration,
+    number,
+    rate,
+    share,
+    size,
+)
+
+
+@once
+def demand(study: Study) -> Table:
+    """Peak rates, users, requests in flight, bandwidth and storage, now and at 6, 12 and 36 months."""
+    traffic, made = study.scenario.traffic, study.worlds
+    factor = median(made.rps[:, : study.last + 1].max(axis=1)) / today_rps(study.scenario)
+    return Table(
+        name="demand",
+        title=f"Until {study.named(study.last)} the peak hour reaches {number(factor)} times today's, events included",
+        subtitle="P50 (P5 … P95) over all worlds, at the busiest hour of the month. "
+        f"A burst: {number(median(traffic.peak_second))} times that rate for {duration(median(traffic.burst_s))}.",
+        frame=frame_of([_bands(*line) for line in _lines(study) if np.any(np.nan_to_num(line[2], posinf=1.0))]),
+        columns=(Column("what", "At the peak"), *(Column(f"shown_{m}", study.named(m, short=True), number_text) for m in HORIZONS)),
+        first=True,
+    )
+
+
+def _lines(study: Study) -> list[tuple[str, str, FloatArray, Callable[[float], str]]]:
+    """Name, unit, values over worlds and months, and how they are written."""
+    made = study.worlds
+    users, flying = concurrency(made)
+    backlog, drain, place = burst(made)
+    stored = sum(made.stored_bytes.values(), np.zeros(made.rps.shape))
+    return [
+        ("peak hour", "1/s", made.rps, rate),
+        ("peak second", "1/s", made.second_rps, rate),
+        ("concurrent users", "", users, number),
+        ("requests in flight", "", flying, number),
+        ("bandwidth out", "bytes/s", made.sent_bytes, _a_second),
+        ("bandwidth in", "bytes/s", made.received_bytes, _a_second),
+        ("from the edge", "bytes/s", made.edge_bytes, _a_second),
+        ("data stored", "bytes", stored, size),
+        (f"queued by a burst at {place}", "", backlog, number),
+        ("time until it has drained", "s", drain, duration),
+    ]
+
+
+def _a_second(value: float) -> str:
+    return f"{size(value)}/s"
+
+
+def _bands(name: str, unit: str, values: FloatArray, write: Callable[[float], str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"what": name, "unit": unit}
+    for m in HORIZONS:
+        low, middle, high = band_of(values, m)
+        row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
+        row[f"shown_{m}"] = band(write(middle), write(low), write(high)) if np.isfinite(middle) else "saturated"
+    return row
+
+
+@once
+def rates(study: Study) -> Table:
+    """Peak rates by journey and tier through their visit counts, at the median."""
+    made = study.middle
+    named = [(f"journey {n}", v) for n, v in made.carried.journey_rps.items()] + [
+        (f"tier {n}", v) for n, v in made.carried.calls_rps.items()
+    ]
+    calls = {name: first_of(v, made.rps.shape) for name, v in made.carried.calls_rps.items()}
+    busiest = max(calls, key=lambda name: calls[name])
+    heads = (Column(f"month_{m}", f"{study.named(m, short=True)}, /s", number, bar=m == 0) for m in HORIZONS)
+    return Table(
+        name="rates",
+        title=f"{capital(busiest)} gets the most calls: {number(calls[busiest] / float(made.rps[0, 0]))} for each request",
+        subtitle="Requests or calls per second at the peak hour, every input at its median.",
+        frame=frame_of([{"what": name, **{f"month_{m}": first_of(v, made.rps.shape, m) for m in HORIZONS}} for name, v in named]),
+        columns=(Column("what", "Journey or tier"), *heads),
+        stack=4,
+    )
+
+
+# ---- figures ----
 
 
 def week(study: Study) -> go.Figure:
@@ -76,7 +168,7 @@ def growth(study: Study) -> go.Figure:
 def regions(study: Study) -> go.Figure:
     """Share of users and the floor that the round trip sets, by region, against the strictest latency target."""
     rows = sorted(((n, median(r.share), median(r.round_trip_s)) for n, r in study.scenario.regions.items()), key=lambda r: r[2])
-    strictest = min(targets(study.scenario).values(), default=float("nan"))
+    strictest = min(latency_targets(study.scenario).values(), default=float("nan"))
     far = rows[-1]
     part = f": {share(far[2] / strictest, 2)} of the strictest target" if np.isfinite(strictest) else ""
     fig = figure(

@@ -1,0 +1,129 @@
+"""When it is known: burn-rate alerts, and what to watch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import plotly.graph_objects as go
+
+from perfplan.promises import counted
+from perfplan.quantity import HOUR, median
+from perfplan.shown import look
+from perfplan.shown.blocks import Column, Table
+from perfplan.shown.drawing import figure
+from perfplan.shown.frames import (
+    Rows,
+    frame_of,
+)
+from perfplan.study import Study, once
+from perfplan.subjects.alerts import ALERTS, CPU, DISK, burns, factor, watched_resources
+from perfplan.words import (
+    duration,
+    number,
+    share,
+)
+
+
+def _bad(value: float) -> str:
+    return share(value) if value < 1 else "never fires"
+
+
+BURN_RATES = (
+    Column("objective", "Objective"),
+    Column("urgency", "Urgency"),
+    Column("spent", "Budget spent", share),
+    Column("window_s", "In", duration),
+    Column("factor", "Burn rate", number),
+    Column("bad_share", "Bad requests", _bad),
+)
+
+
+@once
+def burn_rates(study: Study) -> Table:
+    """Burn-rate alerts: factor, windows, and the share of bad requests at which they fire."""
+    rows: Rows = [
+        {
+            "objective": one.objective,
+            "urgency": one.urgency,
+            "spent": one.spent,
+            "window_s": one.hours * HOUR,
+            "factor": one.factor,
+            "bad_share": min(one.limit, 1.0),
+            "possible": one.possible,
+        }
+        for one in burns(study)
+    ]
+    dead = sum(not r["possible"] for r in rows)
+    title = f"{dead} alerts could never fire: their promise allows too much" if dead else "Every alert can fire"
+    shown = ", ".join(f"{100 * spent:g} % in {_window(hours)}" for spent, hours, _ in ALERTS)
+    return Table(
+        name="burn_rates",
+        title=title if rows else "No promise to watch",
+        subtitle=f"Factor = budget spent x window of the promise, 28 or 30 days / alert window ({shown}), as in alerts.yml.",
+        frame=frame_of(rows, BURN_RATES),
+        columns=BURN_RATES,
+        stack=3,
+    )
+
+
+def _window(hours: int, days: str = " days") -> str:
+    return f"{hours} h" if hours < 24 else f"{hours // 24}{days}"
+
+
+WATCH = (
+    Column("resource", "Resource"),
+    Column("now", "Today", share, bar=True),
+    Column("limit", "Limit of the plan", share),
+    Column("usual", "Usual alert", share),
+)
+
+
+@once
+def watch(study: Study) -> Table:
+    """What to watch: the utilization at which each resource must be ordered, against the usual alert thresholds."""
+    rows: Rows = [asdict(one) | {"earlier": one.earlier} for one in watched_resources(study)]
+    return Table(
+        name="watch",
+        title=f"{sum(r['earlier'] for r in rows)} of {len(rows)} resources must be watched below the usual alert threshold",
+        subtitle="Utilization today, the limit this plan works with, and the threshold that checklists name "
+        f"({share(CPU)}; disks {share(DISK)}).",
+        frame=frame_of(rows),
+        columns=WATCH,
+        stack=3,
+    )
+
+
+# ---- figures ----
+
+
+def burn(study: Study) -> go.Figure:
+    """Time until an alert fires, and how much budget is then gone, against how bad an incident is."""
+    bad = np.geomspace(0.001, 1.0, 80)
+    promised = {name: counted(objective) for name, objective in study.scenario.objectives.items()}
+    up = {name: median(one.good) for name, one in promised.items() if one is not None and one.down}
+    name, above = next(iter(up.items()), ("an availability of 99.9 %", None))
+    budget = 0.001 if above is None else 1 - above
+    days = next((one.counters.days for one in burns(study) if one.objective == name), 30)
+    outage_s = ALERTS[0][1] * HOUR * factor(*ALERTS[0][:2], days) * budget
+    fig = figure(
+        f"A full outage pages within {duration(outage_s)} and has then spent {100 * ALERTS[0][0]:g} % of the month’s budget",
+        f"Minutes until each burn-rate alert of {name} fires (log scale) against the share of requests that fail (log scale); window {days} days",
+        height=340,
+        margin=dict(t=20, r=100),
+    )
+    for i, (spent, hours, _) in enumerate(ALERTS):
+        label = f"{100 * spent:g} % in {f'{hours} h' if hours < 24 else f'{hours // 24} d'}"
+        need = factor(spent, hours, days) * budget
+        minutes = [60 * hours * need / b if b >= need else None for b in bad]
+        fig.add_scatter(
+            x=[100 * float(b) for b in bad],
+            y=minutes,
+            mode="lines",
+            name=label,
+            line=dict(color=look.colour(look.SERIES[i]), dash=look.DASHES[i]),
+            hovertemplate="%{y:,.3r} min",
+        )
+        look.label(fig, 2.0, float(np.log10(60 * hours * need)), label, xshift=6)
+    fig.update_layout(xaxis=dict(type="log", ticksuffix=" %", dtick=1), yaxis=dict(type="log", ticksuffix=" min", dtick=1))
+    return fig

@@ -1,0 +1,81 @@
+"""Every input, where it comes from and what it moves; the items of the checklist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from perfplan.checklist import State
+from perfplan.scenario.statement import Entry, shown
+from perfplan.shown.blocks import Column, Table
+from perfplan.shown.frames import (
+    Rows,
+    frame_of,
+    more_months,
+    number_text,
+)
+from perfplan.study import Study, once
+
+ASSUMPTIONS = (
+    Column("input", "Input"),
+    Column("value", "Value", number_text),
+    Column("interval", "P5 … P95", number_text),
+    Column("source", "Source"),
+    Column("months", "Moves, months", more_months),
+)
+UNTOLD = ("options.", "answers.")  # have tables of their own
+
+
+@once
+def assumptions(study: Study) -> Table:
+    """Every input: value, interval, default or stated, source, and what it moves."""
+    moved = {m.path: m.months for m in study.moved}
+    entries = [e for e in study.statement.entries.values() if not e.path.startswith(UNTOLD) and e.path not in ("name", "currency")]
+    rows: Rows = [_entry(entry, moved.get(entry.path, 0.0)) for entry in entries]
+    rows.sort(key=lambda r: -abs(float(r["months"])))
+    uncertain = sum(r["interval"] != "certain" for r in rows)
+    defaults = sum(str(r["source"]).startswith("default") for r in rows)
+    return Table(
+        name="assumptions",
+        title=f"{len(rows)} inputs, {uncertain} of them uncertain, {defaults} left at their defaults",
+        subtitle="Sorted by how far they move the first broken promise (months between upper and lower third). An interval is the middle 90 %.",
+        frame=frame_of(rows),
+        columns=ASSUMPTIONS,
+    )
+
+
+def _entry(entry: Entry, months: float) -> dict[str, Any]:
+    value, interval = shown(entry)
+    return {
+        "input": entry.path,
+        "value": value,
+        "interval": interval or "certain",
+        "source": f"{entry.source}: {entry.where}" + (f"; {entry.beside}" if entry.beside else ""),
+        "months": months,
+        "meaning": entry.declared.help,
+    }
+
+
+def _is_not_met(verdict: str) -> bool:
+    return verdict == "not met"
+
+
+ITEMS = (
+    Column("item", "Item"),
+    Column("answer", "Answer"),
+    Column("verdict", "Verdict", broken=_is_not_met),
+    Column("text", "What"),
+)
+
+
+def items(states: Sequence[State], phase: str) -> Table:
+    """The items of one phase (its first letter, such as "1") with answer and verdict."""
+    chosen = sorted((s for s in states if s.item.phase.startswith(phase) and s.item.counts), key=lambda s: s.answer == "none")
+    answered, not_met = sum(s.answer != "none" for s in chosen), sum(s.verdict == "not met" for s in chosen)
+    return Table(
+        name=f"items_{phase}",
+        title=f"{answered} of {len(chosen)} items of this phase have an answer; {not_met} are not met",
+        subtitle="Answer and verdict are decided by code from this plan; what is unanswered says what it needs.",
+        frame=frame_of([{"item": f"{s.item.id} {s.item.text}", "answer": s.answer, "verdict": s.verdict, "text": s.text} for s in chosen]),
+        columns=ITEMS,
+    )

@@ -1,0 +1,302 @@
+"""What is there, how far it is used, when it runs out, and what to order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from perfplan.models.capacity import nodes_needed
+from perfplan.models.queueing import MMc
+from perfplan.models.service import Station
+from perfplan.plan import spares, steady_limit
+from perfplan.plan.resources import Resource
+from perfplan.quantity import median
+from perfplan.shown import look
+from perfplan.shown.blocks import Column, Table
+from perfplan.shown.drawing import figure, months_of, short
+from perfplan.shown.frames import (
+    Above,
+    Rows,
+    first_of,
+    frame_of,
+    month_of,
+    more_money,
+    number_text,
+    of_field,
+    share_or_saturated,
+)
+from perfplan.study import SHOWN, Order, RunOut, Study, confidence, once
+from perfplan.study.fleet import lead_time_s, unit_price_usd
+from perfplan.tiers import bought_of
+from perfplan.tiers.place import Place
+from perfplan.words import (
+    band,
+    capital,
+    count,
+    day_name,
+    duration,
+    percent,
+    rate,
+    share,
+    weeks,
+)
+
+ORDERS = (
+    Column("what", "Order"),
+    Column("order_by", "Order by", day_name),
+    Column("works_from", "Works from", str),
+    Column("lead_time_s", "Lead time", weeks),
+    Column("cost_month_usd", "$ per month", more_money, bar=True),
+    Column("asked", "Asked for"),
+)
+
+
+@once
+def orders(study: Study) -> Table:
+    """What to order, by when, until it works, and what it costs; what lies after the months asked for is marked."""
+    rows = [_order(study, order, place) for order in study.fleet.orders for place in order.changes]
+    rows.sort(key=lambda r: (r["order_by"], -r["cost_month_usd"]))
+    asked, end = [r for r in rows if r["asked"] == "now"], study.named(study.last)
+    title = f"Nothing has to be ordered until {end}"
+    if asked:
+        title = f"{len(asked)} order{'s' if len(asked) != 1 else ''} until {end}; the first is due {day_name(asked[0]['order_by'])}"
+    nothing = {"what": "nothing", "order_by": study.as_of, "works_from": "", "lead_time_s": np.nan, "cost_month_usd": 0.0, "asked": ""}
+    return Table(
+        name="orders",
+        title=title,
+        subtitle=f"Last day to order so that every promise holds with {percent(confidence(study.scenario))} confidence; "
+        f"an order lasts {weeks(float(study.scenario.order_ahead_s))} or more.",
+        frame=frame_of(rows or [nothing]),
+        columns=ORDERS,
+        first=True,
+    )
+
+
+def _order(study: Study, order: Order, place: Place) -> dict[str, Any]:
+    old, new = order.changes[place]
+    lead = lead_time_s(study.scenario, place)
+    return {
+        "what": f"{study.worlds.resources[place].label}: {count(old)} → {count(new)}",
+        "order_by": study.order_by(order.month, lead),
+        "works_from": study.named(order.month, short=True),
+        "lead_time_s": lead,
+        "cost_month_usd": unit_price_usd(study.scenario, place) * (new - old),
+        "asked": "now" if order.month <= study.last else "later",
+    }
+
+
+@once
+def run_outs(study: Study) -> Table:
+    """Every resource: what there is, how far it is used, when it runs out, when to order."""
+    asked, first, month = confidence(study.scenario), study.run_outs[0], month_of(study)
+    title = "In half of all worlds nothing runs out within the plan"
+    if np.isfinite(first.quantile(0.5)):
+        title = f"{capital(first.resource.label)} run out first, in {study.named(first.quantile(0.5))} at the median"
+    return Table(
+        name="run_outs",
+        title=title,
+        subtitle="Today's counts; a resource runs out when its utilization at the peak hour passes its limit, N + 1 included. "
+        f"Order by: run-out less lead time, {percent(asked)} confidence.",
+        frame=frame_of([_run_out(study, out, asked) for out in study.run_outs]),
+        columns=(
+            Column("resource", "Resource"),
+            Column("used_now", "Used now", share),
+            Column("used_then", f"Used {month(study.last)}", share_or_saturated, broken=Above(1.0)),
+            Column("limit", "Limit", share),
+            Column("p05_month", "Runs out P5", month),
+            Column("p50_month", "P50", month),
+            Column("p95_month", "P95", month),
+            Column("order_by", "Order by", str),
+        ),
+        stack=3,
+        first=True,
+    )
+
+
+def _run_out(study: Study, out: RunOut, asked: float) -> dict[str, Any]:
+    one, early = out.resource, out.quantile(1 - asked)
+    due = day_name(study.order_by(early, lead_time_s(study.scenario, one.place))) if np.isfinite(early) else "not within the plan"
+    return {
+        "resource": one.label,
+        "count": one.count,
+        "used_now": median(one.utilization[:, 0]),
+        "used_then": median(one.utilization[:, study.last]),
+        "limit": median(one.limit),
+        "p05_month": out.quantile(0.05),
+        "p50_month": out.quantile(0.5),
+        "p95_month": out.quantile(0.95),
+        "order_by": due,
+    }
+
+
+@once
+def needed(study: Study) -> Table:
+    """What each world would need for utilization and N + 1: a band, never a purchase."""
+    resources = study.worlds.resources.items()
+    ours = {place: one for place, one in resources if one.ours and not bought_of(study.scenario.tiers[place.tier], place.field).by_size}
+    columns = (
+        Column("resource", "Resource"),
+        Column("today", "Today", count),
+        *(Column(f"shown_{m}", study.named(m, short=True), number_text) for m in SHOWN),
+        Column("plan", f"Plan {study.named(study.last, short=True)}", count),
+    )
+    return Table(
+        name="needed",
+        title="What single worlds would need is a band; the plan buys what is enough in all but few of them",
+        subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; "
+        "every month stands in tables/needed.csv. Latency may ask for more: see the orders.",
+        frame=frame_of([_needed(study, place, one) for place, one in ours.items()], columns),
+        columns=columns,
+        stack=3,
+    )
+
+
+def _needed(study: Study, place: Place, one: Resource) -> dict[str, Any]:
+    steady, spare = steady_limit(study.scenario, place), spares(study.scenario, place)
+    used = np.where(np.isfinite(one.utilization), one.utilization, np.nan)
+    want = nodes_needed(used * one.count, 1.0, steady, spare)
+    row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(place, one.count)}
+    for m in range(study.worlds.rps.shape[1]):
+        known = np.isfinite(want[:, m]).mean() > 0.99
+        low, middle, high = np.nanquantile(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)
+        row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
+        row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else "saturated elsewhere"
+    return row
+
+
+STATIONS = (
+    Column("station", "Station"),
+    Column("rate_rps", "Arrivals", rate),
+    Column("service_s", "Held per call", duration),
+    of_field(MMc, "servers", count),
+    Column("utilization", "Utilization", share, bar=True),
+    Column("prob_wait", "P(wait)", share),
+    Column("mean_wait_s", "Mean wait", duration),
+)
+
+
+@once
+def stations(study: Study) -> Table:
+    """Every station as it is modelled: rate, service, servers, utilization, wait."""
+    rows: Rows = [_station(study, place, one) for place, one in study.middle.carried.stations.items()]
+    rows.sort(key=lambda r: -float(r["utilization"]))
+    title = "No station in this scenario"
+    if rows:
+        title = f"{capital(rows[0]['station'])} are the busiest station: {share(rows[0]['utilization'])}"
+    return Table(
+        name="stations",
+        title=title,
+        subtitle="Each node at its share of the load (exact for random balancing), today's peak, at the median; "
+        "which model stands where is in the chapter on trust.",
+        frame=frame_of(rows, STATIONS),
+        columns=STATIONS,
+        stack=3,
+    )
+
+
+def _station(study: Study, place: Place, one: Station) -> dict[str, Any]:
+    shape = study.middle.rps.shape
+    values = {
+        "rate_rps": one.arrival_rps,
+        "service_s": one.service_s,
+        "servers": one.servers,
+        "utilization": one.utilization,
+        "prob_wait": one.prob_wait,
+        "mean_wait_s": one.mean_wait_s,
+    }
+    what = "threads of one instance" if place.field == "instances" else place.field
+    return {"station": f"{place.tier} {what}", **{key: first_of(value, shape) for key, value in values.items()}}
+
+
+# ---- figures ----
+
+
+def utilization(study: Study) -> go.Figure:
+    """Utilization of every resource over its limit, by month: where it is over, reversed."""
+    until = min(study.last + 6, study.worlds.rps.shape[1] - 1) + 1
+    months = months_of(study)[:until]
+    outs = study.run_outs[:9]
+    z = np.array(
+        [
+            [
+                float(v)
+                for v in np.median(
+                    o.resource.utilization[:, :until]
+                    / np.maximum(np.broadcast_to(o.resource.limit, o.resource.utilization.shape)[:, :until], 1e-9),
+                    axis=0,
+                )
+                * 100
+            ]
+            for o in outs
+        ]
+    )
+    z = np.where(np.isfinite(z), z, 999.0)
+    names = [short(o.resource.label) for o in outs]
+    text = [[f"{v:.0f}" if v < 999 else "full" for v in row] for row in z]
+    over = [o for o, row in zip(outs, z, strict=True) if row.max() > 100]
+    title = (
+        f"{len(over)} of {len(study.run_outs)} resources pass their limit within {until - 1} months at the median"
+        if over
+        else f"No resource passes its limit within {until - 1} months at the median"
+    )
+    fig = figure(title, "Utilization at the peak hour (% of the limit that is planned for, N + 1 included), P50, today’s fleet; reversed: over the limit", height=40 * len(names) + 60,
+                  meta=dict(narrow=dict(layout={"yaxis.showticklabels": False, "xaxis.tickformat": "%b %y", "margin.l": 0, "margin.r": 0, "margin.t": 16}, data={"ygap": 19}, height=44 * len(names) + 60)))  # fmt: skip
+    common = dict(x=months, y=names, texttemplate="%{text}", hovertemplate="%{y}, %{x|%b %Y}: %{text} %<extra></extra>")
+    fig.add_heatmap(z=z, text=text, zmin=0, zmax=100, textfont=dict(color=look.colour("ink"), size=11), **common)
+    red, hot = look.colour("broken"), np.where(z > 100, z, np.nan)
+    hot_text = [[t if v > 100 else "" for t, v in zip(*rows, strict=True)] for rows in zip(text, z, strict=True)]
+    fig.add_heatmap(
+        z=[[None if np.isnan(v) else v for v in row] for row in hot],
+        text=hot_text,
+        colorscale=[[0, red], [1, red]],
+        textfont=dict(color=look.colour("paper"), weight=700, size=11),
+        **common,
+    )
+    for name in names:
+        look.label(fig, 0, name, name, "narrow", xref="paper", yshift=12, yanchor="bottom", xanchor="left")
+    fig.update_layout(
+        yaxis=dict(autorange="reversed", showgrid=False, ticks=""),
+        xaxis=dict(type="date", tickformat="%b\n%Y", dtick="M3", showline=False, ticks=""),
+        hovermode="closest",
+    )
+    return fig
+
+
+def threads(study: Study) -> go.Figure:
+    """Busy against available servers at every station."""
+    shape = study.middle.rps.shape
+    rows = [
+        (
+            f"{t} {'threads' if f == 'instances' else f}",
+            100 * float(np.broadcast_to(np.asarray(s.utilization), shape)[0, 0]),
+            100 * float(np.broadcast_to(np.asarray(s.utilization), shape)[0, study.last]),
+        )
+        for (t, f), s in study.middle.carried.stations.items()
+    ]
+    rows = sorted(((n, a, min(b, 120.0) if np.isfinite(b) else 120.0) for n, a, b in rows), key=lambda r: r[2])
+    then = study.named(study.last)
+    full = [r for r in rows if r[2] >= 100]
+    fig = figure(
+        f"{len(full)} of {len(rows)} stations are full in {then} with today’s settings"
+        if full
+        else f"No station is full in {then} with today’s settings",
+        f"Utilization at the peak hour (%), at the median: square now, line to {then}; cut at 120 %",
+        height=38 * len(rows) + 70,
+        margin=dict(t=28, r=60),
+    )
+    names = [short(r[0], 26) for r in rows]
+    for name, row in zip(names, rows, strict=True):
+        fig.add_scatter(
+            x=[row[1], row[2]],
+            y=[name, name],
+            mode="lines+markers",
+            line=dict(color=look.colour("broken" if row[2] >= 100 else "blue"), width=3, dash="solid"),
+            marker=dict(size=[9, 0], symbol="square", color=look.colour("ink")),
+            hovertemplate="%{x:.0f} %",
+        )
+        look.label(fig, row[2], name, f"{row[2]:.0f} %" if row[2] < 120 else "over 120 %", xshift=6)
+    fig.add_vline(x=100, line=dict(color=look.colour("ink"), width=1.25, dash="6px,3px"))
+    fig.update_layout(xaxis=dict(range=[0, 135], ticksuffix=" %"), yaxis=dict(showgrid=False), hovermode="closest")
+    return fig

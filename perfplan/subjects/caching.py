@@ -1,0 +1,83 @@
+"""What caches and the edge answer, and what their loss would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from perfplan.models import caching, cost
+from perfplan.operate.kind import today
+from perfplan.plan import paths
+from perfplan.plan.paths import origins
+from perfplan.quantity import median
+from perfplan.study import Study
+from perfplan.study.levels import MVP
+from perfplan.study.verdicts import HOLDS, RISK
+from perfplan.subjects.kind import ARCHITECTURE, Finding, Found, Item, by_tier
+from perfplan.words import number, share, size
+
+NEVER_MISSES = 0.9999  # hits: a cache of everything, whose loss is another matter
+COLD = 5  # times its usual misses: what an origin has room for is seldom more
+
+
+def findings(study: Study) -> Iterator[Finding]:
+    """What the origin of each cache would get without it."""
+    for name, source in origins(study.scenario).items():
+        hit = median(study.middle.carried.hit_ratio[name])
+        reads = float(np.ravel(study.middle.carried.calls_rps[name] + 0 * study.middle.rps)[0])
+        if hit > NEVER_MISSES or reads == 0:
+            continue
+        cold = reads / max(reads * (1 - hit), 1e-9)
+        yield Finding(
+            kind=RISK if cold > COLD else HOLDS,
+            phase=2,
+            about=f"tiers.{name}",
+            month=0,
+            title=f"Without {name}, {source} would get {number(reads * hit)} more calls a second",
+            rule="losing the cache must not take its origin down",
+            value=f"hit ratio {share(hit)}: {number(reads)} look-ups a second, {number(reads * (1 - hit))} misses",
+            reason=f"a cold cache sends {number(cold)} times its usual misses to {source} ({study.scenario.tiers[source].kind})",
+            remedy="warm it before traffic returns, and limit the calls that misses may make; this plan does not yet model the warm-up",
+        )
+
+
+def _hierarchy(study: Study) -> Found | None:
+    caches, made = origins(study.scenario), study.middle
+    if not caches and study.scenario.cdn is None:
+        return None
+    said = [f"{name} hits {share(today(study, made.carried.hit_ratio[name]))}" for name in caches]
+    if study.scenario.cdn:
+        edge = sum(today(study, made.carried.edge[name]) * median(one.share) for name, one in study.scenario.journeys.items())
+        said.insert(0, f"edge answers {share(edge)} of all requests")
+    return Found(text="; ".join(said) + "; with a cold cache its origin is not yet modelled", verdict="at risk")
+
+
+def _edge(study: Study) -> Found | None:
+    if study.scenario.cdn is None:
+        return None
+    hits = median(study.scenario.cdn.hit_ratio)
+    return Found(text=f"edge hit ratio {share(hits)} as stated", verdict="met" if hits >= MVP.hits else "at risk")
+
+
+def _static(study: Study) -> Found | None:
+    if study.scenario.cdn is None:
+        return None
+    edge, sent = (size(today(study, value)) for value in (study.middle.edge_bytes, study.middle.sent_bytes))
+    return Found(text=f"the edge carries {edge}/s at the peak, {sent}/s still leave the data centre")
+
+
+def _cacheable(study: Study) -> Found | None:
+    if study.scenario.cdn is None:
+        return None
+    return Found(text=", ".join(f"{name} {share(median(one.cacheable))} cacheable" for name, one in study.scenario.journeys.items()))
+
+
+ITEMS = (
+    Item("2.2.1", _hierarchy, ARCHITECTURE, caching.lru_hit_ratio),
+    Item("2.2.1.b", _edge, ARCHITECTURE, paths.edge_share),
+    by_tier("2.2.1.c", ARCHITECTURE, caching.lru_hit_ratio, sep=", "),
+    by_tier("2.2.2.a", ARCHITECTURE, caching.miss_rate),
+    Item("2.5.1.a", _static, ARCHITECTURE, cost.traffic_month_usd),
+    Item("2.5.1.b", _cacheable, ARCHITECTURE, paths.edge_share),
+)

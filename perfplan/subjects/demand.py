@@ -1,0 +1,76 @@
+"""What comes: peak hours and seconds, growth, users, regions, bursts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perfplan.models import growth
+from perfplan.operate.kind import STATES, today, worst
+from perfplan.plan import burst, concurrency, paths
+from perfplan.promises import kind_of, timed
+from perfplan.quantity import median
+from perfplan.reading.history import read_history
+from perfplan.study import Study
+from perfplan.study.verdicts import of_promise
+from perfplan.study.worlds import ASKED
+from perfplan.subjects.kind import REQUIREMENTS, Found, Item
+from perfplan.words import duration, number, rate, share
+
+
+def _patterns(study: Study) -> Found:
+    history = study.statement.history
+    if history is None:
+        return Found(text="no traffic history: the usual week of a consumer service is assumed", verdict="at risk")
+    mean = share(float(np.mean(history.week)))
+    text = f"{history.file}: {len(history.weekly_peak_rps)} weeks; mean hour {mean} of the busiest"
+    return Found(text=text, answer="measured")
+
+
+def _growth(study: Study) -> Found:
+    return Found(text=", ".join(f"{study.named(month)} {_rates(study, month)}" for month in ASKED))
+
+
+def _rates(study: Study, month: int) -> str:
+    low, middle, high = (float(np.quantile(study.worlds.rps[:, month], q)) for q in (0.05, 0.5, 0.95))
+    return f"{rate(middle)} ({number(low)} … {number(high)})"
+
+
+def _regions(study: Study) -> Found:
+    regions = study.scenario.regions
+    text = ", ".join(f"{n} {share(median(r.share))} at {duration(median(r.round_trip_s))}" for n, r in regions.items())
+    targets = [median(one.below_s) for one in map(timed, study.scenario.objectives.values()) if one is not None]
+    slow = [n for n, r in regions.items() for target in targets if median(r.round_trip_s) > target]
+    return Found(text=text, verdict="at risk" if slow else "met")
+
+
+def _peaks(study: Study) -> Found:
+    return Found(text=f"peak hour {rate(today(study, study.middle.rps))}, peak second {rate(today(study, study.middle.second_rps))}")
+
+
+def _users(study: Study) -> Found:
+    users, flying = concurrency(study.middle)
+    promised = [name for name, one in study.scenario.objectives.items() if kind_of(one).says.users(one) is not None]
+    verdict = worst(tuple(STATES[of_promise(study, name).word] for name in promised))
+    return Found(text=f"{number(today(study, users))} users at once, {number(today(study, flying))} requests in flight", verdict=verdict)
+
+
+def _burst(study: Study) -> Found:
+    backlog, drain, name = burst(study.middle)
+    waiting, traffic = today(study, backlog), study.scenario.traffic
+    times, lasts = number(median(traffic.peak_second)), duration(median(traffic.burst_s))
+    text = f"a burst of {times} times for {lasts} leaves {number(waiting)} requests waiting for {name}"
+    if not waiting:
+        return Found(text=f"{text}: it is carried")
+    return Found(text=f"{text}, gone after {duration(today(study, drain))}", verdict="at risk")
+
+
+ITEMS = (
+    Item("1.1.2", _patterns, REQUIREMENTS, read_history),
+    Item("1.1.3", _growth, REQUIREMENTS, growth.grown),
+    Item("1.1.5", _regions, REQUIREMENTS, paths.round_trip),
+    Item("1.2.2.a", _peaks, REQUIREMENTS, growth.peak_rps),
+    Item("1.2.2.b", _users, REQUIREMENTS, growth.concurrent_users),
+    Item("1.3.1", _peaks, REQUIREMENTS, growth.peak_rps),
+    Item("1.3.5", _burst, REQUIREMENTS, growth.burst_backlog),
+    Item("CB.1", _peaks, REQUIREMENTS, growth.peak_rps),
+)

@@ -1,0 +1,25 @@
+"""Where the time of a request goes."""
+
+from __future__ import annotations
+
+from perfplan.operate.kind import today
+from perfplan.plan.uptime import visits_of
+from perfplan.study import Study
+from perfplan.study.sweeps import pools, shares_of_latency
+from perfplan.subjects.kind import ARCHITECTURE, Found, Item
+from perfplan.words import share
+
+
+def _databases(study: Study) -> Found | None:
+    names = [place.tier for place in pools(study)]
+    if not names:
+        return None
+    carried, said = study.middle.carried, []
+    for journey, times in shares_of_latency(study).items():
+        reach = visits_of(study.scenario, journey, carried.hit_ratio)
+        inside = sum(today(study, reach.get(name, 0.0)) * today(study, carried.responses[name].mean_s) for name in names)
+        said.append(f"{journey} {share(min(inside / sum(map(sum, times.values())), 1.0))}")
+    return Found(text=f"share of the mean response time that is spent in databases: {', '.join(said)}")
+
+
+ITEMS = (Item("CI.1", _databases, ARCHITECTURE, shares_of_latency),)

@@ -1,0 +1,68 @@
+"""The chapters of a plan: the notebook of each, what it is called, for whom it is, and the answer that stands at its top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perfplan import tables
+from perfplan.story import story
+from perfplan.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One chapter."""
+
+    notebook: str
+    name: str  # in the navigation
+    reader: str
+    head: Callable[[Study], tuple[str, str]]  # its answer, and what stands under it
+
+
+def _plan(study: Study) -> tuple[str, str]:
+    told = story(study)
+    return told.decision, f"{told.verdict} {told.remedy}"
+
+
+def _requirements(study: Study) -> tuple[str, str]:
+    return tables.objectives(study).title, f"{tables.demand(study).title}."
+
+
+def _architecture(study: Study) -> tuple[str, str]:
+    return tables.breakpoints(study).title, f"{tables.latencies(study).title}."
+
+
+def _implementation(study: Study) -> tuple[str, str]:
+    return tables.stations(study).title, f"{tables.pools(study).title}."
+
+
+def _testing(study: Study) -> tuple[str, str]:
+    lead = "The rates below are for an open load generator; the predictions stand beside them, written down before the test."
+    return tables.stages(study).title, lead
+
+
+def _monitoring(study: Study) -> tuple[str, str]:
+    return tables.watch(study).title, f"{tables.budgets(study).title}."
+
+
+def _optimization(study: Study) -> tuple[str, str]:
+    return tables.options(study).title, f"{tables.sensitivities(study).title}."
+
+
+def _trust(study: Study) -> tuple[str, str]:
+    beside = tables.measured(study)
+    rests = "What the numbers rest on, what they leave out, and how far the models are from theory, simulation and real servers."
+    return "How far to trust these numbers", f"{beside.title}." if beside else rests
+
+
+CHAPTERS = (
+    Chapter(notebook="0_capacity_plan", name="Plan", reader="For the director", head=_plan),
+    Chapter(notebook="1_requirements", name="Requirements", reader="For all three readers", head=_requirements),
+    Chapter(notebook="2_architecture", name="Architecture", reader="For the architect", head=_architecture),
+    Chapter(notebook="3_implementation", name="Implementation", reader="For the architect and the SRE", head=_implementation),
+    Chapter(notebook="4_testing", name="Testing", reader="For the SRE", head=_testing),
+    Chapter(notebook="5_monitoring", name="Monitoring", reader="For the SRE", head=_monitoring),
+    Chapter(notebook="6_optimization", name="Optimization", reader="For director and architect", head=_optimization),
+    Chapter(notebook="7_trust", name="Trust", reader="For whoever doubts", head=_trust),
+)
