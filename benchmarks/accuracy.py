@@ -400,14 +400,21 @@ def _closed(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     stations = _stations(params)
     found = solve(stations, params["customers"], params["think_time"])
     i = metric.get("station", 1) - 1
-    values = {"throughput": found.throughput_rps * (stations[i].visits if "station" in metric else 1), "mean_response": found.mean_response_s, "mean_number": found.mean_number[i], "response_per_visit": found.residence_s[i] / stations[i].visits}  # fmt: skip
+    values = {
+        "throughput": found.throughput_rps * (stations[i].visits if "station" in metric else 1),
+        "mean_response": found.mean_response_s,
+        "mean_number": found.mean_number[i],
+        "response_per_visit": found.residence_s[i] / stations[i].visits,
+    }
     return float(values[metric["name"]]), f"models.network.{solve.__name__}"
 
 
 def _closed_classes(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     classes = params["classes"]
     demands = np.array([np.multiply(c["service_times"], c["visits"]) for c in classes])
-    throughput, number = closed_classes(demands, [c["customers"] for c in classes], [c["think_time"] for c in classes], [s["kind"] == "queue" for s in params["stations"]])  # fmt: skip
+    throughput, number = closed_classes(
+        demands, [c["customers"] for c in classes], [c["think_time"] for c in classes], [s["kind"] == "queue" for s in params["stations"]]
+    )
     k = metric["class"] - 1
     if metric["name"] == "throughput":
         return float(throughput[k]), "models.network.closed_classes"
@@ -563,11 +570,17 @@ def observed(names: list[str], runs: list[Any], metric: dict[str, Any]) -> list[
         mine = slice(int(cut * run.response_s.size), None)
         keep = np.isfinite(run.response_s[mine]) & ((run.journey[mine] == which) if which is not None else True)
         response, wait = run.response_s[mine][keep], run.wait_s[mine][keep]
-        values.append({
-            "mean_response": response.mean, "mean_wait": wait.mean, "prob_wait": (wait > 0).mean, "prob_block": np.isnan(run.response_s[mine]).mean,
-            "throughput": lambda r=run: r.response_s.size / r.end_s,
-            "response_quantile": lambda r=response: np.quantile(r, metric["p"]), "wait_quantile": lambda w=wait: np.quantile(w, metric["p"]),
-        }[metric["name"]]())  # fmt: skip
+        values.append(
+            {
+                "mean_response": response.mean,
+                "mean_wait": wait.mean,
+                "prob_wait": (wait > 0).mean,
+                "prob_block": np.isnan(run.response_s[mine]).mean,
+                "throughput": lambda r=run: r.response_s.size / r.end_s,
+                "response_quantile": lambda r=response: np.quantile(r, metric["p"]),
+                "wait_quantile": lambda w=wait: np.quantile(w, metric["p"]),
+            }[metric["name"]]()
+        )
     return values
 
 

@@ -2,8 +2,8 @@
 
     python benchmarks/deciding.py [SCENARIO ...]
 
-Each is set to a third, a half, twice and three times of itself; printed are the cost of the recommended fleet over the whole plan against what it is
-with the number as it stands, and the lowest P in the months asked for.
+Each is set to a third, a half, twice and three times of itself; printed are the cost of the recommended fleet over the whole plan against
+what it is with the number as it stands, and the lowest P in the months asked for.
 """
 
 from __future__ import annotations

@@ -51,7 +51,19 @@ def main() -> int:
         bare = min(cpu_s([sys.executable, "-m", "papermill", f"{room}/ten.ipynb", f"{room}/out.ipynb"]) for _ in range(3))
         print(f"bare papermill, ten figures: {bare:.1f} s CPU")
         for worlds in options.worlds:
-            command = [sys.executable, "-m", "perfplan", "plan", str(STOREFRONT), "--worlds", str(worlds), "--engine", options.engine, "--out", f"{room}/plan"]  # fmt: skip
+            command = [
+                sys.executable,
+                "-m",
+                "perfplan",
+                "plan",
+                str(STOREFRONT),
+                "--worlds",
+                str(worlds),
+                "--engine",
+                options.engine,
+                "--out",
+                f"{room}/plan",
+            ]
             whole = cpu_s(command)
             print(f"whole plan, {worlds:,} worlds, engine {options.engine}: {whole:.1f} s CPU, {whole / bare:.2f} x")
     return 0

@@ -20,7 +20,15 @@ from scipy import stats
 def law(name: str, mean: float, scv: float) -> dict[str, Any]:
     """A law in the words of the tables."""
     p = (1 + np.sqrt((scv - 1) / (scv + 1))) / 2 if scv > 1 else 0.5
-    return {"law": name, "mean": mean, "scv": scv, "k": round(1 / scv), "shape": 1 / scv, "probabilities": [p, 1 - p], "rates": [2 * p / mean, 2 * (1 - p) / mean]}  # fmt: skip
+    return {
+        "law": name,
+        "mean": mean,
+        "scv": scv,
+        "k": round(1 / scv),
+        "shape": 1 / scv,
+        "probabilities": [p, 1 - p],
+        "rates": [2 * p / mean, 2 * (1 - p) / mean],
+    }
 
 
 def weibull(mean: float, shape: float) -> dict[str, Any]:
@@ -81,13 +89,55 @@ CASES: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
     renewal(12, 0.9, of("erlang", 0.25), law("exponential", 1.0, 1.0)),
     renewal(30, 0.9, lambda mean: weibull(mean, 0.75), law("lognormal", 1.0, 0.7)),
     renewal(50, 0.95, of("lognormal", 1), law("lognormal", 1.0, 2.0)),
-    ({"family": "priority", "preemption": "none", "servers": 2, "classes": classes(0.4, 0.6, 0.5), "service": law("gamma", 1.0, 2.0)}, [*HIGH, *LOW]),
-    ({"family": "priority", "preemption": "none", "servers": 8, "classes": classes(4.0, 2.8), "service": law("lognormal", 1.0, 3.0)}, [*HIGH, *LOW]),
-    ({"family": "priority", "preemption": "none", "servers": 1, "classes": classes(0.3, 0.5), "service": law("lognormal", 1.0, 2.0)}, [*HIGH, *LOW]),
-    ({"family": "priority", "preemption": "none", "servers": 4, "classes": classes(1.2, 2.2), "service": law("erlang", 1.0, 0.25)}, [*HIGH, *LOW]),
-    ({"family": "fork_join", "arrivals": poisson(0.8), "branches": 4, "needed": 4, "servers_per_branch": 1, "service": law("erlang", 1.0, 0.25)}, RESPONSE),
-    ({"family": "fork_join", "arrivals": poisson(0.6), "branches": 6, "needed": 3, "servers_per_branch": 1, "service": law("hyperexp2", 1.0, 2.0)}, RESPONSE),
-    ({"family": "fork_join", "arrivals": poisson(0.7), "branches": 12, "needed": 12, "servers_per_branch": 1, "service": law("lognormal", 1.0, 1.0)}, RESPONSE),
+    (
+        {"family": "priority", "preemption": "none", "servers": 2, "classes": classes(0.4, 0.6, 0.5), "service": law("gamma", 1.0, 2.0)},
+        [*HIGH, *LOW],
+    ),
+    (
+        {"family": "priority", "preemption": "none", "servers": 8, "classes": classes(4.0, 2.8), "service": law("lognormal", 1.0, 3.0)},
+        [*HIGH, *LOW],
+    ),
+    (
+        {"family": "priority", "preemption": "none", "servers": 1, "classes": classes(0.3, 0.5), "service": law("lognormal", 1.0, 2.0)},
+        [*HIGH, *LOW],
+    ),
+    (
+        {"family": "priority", "preemption": "none", "servers": 4, "classes": classes(1.2, 2.2), "service": law("erlang", 1.0, 0.25)},
+        [*HIGH, *LOW],
+    ),
+    (
+        {
+            "family": "fork_join",
+            "arrivals": poisson(0.8),
+            "branches": 4,
+            "needed": 4,
+            "servers_per_branch": 1,
+            "service": law("erlang", 1.0, 0.25),
+        },
+        RESPONSE,
+    ),
+    (
+        {
+            "family": "fork_join",
+            "arrivals": poisson(0.6),
+            "branches": 6,
+            "needed": 3,
+            "servers_per_branch": 1,
+            "service": law("hyperexp2", 1.0, 2.0),
+        },
+        RESPONSE,
+    ),
+    (
+        {
+            "family": "fork_join",
+            "arrivals": poisson(0.7),
+            "branches": 12,
+            "needed": 12,
+            "servers_per_branch": 1,
+            "service": law("lognormal", 1.0, 1.0),
+        },
+        RESPONSE,
+    ),
     ({"family": "mgc_ps", "arrivals": poisson(1.4), "servers": 2, "service": law("gamma", 1.0, 5.0)}, RESPONSE),
     ({"family": "mgc_ps", "arrivals": poisson(14.4), "servers": 16, "service": law("lognormal", 1.0, 4.0)}, RESPONSE),
     ({"family": "mgc_ps", "arrivals": poisson(0.85), "servers": 1, "service": law("erlang", 1.0, 0.25)}, RESPONSE),
@@ -96,7 +146,7 @@ CASES: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
     ({"family": "mgck", "arrivals": poisson(3.0), "servers": 3, "capacity": 3, "service": law("lognormal", 1.0, 4.0)}, LOSS),
     ({"family": "mgck", "arrivals": poisson(0.9), "servers": 1, "capacity": 5, "service": law("erlang", 1.0, 0.25)}, LOSS),
     ({"family": "mgck", "arrivals": poisson(2.7), "servers": 3, "capacity": 15, "service": law("erlang", 1.0, 0.25)}, LOSS),
-]  # fmt: skip
+]
 
 
 def main() -> int:
@@ -110,7 +160,10 @@ def main() -> int:
             raise ValueError(f"the simulator does not know {params['family']}")
         runs = [accuracy.simulate(*system, requests, seed=seed) for seed in range(count)]
         service = params["service"]
-        print(f"{params['family']}: {service['law']} scv {service['scv']:g}, " + str({k: v for k, v in params.items() if k not in ("family", "service", "preemption", "servers_per_branch")})[:150])  # fmt: skip
+        print(
+            f"{params['family']}: {service['law']} scv {service['scv']:g}, "
+            + str({k: v for k, v in params.items() if k not in ("family", "service", "preemption", "servers_per_branch")})[:150]
+        )
         for metric in metrics:
             seen = np.array(accuracy.observed(list(system[1]), runs, metric))
             half = float(stats.t.ppf(0.975, count - 1) * seen.std(ddof=1) / np.sqrt(count))

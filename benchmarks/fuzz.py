@@ -4,7 +4,8 @@
 
 A case is the storefront or a small scenario in which one to three fields are stated anew: by numbers from nothing to more than there are
 atoms, intervals, words, nothing, lists, or another field's text; or in which a line is doubled, moved or taken out. It is checked as
-`perfplan check` does, in few worlds; of every hundredth (--whole) all tables and files are made. Clean is: exit 0, 1 or 2 within LIMIT_S, no warning, less than MEMORY; with exit 2 an error that names the file.
+`perfplan check` does, in few worlds; of every hundredth (--whole) all tables and files are made. Clean is: exit 0, 1 or 2 within LIMIT_S,
+no warning, less than MEMORY; with exit 2 an error that names the file.
 """
 
 from __future__ import annotations
@@ -241,7 +242,8 @@ def main() -> int:
                     read(path)
                     planned += 1
     print(
-        f"{options.cases} cases in {time.time() - start:.0f} s, about {10 * planned} of them planned; {sum(map(len, faults.values()))} faults of {len(faults)} kinds"
+        f"{options.cases} cases in {time.time() - start:.0f} s, about {10 * planned} of them planned; "
+        f"{sum(map(len, faults.values()))} faults of {len(faults)} kinds"
     )
     return 1 if faults else 0
 

@@ -4,9 +4,9 @@
 
 Each run plans a small scenario into the same folder with other traffic and meets one of five ends after a random part of the usual time:
 SIGKILL, SIGINT, SIGHUP, its kernel's death (which it must notice within two seconds and say, with exit 3), or, as root on Linux, a disk
-that is full (a small file system in memory, filled to a random rest). Each is followed by a check: every notebook, table and file belongs to
-the traffic of one run, earlier plans are in history/. Then five run at once into one folder. At the end one run is left alone; nothing but
-the plan may be there.
+that is full (a small file system in memory, filled to a random rest). Each is followed by a check: every notebook, table and file belongs
+to the traffic of one run, earlier plans are in history/. Then five run at once into one folder. At the end one run is left alone; nothing
+but the plan may be there.
 """
 
 from __future__ import annotations
@@ -96,7 +96,19 @@ class Runs:
     def start(self, **more: Any) -> subprocess.Popen[str]:
         """Start the next run."""
         self.number += 1
-        command = [sys.executable, "-m", "perfplan", "plan", str(self.scenario), "--worlds", "30", "--out", str(self.out), "-p", f"traffic.peak_users={self.number}"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "perfplan",
+            "plan",
+            str(self.scenario),
+            "--worlds",
+            "30",
+            "--out",
+            str(self.out),
+            "-p",
+            f"traffic.peak_users={self.number}",
+        ]
         environment = os.environ | {"TMPDIR": str(self.temporary)}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **more)
 
@@ -192,7 +204,8 @@ def main() -> int:
             rooms = [p.name for p in runs.temporary.iterdir()]
             print(f"{options.kills} ends: {', '.join(f'{k} plan {n}' for k, n in sorted(runs.counts.items()))}; five at once all counted")
             print(
-                f"always whole, history whole; beside the plan {len(beside) - 1} things, {len(left)} processes and {len(rooms)} folders left"
+                f"always whole, history whole; beside the plan {len(beside) - 1} things, {len(left)} processes and {len(rooms)} "
+                "folders left"
             )
     return 0 if beside == ["small"] and not left and not rooms else 1
 

@@ -45,13 +45,24 @@ def main() -> int:
             station = MMc(arrival_rps=rho * servers, service_s=1.0, servers=float(servers))
             path = Series(parts=(QueueWait.of(station, shape), Served(mean_s=1.0, shape=shape)))
             steps = (Seize("desk"), Spend(law), Free("desk"))
-            found = percentiles({"desk": Pool(servers=servers)}, {"all": (1.0, steps)}, Arrivals(rates=[rho * servers]), PS, precision=0.01, requests=300_000, most=30)  # fmt: skip
+            found = percentiles(
+                {"desk": Pool(servers=servers)},
+                {"all": (1.0, steps)},
+                Arrivals(rates=[rho * servers]),
+                PS,
+                precision=0.01,
+                requests=300_000,
+                most=30,
+            )
             for p, ours, theirs in zip(PS, percentiles_s(path, PS), found["all"], strict=False):
                 error = max(abs(float(ours) - theirs.value) - theirs.half, 0.0) / theirs.value
                 errors.append((error, servers, rho, p))
         everything += [e[0] for e in errors]
         worst = max(errors)
-        print(f"{name:<36} median {statistics.median(e[0] for e in errors):.3f}, worst {worst[0]:.3f} (servers {worst[1]}, load {worst[2]}, p{100 * worst[3]:g})")  # fmt: skip
+        print(
+            f"{name:<36} median {statistics.median(e[0] for e in errors):.3f}, worst {worst[0]:.3f} (servers {worst[1]}, load "
+            f"{worst[2]}, p{100 * worst[3]:g})"
+        )
     print(f"{len(everything)} values: median {statistics.median(everything):.3f}, worst {max(everything):.3f}")
     return 0
 

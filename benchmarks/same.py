@@ -2,9 +2,9 @@
 
     python benchmarks/same.py COMMIT [--quick] [--worlds 60]
 
-Scenarios: the demos, tests/kinds/*.yaml and the odd ones of tests/test_odd.py. Each is planned by both as a command; plan.json (without the names
-of formulas, whose code may move, and without the version), configs/ and tables/ must be the same. --quick computes plan.json, generated files and
-tables in one process each, without notebooks, page and judges.
+Scenarios: the demos, tests/kinds/*.yaml and the odd ones of tests/test_odd.py. Each is planned by both as a command; plan.json (without
+the names of formulas, whose code may move, and without the version), configs/ and tables/ must be the same. --quick computes plan.json,
+generated files and tables in one process each, without notebooks, page and judges.
 """
 
 from __future__ import annotations

@@ -68,14 +68,25 @@ def main() -> int:
     for point in points:
         found = predict(point, options.folder)
         for i, name in enumerate(QUANTILES):
-            rows.append({"name": point["name"], "rho_target": point["rho_target"], "quantile": name, "computed": "" if found is None else repr(found[i]), "method": "" if found is None else "models.service.QueueWait"})  # fmt: skip
+            rows.append(
+                {
+                    "name": point["name"],
+                    "rho_target": point["rho_target"],
+                    "quantile": name,
+                    "computed": "" if found is None else repr(found[i]),
+                    "method": "" if found is None else "models.service.QueueWait",
+                }
+            )
             if found is not None and point.get("usable") in ("1", "yes") and float(point["rho_low"]) <= 0.92:
                 steady = float(point[name]) * float(point[f"long_{name}"]) / float(point[f"sim_{name}"])
                 error = max(0.0, abs(found[i] - steady) - float(point[f"hw_{name}"])) / steady
                 errors[point["system"]].append((error, point["name"], point["rho_target"], name))
     for system, found_errors in errors.items():
         worst = max(found_errors)
-        print(f"{system:<10} {len(found_errors):>4} values, median error {statistics.median(e[0] for e in found_errors):.3f}, worst {worst[0]:.3f} ({' '.join(worst[1:])})")  # fmt: skip
+        print(
+            f"{system:<10} {len(found_errors):>4} values, median error {statistics.median(e[0] for e in found_errors):.3f}, "
+            f"worst {worst[0]:.3f} ({' '.join(worst[1:])})"
+        )
     if options.csv:
         with options.csv.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]))

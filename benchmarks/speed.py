@@ -95,7 +95,8 @@ def main() -> int:
     theirs = cpu_s(lambda: (hit_ratios(drawn), bare(drawn, hits)))
     alone = cpu_s(lambda: bare(drawn, hits))
     print(
-        f"plan without percentiles: {ours:.2f} s CPU, {ours / theirs:.2f} x bare numpy with the same hit ratios (hit ratios alone {theirs - alone:.2f} s)"
+        f"plan without percentiles: {ours:.2f} s CPU, {ours / theirs:.2f} x bare numpy with the same hit ratios (hit ratios "
+        f"alone {theirs - alone:.2f} s)"
     )
     full = cpu_s(lambda: plan(drawn, objectives=()), 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

@@ -20,13 +20,16 @@ ROOT = Path(__file__).parents[1]
 GROUPS = {  # group: (what it is compared with, families)
     "Exponential stations: Erlang, M/M/c, M/M/c/K": ("closed forms", ("erlang", "erlang_b_inverse", "erlang_a", "mmc", "mmck")),
     "Constant and phase-type services, bursty arrivals": ("exact solutions", ("mdc", "dmc", "ph_ph_c", "mmpp2_m_c", "batch_m_1", "mg1")),
-    "Processor sharing, priorities, full queues, fork-joins": ("exact solutions and long simulations", ("mmc_ps", "mgc_ps", "priority", "mgck", "fork_join", "load_balancing_mean_field")),
+    "Processor sharing, priorities, full queues, fork-joins": (
+        "exact solutions and long simulations",
+        ("mmc_ps", "mgc_ps", "priority", "mgck", "fork_join", "load_balancing_mean_field"),
+    ),
     "Load that changes, backlogs that drain": ("numerical solutions", ("mt_mc_transient", "backlog_drain")),
     "Networks of stations": ("exact solutions, textbooks", ("jackson_open", "mva_closed", "mva_schweitzer", "mva_closed_multiclass")),
     "Stations of any law: GI/G/c": ("long simulations", ("gi_g_c",)),
     "Simulator: layered pools, balancers, tandems": ("other simulations", ("tandem_miss", "layered_pools", "load_balancing")),
     "LRU caches": ("exact catalogues and simulations", ("irm_exact", "irm_policy")),
-}  # fmt: skip
+}
 SERVERS = {"gunicorn": "gunicorn workers", "pgbouncer": "PgBouncer pools", "cpu": "one pinned core"}
 
 

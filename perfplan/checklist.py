@@ -130,7 +130,10 @@ def verdict_on(file: File, judged: Judgements) -> str:
 
 
 def _attested(study: Study, item: Row, answer: Answer) -> State:
-    said = f"{answer.value} ({answer.owner}, {answer.date}{f', {answer.note}' if answer.note else ''}{f', {answer.link}' if answer.link else ''})"
+    said = (
+        f"{answer.value} ({answer.owner}, "
+        f"{answer.date}{f', {answer.note}' if answer.note else ''}{f', {answer.link}' if answer.link else ''})"
+    )
     if answer.value.lower().startswith("not applicable"):
         reason = answer.note or ""
         verdict = "not applicable" if reason else "unanswered"
@@ -177,4 +180,7 @@ def summary(found: Sequence[State]) -> str:
     """One line such as "71 of 255 items answered; 40 met, ..."."""
     total = tally(found)[-1]
     counts = ", ".join(f"{n} {v}" for n, v in zip(total.verdicts, VERDICTS, strict=True))
-    return f"{total.answered} of {BOXES} items answered ({', '.join(f'{n} {a}' for n, a in zip(total.answers[:-1], ANSWERS[:-1], strict=True))}); {counts}"
+    return (
+        f"{total.answered} of {BOXES} items answered "
+        f"({', '.join(f'{n} {a}' for n, a in zip(total.answers[:-1], ANSWERS[:-1], strict=True))}); {counts}"
+    )

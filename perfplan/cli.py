@@ -69,7 +69,10 @@ def _expected(error: Exception, options: argparse.Namespace) -> str:
 def _fault(error: Exception) -> str:
     """Three lines about what nobody foresaw: what, where, how to report it."""
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return f"{what}\n  where: {_places(error.__traceback__)}\n  This is a fault of perfplan: please report it with the scenario and what the command prints with --debug; nothing was written."
+    return (
+        f"{what}\n  where: {_places(error.__traceback__)}\n  This is a fault of perfplan: please report it with the scenario and "
+        "what the command prints with --debug; nothing was written."
+    )
 
 
 def _places(trace: TracebackType | None, most: int = 3) -> str:
@@ -102,7 +105,8 @@ def _within(limit_s: float) -> Iterator[None]:
             frames.append((frame, frame.f_lineno))
             frame = frame.f_back
         say(
-            f"perfplan: not done within {limit_s:g} s (--limit; 0: none)\n  it was in {_said(frames, 3)}\n  --worlds makes it shorter; a value far from what is usual may be the cause",
+            f"perfplan: not done within {limit_s:g} s (--limit; 0: none)\n  it was in {_said(frames, 3)}\n  --worlds makes it "
+            "shorter; a value far from what is usual may be the cause",
             sys.stderr,
         )
         os._exit(FAILED)
@@ -175,7 +179,11 @@ def _parser() -> argparse.ArgumentParser:
         "validate",
         parents=[debug],
         help="make a plan again from its inputs and compare everything; exit 0 where all is the same, 1 where something differs",
-        description="Makes a plan again from what lies in its inputs/, with the notebooks of this perfplan, and compares what comes out with what lies in the folder: cells, plan.json, plan.html, tables and configs. Nothing that lies in the folder is run, and the folder is not changed.",
+        description=(
+            "Makes a plan again from what lies in its inputs/, with the notebooks of this perfplan, and compares what comes out with what "
+            "lies in the folder: cells, plan.json, plan.html, tables and configs. Nothing that lies in the folder is run, and the folder "
+            "is not changed."
+        ),
     )
     validate.add_argument("folder", help="plan folder")
     validate.set_defaults(run=_validate, needs="plan")
@@ -265,7 +273,8 @@ def _verified(out: Path) -> str:
     if table is None:
         return ""
     lines = [
-        f"  {r['name']}, {r['journey']} p{r['percentile'] * 100:g}: formula {r['predicted_s'] * 1e3:.4g} ms, simulated {r['found_s'] * 1e3:.4g} ± {r['half_s'] * 1e3:.2g} ms ({r['error']:+.1%})"
+        f"  {r['name']}, {r['journey']} p{r['percentile'] * 100:g}: formula {r['predicted_s'] * 1e3:.4g} ms, simulated "
+        f"{r['found_s'] * 1e3:.4g} ± {r['half_s'] * 1e3:.2g} ms ({r['error']:+.1%})"
         for r in table.frame.to_dict("records")
     ]
     return "\n".join([f"{table.title}:", *lines])

@@ -1,8 +1,9 @@
 """plan.json: every number of a plan with unit, formula and interval, in a stable, versioned schema; and plan against plan.
 
-Layout, version 2: `perfplan` (the version that made it), `inputs` by path of the field (text, value, interval, unit, source), `numbers` by key
-(value, P5, P95, unit, formula), `fleet` (orders), `findings`, `options`, `checklist`; of a plan folder, `overrides` and `files` (hashes of what
-lies in inputs/). Keys are sorted; no time of day, no path of a machine. Version 1 named neither the version nor the overrides.
+Layout, version 2: `perfplan` (the version that made it), `inputs` by path of the field (text, value, interval, unit, source), `numbers`
+by key (value, P5, P95, unit, formula), `fleet` (orders), `findings`, `options`, `checklist`; of a plan folder, `overrides` and `files`
+(hashes of what lies in inputs/). Keys are sorted; no time of day, no path of a machine. Version 1 named neither the version nor the
+overrides.
 """
 
 from __future__ import annotations
@@ -36,14 +37,58 @@ def document(study: Study, judged: Judgements | None = None) -> dict[str, Any]:
     told = story(study)
     found = states(study, judged)
     return {
-        "schema": SCHEMA, "perfplan": VERSION, "name": study.scenario.name, "as_of": str(study.scenario.as_of), "worlds": int(study.worlds.rps.shape[0]), "seed": study.seed,
-        "confidence": confidence(study.scenario), "asked_until": _month(study, study.last), "verdict": told.verdict, "remedy": told.remedy, "decision": told.decision,
-        "inputs": _inputs(study), "numbers": _numbers(study),
-        "fleet": [{"month": _month(study, o.month), "counts": {str(k): n for k, n in o.counts.items()}, "changes": {str(k): list(v) for k, v in o.changes.items()}} for o in study.fleet.orders],
-        "findings": [{"kind": f.kind, "phase": f.phase, "about": f.about, "title": f.title, "rule": f.rule, "value": f.value, "reason": f.reason, "remedy": f.remedy, "price_month_usd": f.price_usd} for f in findings(study)],
-        "options": [{"name": t.name, "overrides": list(t.overrides), "p_all": t.p_all, "months_gained": t.months_gained, "cost_month_usd": t.cost_change_usd, "price_usd": t.price_usd} for t in study.options],
-        "checklist": {"items": {s.item.id: {"answer": s.answer, "verdict": s.verdict, "text": s.text, "formula": s.formula} for s in found}, "answered": tally(found)[-1].answered, "of": tally(found)[-1].total},
-    }  # fmt: skip
+        "schema": SCHEMA,
+        "perfplan": VERSION,
+        "name": study.scenario.name,
+        "as_of": str(study.scenario.as_of),
+        "worlds": int(study.worlds.rps.shape[0]),
+        "seed": study.seed,
+        "confidence": confidence(study.scenario),
+        "asked_until": _month(study, study.last),
+        "verdict": told.verdict,
+        "remedy": told.remedy,
+        "decision": told.decision,
+        "inputs": _inputs(study),
+        "numbers": _numbers(study),
+        "fleet": [
+            {
+                "month": _month(study, o.month),
+                "counts": {str(k): n for k, n in o.counts.items()},
+                "changes": {str(k): list(v) for k, v in o.changes.items()},
+            }
+            for o in study.fleet.orders
+        ],
+        "findings": [
+            {
+                "kind": f.kind,
+                "phase": f.phase,
+                "about": f.about,
+                "title": f.title,
+                "rule": f.rule,
+                "value": f.value,
+                "reason": f.reason,
+                "remedy": f.remedy,
+                "price_month_usd": f.price_usd,
+            }
+            for f in findings(study)
+        ],
+        "options": [
+            {
+                "name": t.name,
+                "overrides": list(t.overrides),
+                "p_all": t.p_all,
+                "months_gained": t.months_gained,
+                "cost_month_usd": t.cost_change_usd,
+                "price_usd": t.price_usd,
+            }
+            for t in study.options
+        ],
+        "checklist": {
+            "items": {s.item.id: {"answer": s.answer, "verdict": s.verdict, "text": s.text, "formula": s.formula} for s in found},
+            "answered": tally(found)[-1].answered,
+            "of": tally(found)[-1].total,
+        },
+    }
 
 
 def to_json(data: dict[str, Any]) -> str:

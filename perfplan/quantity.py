@@ -129,28 +129,58 @@ RPS = Quantity(
 )
 BYTES = Quantity(name="size", unit="B", suffix="bytes", units=_BYTES, open_low=True, example="2GiB", most=1e18, least=0.01)
 BYTES_PER_SECOND = Quantity(
-    name="bandwidth", unit="B/s", suffix="bytes_per_s", open_low=True, example="10Gbit/s", most=1e15, least=1.0,
+    name="bandwidth",
+    unit="B/s",
+    suffix="bytes_per_s",
+    open_low=True,
+    example="10Gbit/s",
+    most=1e15,
+    least=1.0,
     units={f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": 1000.0**i / 8 for i, p in enumerate("kMGT", 1)},
-)  # fmt: skip
+)
 USD = Quantity(name="amount of money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200", most=1e12)
 USD_PER_HOUR = Quantity(
-    name="price per hour", unit="USD/h", suffix="usd_per_hour", example="$0.12/h", scale=LINEAR, most=1e6,
+    name="price per hour",
+    unit="USD/h",
+    suffix="usd_per_hour",
+    example="$0.12/h",
+    scale=LINEAR,
+    most=1e6,
     units={"$/h": 1.0, "$/month": 1 / HOURS_PER_MONTH},
-)  # fmt: skip
-USD_PER_BYTE = Quantity(name="price per byte", unit="USD/B", suffix="usd_per_byte", units={f"$/{u}": 1 / f for u, f in _BYTES.items() if f >= 1e9}, scale=LINEAR, example="$0.05/GB", most=1.0)  # fmt: skip
+)
+USD_PER_BYTE = Quantity(
+    name="price per byte",
+    unit="USD/B",
+    suffix="usd_per_byte",
+    units={f"$/{u}": 1 / f for u, f in _BYTES.items() if f >= 1e9},
+    scale=LINEAR,
+    example="$0.05/GB",
+    most=1.0,
+)
 USD_PER_BYTE_MONTH = Quantity(
-    name="price per byte and month", unit="USD/B/month", suffix="usd_per_byte_month", scale=LINEAR, example="$0.10/GiB/month", most=1.0,
+    name="price per byte and month",
+    unit="USD/B/month",
+    suffix="usd_per_byte_month",
+    scale=LINEAR,
+    example="$0.10/GiB/month",
+    most=1.0,
     units={f"$/{u}/month": 1 / f for u, f in _BYTES.items() if f >= 1e9},
-)  # fmt: skip
+)
 FRACTION = Quantity(name="fraction", unit="", units=_PERCENT, high=1.0, scale=LOGIT, bare=True, example="99.9%")
 RATIO = Quantity(name="ratio", unit="", units={"x": 1.0, "%": 0.01}, open_low=True, bare=True, example="1.4", most=1e6, least=1e-9)
 COUNT = Quantity(name="count", unit="", units={}, open_low=True, bare=True, example="55k", most=1e12, least=1e-6)
 WHOLE = Quantity(name="whole number", unit="", units={}, low=1.0, whole=True, bare=True, example="24", most=1e6)
 WHOLE_OR_NONE = Quantity(name="whole number, or 0", unit="", units={}, whole=True, bare=True, example="2", scale=LINEAR, most=1e6)
 GROWTH = Quantity(
-    name="growth rate", unit="1/month", suffix="per_month", low=-0.9, scale=LOG1P, example="2.5%/month", most=1.0,
+    name="growth rate",
+    unit="1/month",
+    suffix="per_month",
+    low=-0.9,
+    scale=LOG1P,
+    example="2.5%/month",
+    most=1.0,
     units={"%/month": 0.01, "%/year": 0.01},
-)  # fmt: skip
+)
 PERCENTILE = Quantity(name="percentile", unit="", units=_PERCENT, low=0.01, high=0.999999, scale=LOGIT, example="p95")
 
 _KINDS = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Quantity)}

@@ -81,9 +81,15 @@ class Declared:
 
 
 def field(
-    help: str, default: str | None = None, *, reason: str = "", optional: bool = False, many: bool = False,
-    least: str | None = None, most: str | None = None,
-) -> Any:  # fmt: skip
+    help: str,
+    default: str | None = None,
+    *,
+    reason: str = "",
+    optional: bool = False,
+    many: bool = False,
+    least: str | None = None,
+    most: str | None = None,
+) -> Any:
     """Declare a field: its meaning, its default as a person would write it, and the *reason* for that default.
 
     *optional*: may be absent, then None. *many*: a map or list that may be absent, then empty. *least*, *most*: what is believable.
@@ -143,9 +149,16 @@ def _declare(one: dataclasses.Field[Any], hint: Any) -> Declared:
         key = one.name.removesuffix(f"_{kind.suffix}")
     about = one.metadata
     return Declared(
-        name=one.name, key=key, help=about.get("help", "which kind it is"), kind=kind, default=about.get("default"),
-        reason=about.get("reason", ""), optional=bool(about.get("optional")), least=about.get("least"), most=about.get("most"),
-    )  # fmt: skip
+        name=one.name,
+        key=key,
+        help=about.get("help", "which kind it is"),
+        kind=kind,
+        default=about.get("default"),
+        reason=about.get("reason", ""),
+        optional=bool(about.get("optional")),
+        least=about.get("least"),
+        most=about.get("most"),
+    )
 
 
 def declares(hint: Any) -> Any:

@@ -21,9 +21,12 @@ GIVEN = ("service_time_s",)  # must be there, but another field may give it
 def _record(cls: type) -> dict[str, Any]:
     fields = declared(cls)
     return {
-        "type": "object", "description": (cls.__doc__ or "").strip(), "additionalProperties": False,
-        "properties": {one.key: _field(one) for one in fields.values()}, "required": [one.key for one in fields.values() if not one.optional and one.name not in GIVEN],
-    }  # fmt: skip
+        "type": "object",
+        "description": (cls.__doc__ or "").strip(),
+        "additionalProperties": False,
+        "properties": {one.key: _field(one) for one in fields.values()},
+        "required": [one.key for one in fields.values() if not one.optional and one.name not in GIVEN],
+    }
 
 
 def _field(one: Declared) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def write(name: str, tier: str) -> str:
     except OSError:
         shutil.rmtree(folder)  # half of it would only be in the way
         raise
-    return f"{folder / 'scenario.yaml'}: change its numbers, then run\n  perfplan check {folder / 'scenario.yaml'}\n  perfplan plan {folder / 'scenario.yaml'}"
+    return (
+        f"{folder / 'scenario.yaml'}: change its numbers, then run\n  perfplan check {folder / 'scenario.yaml'}\n  perfplan plan "
+        f"{folder / 'scenario.yaml'}"
+    )
 
 
 def text(name: str, tier: str) -> str:

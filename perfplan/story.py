@@ -69,9 +69,15 @@ def story(study: Study) -> Story:
     broken = start <= study.last
     first = next((f for f in found if f.kind == BROKEN and f.month == start), next((f for f in found if f.kind == BROKEN), None))
     return Story(
-        verdict=_verdict(study, first, broken, start, asked), remedy=_remedy(study, broken, start, asked), headlines=_headlines(study, asked),
-        decision=_decision(study), asked=bool(_next_orders(study)), why=_why(study, first), nothing=_nothing(study, asked), findings=tuple(found),
-    )  # fmt: skip
+        verdict=_verdict(study, first, broken, start, asked),
+        remedy=_remedy(study, broken, start, asked),
+        headlines=_headlines(study, asked),
+        decision=_decision(study),
+        asked=bool(_next_orders(study)),
+        why=_why(study, first),
+        nothing=_nothing(study, asked),
+        findings=tuple(found),
+    )
 
 
 def _verdict(study: Study, first: Finding | None, broken: bool, start: float, asked: float) -> str:
@@ -112,7 +118,10 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     later = [o.month for o in study.fleet.orders if o.month > study.last]  # what is ordered after the months asked for is another decision
     held = month_name(as_of, min(good, *later, study.worlds.rps.shape[1]) - 1)
     extra_text = f"{change(extra, money)} against today's fleet" if abs(extra) >= 1 else "no more than today's fleet"
-    return f"Adding {bought(study, orders)} keeps every promise with {percent(asked)} confidence until {held} for {money(total)} a month ({extra_text})."
+    return (
+        f"Adding {bought(study, orders)} keeps every promise with {percent(asked)} confidence until {held} for {money(total)} a "
+        f"month ({extra_text})."
+    )
 
 
 def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
@@ -125,18 +134,27 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     p05, p95 = (month_name(as_of, first.quantile(p), short=True) for p in (0.05, 0.95))
     return (
         Headline(
-            name="P(every promise holds), today’s fleet", value=f"{percent(now)} → {percent(then)}", broken=percent(then) if then < asked else "",
-            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}", opened=_open_probability(study),
+            name="P(every promise holds), today’s fleet",
+            value=f"{percent(now)} → {percent(then)}",
+            broken=percent(then) if then < asked else "",
+            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}",
+            opened=_open_probability(study),
         ),
         Headline(
-            name="Runs out first", value=first.resource.label if np.isfinite(first.quantile(0.95)) or np.isfinite(when) else "nothing",
-            note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})" if np.isfinite(when) else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months", opened=_open_run_out(study, first),
+            name="Runs out first",
+            value=first.resource.label if np.isfinite(first.quantile(0.95)) or np.isfinite(when) else "nothing",
+            note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})"
+            if np.isfinite(when)
+            else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months",
+            opened=_open_run_out(study, first),
         ),
         Headline(
-            name="Cost per month: today → with the plan", value=f"{short_money(cost_now)} → {short_money(float(middle))}",
-            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}", opened=_open_cost(study),
+            name="Cost per month: today → with the plan",
+            value=f"{short_money(cost_now)} → {short_money(float(middle))}",
+            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}",
+            opened=_open_cost(study),
         ),
-    )  # fmt: skip
+    )
 
 
 MOST_INPUTS = 8  # behind one number
@@ -149,9 +167,11 @@ def _open_probability(study: Study) -> Opened:
         title=f"P(every promise holds) in {month_name(str(study.scenario.as_of), study.last)}: {percent(then)}",
         formula=f"worlds in which every one of {len(study.worlds.judged)} promises holds / {worlds:,} worlds",
         inputs=_entries(study, [m.path for m in study.moved if m.months]),
-        trust=f"Each world draws every uncertain input; a promise is judged at that world's load of the month. Sampling error ± {share(sampling_error(then, worlds), 2)}; "
-        "percentiles within 0.5 % of exact ones. What no input says, such as a fault that takes everything along, is in none of the worlds.",
-    )  # fmt: skip
+        trust="Each world draws every uncertain input; a promise is judged at that world's load of the month. Sampling error ± "
+        f"{share(sampling_error(then, worlds), 2)}; "
+        "percentiles within 0.5 % of exact ones. What no input says, such as a fault that takes everything along, is in none of "
+        "the worlds.",
+    )
 
 
 def _open_run_out(study: Study, first: RunOut) -> Opened:
@@ -166,7 +186,7 @@ def _open_run_out(study: Study, first: RunOut) -> Opened:
         inputs=_entries(study, sorted(paths, key=lambda p: -moved.get(p, 0.0))),
         trust=f"{one.trust} The limit is that of the plan: as stated, one lost included where one may be lost, "
         "and the peak second carried where that is promised. Growth is a steady rate with events on top.",
-    )  # fmt: skip
+    )
 
 
 def _open_cost(study: Study) -> Opened:
@@ -178,9 +198,13 @@ def _open_cost(study: Study) -> Opened:
     return Opened(
         title=f"Cost with the plan in {month_name(str(study.scenario.as_of), last)}: {money(total)} a month",
         formula=f"sum of count x price x {HOURS_PER_MONTH:g} h + bytes out x price + bytes stored x price + calls x price",
-        inputs=_entries(study, [*movers[:3], *sorted((p for p in paths if study.statement.entries[p].source != "default"), key=lambda p: -cost.get(p, 0.0))]),
-        trust="List or contract prices as stated, no discounts, no people. Traffic of a month follows from its peak hour by the profile of the week; events cost their days.",
-    )  # fmt: skip
+        inputs=_entries(
+            study,
+            [*movers[:3], *sorted((p for p in paths if study.statement.entries[p].source != "default"), key=lambda p: -cost.get(p, 0.0))],
+        ),
+        trust="List or contract prices as stated, no discounts, no people. Traffic of a month follows from its peak hour by the "
+        "profile of the week; events cost their days.",
+    )
 
 
 def _entries(study: Study, paths: list[str]) -> tuple[Entry, ...]:

@@ -30,10 +30,41 @@ CONTAINERS = (  # folder, most memory, what is used of it, and what of that are 
 )
 STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name))
 PASSED_ON = (  # to what a plan starts: how to find programs, write text and hold temporary files; nothing that is somebody's secret
-    "PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUTF8", "PYTHONHASHSEED", "VIRTUAL_ENV", "HOME", "USERPROFILE", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ",
-    "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "APPDATA", "LOCALAPPDATA", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_CACHE_HOME",
-    "JUPYTER_PATH", "JUPYTER_DATA_DIR", "IPYTHONDIR", "NUMBA_CACHE_DIR", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
-)  # fmt: skip
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUTF8",
+    "PYTHONHASHSEED",
+    "VIRTUAL_ENV",
+    "HOME",
+    "USERPROFILE",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "SYSTEMROOT",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "XDG_CACHE_HOME",
+    "JUPYTER_PATH",
+    "JUPYTER_DATA_DIR",
+    "IPYTHONDIR",
+    "NUMBA_CACHE_DIR",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 
 
 class Lacking(RuntimeError):
@@ -73,7 +104,8 @@ def local_socket() -> socket.socket:
 
 
 def child() -> dict[str, Any]:
-    """Options of `subprocess.Popen`: few variables, and the child ends when this process does, also when that is killed; Linux knows how."""
+    """Options of `subprocess.Popen`: few variables, and the child ends when this process does, also when that is killed; Linux knows
+    how."""
     return {"env": environment()} | ({"preexec_fn": _die_with_parent} if sys.platform == "linux" else {})
 
 
@@ -129,14 +161,16 @@ def _limit(name: str, unlimited: int) -> int:
 
 
 def enough_memory(command: str, data: float = 0.0, work: str = "it", way_out: str = "close other programs") -> None:
-    """Raise `Lacking` where *command* with *data* bytes of numbers has too little memory, or may not ask for as many addresses as it does."""
+    """Raise `Lacking` where *command* with *data* bytes of numbers has too little memory, or may not ask for as many addresses as it
+    does."""
     used, reserved = CODE[command]
     room, addresses = free_memory(), _address_space()
     if used + data > room:
         raise Lacking(f"{work} would need about {_gb(used + data)} GB of memory; {_gb(room)} GB are free ({way_out})")
     if used + reserved + data > addresses:
         raise Lacking(
-            f"{work} would need about {_gb(used + reserved + data)} GB of memory and addresses; this process may have {_gb(addresses)} GB (raise `ulimit -v`, or {way_out})"
+            f"{work} would need about {_gb(used + reserved + data)} GB of memory and addresses; this process may have "
+            f"{_gb(addresses)} GB (raise `ulimit -v`, or {way_out})"
         )
 
 
@@ -176,7 +210,8 @@ def room_for_sockets() -> Path:
     if other.is_dir() and os.access(other, os.W_OK | os.X_OK):
         return other
     raise Lacking(
-        f"sockets need a folder with a short and plain name; {usual} has more than {LONGEST_ROOM} characters, or others than letters, digits and ._- (set TMPDIR to another one)"
+        f"sockets need a folder with a short and plain name; {usual} has more than {LONGEST_ROOM} characters, or others than "
+        "letters, digits and ._- (set TMPDIR to another one)"
     )
 
 

@@ -1,4 +1,5 @@
-"""The tables of the plan, for notebooks: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a `Table`."""
+"""The tables of the plan, for notebooks: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a
+`Table`."""
 
 from perfplan.shown.alerts import burn_rates, watch
 from perfplan.shown.ambition import tiers_of_ambition

@@ -20,7 +20,25 @@ from perfplan.system import STOPPING
 INTERRUPTED = 130
 _OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _ALL = re.compile(f"{_OBEYED.pattern}|\n")
-_PLAIN = {"→": "->", "…": "...", "–": "-", "—": "-", "−": "-", "±": "+-", "×": "x", "·": "-", "≤": "<=", "≥": ">=", "≈": "about ", "’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " "}  # fmt: skip
+_PLAIN = {
+    "→": "->",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "±": "+-",
+    "×": "x",
+    "·": "-",
+    "≤": "<=",
+    "≥": ">=",
+    "≈": "about ",
+    "’": "'",
+    "‘": "'",
+    "“": '"',
+    "”": '"',
+    "\u00a0": " ",
+    "\u202f": " ",
+}
 
 
 def prepare() -> None:
@@ -63,7 +81,8 @@ def _shown(match: re.Match[str]) -> str:
 
 @contextlib.contextmanager
 def leaving_on_signals() -> Iterator[None]:
-    """Until something is made there is nothing to take away: signals that ask to stop end the process at once, whatever library is being imported."""
+    """Until something is made there is nothing to take away: signals that ask to stop end the process at once, whatever library is being
+    imported."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -137,7 +137,12 @@ def test_the_ladder_keeps_its_order_and_says_where_what_is_stated_does_not(store
     made = ladder(storefront)
     assert all(r.holds for r in made.relations)
     client = made.value_s("client_timeout")
-    assert made.value_s("acquire_timeout", "postgres") < made.value_s("statement_timeout", "postgres") < made.value_s("request_timeout", "api") < client  # fmt: skip
+    assert (
+        made.value_s("acquire_timeout", "postgres")
+        < made.value_s("statement_timeout", "postgres")
+        < made.value_s("request_timeout", "api")
+        < client
+    )
     assert made.value_s("timeout", "payments") < made.value_s("request_timeout", "api")
     assert made.value_s("idle_timeout", "postgres") < made.value_s("balancer_idle") < made.value_s("keep_alive", "api")
     small.write_text(SMALL.replace("hold_time: 1ms", "hold_time: 1ms, statement_timeout: 30s, idle_timeout: 5min") + "client_timeout: 2s\n")
@@ -275,8 +280,29 @@ def test_typescript_finds_k6s_types_kept(files, npm, tmp_path):
     (tmp_path / "globals.d.ts").write_text("declare const __ENV: Record<string, string | undefined>;\n")
 
     def compile_it():
-        command = ["node", str(npm / "typescript" / "bin" / "tsc"), "--allowJs", "--checkJs", "--noEmit", "--strict", "--noImplicitAny", "false", "--skipLibCheck",
-                   "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--typeRoots", str(npm / "@types"), "--types", "k6", "load_test.js", "globals.d.ts"]  # fmt: skip
+        command = [
+            "node",
+            str(npm / "typescript" / "bin" / "tsc"),
+            "--allowJs",
+            "--checkJs",
+            "--noEmit",
+            "--strict",
+            "--noImplicitAny",
+            "false",
+            "--skipLibCheck",
+            "--target",
+            "es2022",
+            "--module",
+            "es2022",
+            "--moduleResolution",
+            "bundler",
+            "--typeRoots",
+            str(npm / "@types"),
+            "--types",
+            "k6",
+            "load_test.js",
+            "globals.d.ts",
+        ]
         (tmp_path / "node_modules").exists() or (tmp_path / "node_modules").symlink_to(npm)
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 

@@ -20,7 +20,10 @@ SOURCES = sorted((ROOT / "perfplan").rglob("*.py"))
 
 
 def test_importing_is_light_and_quiet():
-    code = "import sys, perfplan, perfplan.plan, perfplan.study; print([m for m in ('pandas', 'plotly', 'scipy.stats', 'papermill', 'numba', 'yaml') if m in sys.modules])"
+    code = (
+        "import sys, perfplan, perfplan.plan, perfplan.study; print([m for m in ('pandas', 'plotly', 'scipy.stats', 'papermill', "
+        "'numba', 'yaml') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 

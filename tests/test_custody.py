@@ -48,7 +48,15 @@ def out(quick, small, tmp_path):
 
 
 def test_what_lies_in_a_plan_folder_and_is_not_perfplans_is_carried_over(out, small, capsys):
-    own = {"NOTES.md": "mine", "notebooks/what_if.ipynb": "{}", "tables/mine.csv": "1", "deep/er/x.txt": "y", "history/why.txt": "z", "inputs/raw.csv": "q", "history/old/0001-2026-01-01.json": "{}"}  # fmt: skip
+    own = {
+        "NOTES.md": "mine",
+        "notebooks/what_if.ipynb": "{}",
+        "tables/mine.csv": "1",
+        "deep/er/x.txt": "y",
+        "history/why.txt": "z",
+        "inputs/raw.csv": "q",
+        "history/old/0001-2026-01-01.json": "{}",
+    }
     (out / "empty").mkdir()
     for name, text in own.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +169,8 @@ def test_what_cannot_be_carried_over_is_said_before_the_work(tmp_path):
         said = as_nobody(lambda: [_said(out)], Path(room) / "said") if os.geteuid() == 0 else "skipped"
         assert said in (
             "skipped",
-            f"{out / 'SECRET.md'} cannot be carried over to the new plan: it belongs to root (move it away, or state another place with --out)",
+            f"{out / 'SECRET.md'} cannot be carried over to the new plan: it belongs to root (move it away, or state another "
+            "place with --out)",
         )
         (out / "SECRET.md").chmod(0o644)
         (out / "mine").chmod(0o755)
@@ -368,8 +377,13 @@ def test_an_earlier_plan_of_schema_1_stands_beside_the_new_one(tmp_path, small):
 
 
 MALFORMED = {
-    "inputs": None, "numbers": {"a.2026-11": {"value": "many"}}, "fleet": [{"month": "2026-13", "counts": {}}], "as_of": "yesterday", "verdict": 3, "schema": "perfplan/plan/99",
-}  # fmt: skip
+    "inputs": None,
+    "numbers": {"a.2026-11": {"value": "many"}},
+    "fleet": [{"month": "2026-13", "counts": {}}],
+    "as_of": "yesterday",
+    "verdict": 3,
+    "schema": "perfplan/plan/99",
+}
 
 
 @pytest.mark.parametrize("key", MALFORMED)

@@ -1,4 +1,5 @@
-"""Nobody asks what kind of tier or of promise a thing is, but for its own files: a new kind would be answered wrongly there, and nobody would say so."""
+"""Nobody asks what kind of tier or of promise a thing is, but for its own files: a new kind would be answered wrongly there, and nobody
+would say so."""
 
 import ast
 import textwrap
@@ -31,7 +32,8 @@ FIELDS = {  # who looks at fields by their names, and of what
 
 
 def questions(text, *, fields=True):
-    """How often a module asks for a kind: its class named anywhere but in an import or a hint, its word compared, a field looked for by its name."""
+    """How often a module asks for a kind: its class named anywhere but in an import or a hint, its word compared, a field looked for by
+    its name."""
     tree = ast.parse(text)
     hints = set()
     for node in ast.walk(tree):

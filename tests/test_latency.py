@@ -137,7 +137,8 @@ def test_a_share_that_need_not_be_precise_is_known_to_be_small():
 
 
 def test_a_branch_that_is_rare_and_very_slow_does_not_blur_the_others():
-    """One call in ten thousand takes half a minute beside calls of a millisecond: p99 is that of the others, and the share is known to a hundredth of it."""
+    """One call in ten thousand takes half a minute beside calls of a millisecond: p99 is that of the others, and the share is known to a
+    hundredth of it."""
     fast = Series(parts=(Constant(mean_s=0.02), Exponential(mean_s=1e-3), Exponential(mean_s=3e-4)))
     path = Series(parts=(fast, Visits(part=Exponential(mean_s=30.0), times=1e-4)))
     for p in (0.5, 0.95, 0.99):

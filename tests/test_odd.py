@@ -30,7 +30,10 @@ ODD = {
     "traffic certain, the rest not": SMALL.replace("900 to 1100", "1000")
     .replace("1%/month to 3%/month", "2%/month")
     .replace("service_time: 10ms", "service_time: 9ms to 11ms")
-    + "  many: {kind: users, above: 2k}\n  second: {kind: throughput}\n  month: {kind: latency, journey: read, below: 150ms, over: 28 days}\n",
+    + (
+        "  many: {kind: users, above: 2k}\n  second: {kind: throughput}\n  month: {kind: latency, journey: read, below: 150ms, over: "
+        "28 days}\n"
+    ),
     "only a target uncertain": SMALL.replace("900 to 1100", "1000")
     .replace("1%/month to 3%/month", "2%/month")
     .replace("below: 200ms", "below: 40ms to 300ms"),
@@ -38,7 +41,8 @@ ODD = {
     "growing fast": SMALL.replace("1%/month to 3%/month", "20%/month to 30%/month"),
     "an event today, one long ago, one far away": SMALL.replace(
         "growth: ",
-        "events: [{name: a, month: 2026-11, factor: 1.3}, {name: b, month: 2020-01, factor: 2}, {name: c, month: 2040-01, factor: 2}], growth: ",
+        "events: [{name: a, month: 2026-11, factor: 1.3}, {name: b, month: 2020-01, factor: 2}, {name: c, month: 2040-01, "
+        "factor: 2}], growth: ",
     ),
     "everything at the edge": SMALL.replace("regions:", "cdn: {hit_ratio: 100%}\nregions:").replace(
         "share: 100%\n    calls", "share: 100%\n    cacheable: 100%\n    calls"

@@ -21,9 +21,12 @@ from perfplan.models.sharing import Sharing, shared_response_quantile_s
 from perfplan.models.slowdown import slowdown
 
 LAWS = {
-    "constant": laws.constant(2.0), "erlang": laws.erlang(0.5, 4), "exponential": laws.exponential(1.0), "lognormal": laws.lognormal(1.0, 2.0),
+    "constant": laws.constant(2.0),
+    "erlang": laws.erlang(0.5, 4),
+    "exponential": laws.exponential(1.0),
+    "lognormal": laws.lognormal(1.0, 2.0),
     "hyperexponential": laws.hyperexponential([0.9, 0.1], [0.5, 5.5]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
@@ -150,11 +153,16 @@ def test_waiting_for_more_takes_longer_but_less_than_for_strangers(rho, branches
     assert alone * 0.999 < done[1] < strangers * 1.001
 
 
-@pytest.mark.parametrize("made", [
-    lambda: Sharing(arrival_rps=2.0, service=LAWS["exponential"], servers=2),
-    lambda: Priority(arrivals_rps=[1.0, 1.0], service=LAWS["exponential"], servers=2), lambda: preempted_response_quantile_s(0.5, 1.0, 1.0, 1.0, 2),
-    lambda: ForkJoin(arrival_rps=1.0, service=LAWS["exponential"], branches=2, needed=1), lambda: mean_field_response_s(2, 1.0, 1.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: Sharing(arrival_rps=2.0, service=LAWS["exponential"], servers=2),
+        lambda: Priority(arrivals_rps=[1.0, 1.0], service=LAWS["exponential"], servers=2),
+        lambda: preempted_response_quantile_s(0.5, 1.0, 1.0, 1.0, 2),
+        lambda: ForkJoin(arrival_rps=1.0, service=LAWS["exponential"], branches=2, needed=1),
+        lambda: mean_field_response_s(2, 1.0, 1.0),
+    ],
+)
 def test_there_is_no_steady_state_at_full_utilization(made):
     with pytest.raises(ValueError, match="below 1 for a steady state; got 1"):
         made()

@@ -26,11 +26,31 @@ from tests.conftest import ROOT
 
 EXACT = 1e-8
 BARS = {  # family: rows that are answered, largest error
-    "backlog_drain": (3, EXACT), "batch_m_1": (2, EXACT), "dmc": (5, EXACT), "erlang_a": (4, EXACT), "erlang_b_inverse": (1, EXACT), "jackson_open": (9, EXACT),
-    "mdc": (20, EXACT), "mg1": (12, 1e-6), "mgc_ps": (15, 3e-2), "mgck": (16, 6e-2), "fork_join": (26, 5e-2), "load_balancing_mean_field": (2, EXACT), "mmc_ps": (12, EXACT), "mmck": (18, EXACT), "mmpp2_m_c": (4, EXACT), "mt_mc_transient": (36, 1e-5),
-    "gi_g_c": (56, 3e-2), "mva_closed": (14, EXACT), "mva_closed_multiclass": (6, EXACT), "mva_schweitzer": (5, EXACT), "order_statistics": (6, EXACT), "ph_ph_c": (70, EXACT),
-    "priority": (14, 4e-2), "usl_fit": (28, EXACT),
-}  # fmt: skip
+    "backlog_drain": (3, EXACT),
+    "batch_m_1": (2, EXACT),
+    "dmc": (5, EXACT),
+    "erlang_a": (4, EXACT),
+    "erlang_b_inverse": (1, EXACT),
+    "jackson_open": (9, EXACT),
+    "mdc": (20, EXACT),
+    "mg1": (12, 1e-6),
+    "mgc_ps": (15, 3e-2),
+    "mgck": (16, 6e-2),
+    "fork_join": (26, 5e-2),
+    "load_balancing_mean_field": (2, EXACT),
+    "mmc_ps": (12, EXACT),
+    "mmck": (18, EXACT),
+    "mmpp2_m_c": (4, EXACT),
+    "mt_mc_transient": (36, 1e-5),
+    "gi_g_c": (56, 3e-2),
+    "mva_closed": (14, EXACT),
+    "mva_closed_multiclass": (6, EXACT),
+    "mva_schweitzer": (5, EXACT),
+    "order_statistics": (6, EXACT),
+    "ph_ph_c": (70, EXACT),
+    "priority": (14, 4e-2),
+    "usl_fit": (28, EXACT),
+}
 
 
 @pytest.fixture(scope="module")

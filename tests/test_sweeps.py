@@ -93,7 +93,10 @@ def test_what_a_scenario_may_not_say_is_not_tried(small):
 
 def test_more_of_a_cache_may_beat_an_empty_service_and_the_table_says_so(tmp_path):
     path = tmp_path / "scenario.yaml"
-    more = "  memo: {kind: cache, instances: 1, origin: db, items: 1M, item: 2kB, memory: 400MB}\n  db: {kind: database, cores: 64, connections: 400, service_time: 50ms}\n"
+    more = (
+        "  memo: {kind: cache, instances: 1, origin: db, items: 1M, item: 2kB, memory: 400MB}\n  db: {kind: database, cores: 64, "
+        "connections: 400, service_time: 50ms}\n"
+    )
     path.write_text(
         ONE.replace("calls: {app: 1}", "calls: {app: 1, memo: 1}")
         .replace("threads: 1,", "threads: 64,")

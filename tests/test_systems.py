@@ -1,4 +1,5 @@
-"""Systems that lack something, streams that cannot show everything, signals, kernels that die: each is said for what it is, and nothing is left."""
+"""Systems that lack something, streams that cannot show everything, signals, kernels that die: each is said for what it is, and nothing
+is left."""
 
 import contextlib
 import io
@@ -214,9 +215,16 @@ def test_a_hangup_while_a_plan_is_made_leaves_nothing(small, tmp_path):
     out = tmp_path / "plans" / "small"
     with tempfile.TemporaryDirectory() as own:
         code, _, said = stopped(
-            signal.SIGHUP, lambda _: list(Path(own).glob("perfplan-*/kernel.json")), "plan", small, "--out", out, "--worlds", "30",
+            signal.SIGHUP,
+            lambda _: list(Path(own).glob("perfplan-*/kernel.json")),
+            "plan",
+            small,
+            "--out",
+            out,
+            "--worlds",
+            "30",
             env=os.environ | {"TMPDIR": own},
-        )  # fmt: skip
+        )
         assert (code, said) == (130, "perfplan: interrupted; what was there before stands\n")
         assert list(Path(own).iterdir()) == list(out.parent.iterdir()) == []
 

@@ -120,25 +120,37 @@ def exchanged(folder):
 
 FORGED = {
     "a word of a cell": (told_twice, r"  cell \d+: differs: .*busiest.*, kept .*laziest"),
-    "code of a cell": (replaced("notebooks/4_testing.ipynb", "tables.stages(study)", "tables.costs(study)"), r"  cell \d+: holds another text or code"),
+    "code of a cell": (
+        replaced("notebooks/4_testing.ipynb", "tables.stages(study)", "tables.costs(study)"),
+        r"  cell \d+: holds another text or code",
+    ),
     "a chapter": (lambda folder: (folder / "notebooks" / "5_monitoring.ipynb").unlink(), r"5_monitoring: 0 of \d+ cells are the same"),
     "all chapters": (lambda folder: shutil.rmtree(folder / "notebooks"), r"0_capacity_plan: 0 of \d+ cells"),
-    "a sentence of the page": (replaced("plan.html", "Every promise holds", "No promise holds"), r"plan\.html: differs\n  plan\.html: '.*Every promise.*kept '.*No promise"),
+    "a sentence of the page": (
+        replaced("plan.html", "Every promise holds", "No promise holds"),
+        r"plan\.html: differs\n  plan\.html: '.*Every promise.*kept '.*No promise",
+    ),
     "a number of the page": (replaced("plan.html", ">$8", ">$9"), r"plan\.html: differs"),
     "a script in the page": (scripted, r"it holds other figures or scripts"),
     "the page": (lambda folder: (folder / "plan.html").unlink(), r"plan\.html: it is missing"),
     "a verdict": (replaced("plan.json", "Every promise holds", "Some promise holds"), r"plan\.json: differs"),
     "a table": (replaced("tables/orders.csv", ",", ";"), r"tables/orders\.csv"),
-    "a file for a server": (replaced("configs/pgbouncer-store.ini", "default_pool_size = ", "default_pool_size = 9"), r"configs: \d of \d files are the same\n  configs/pgbouncer"),
+    "a file for a server": (
+        replaced("configs/pgbouncer-store.ini", "default_pool_size = ", "default_pool_size = 9"),
+        r"configs: \d of \d files are the same\n  configs/pgbouncer",
+    ),
     "what a judge said": (replaced("inputs/judged.json", '"accepted": true', '"accepted": false'), r"inputs/judged\.json: differs"),
     "what was stated anew": (replaced("inputs/overrides.txt", "=5", "=6"), r"overrides\.txt: differs"),
     "a share in a table": (recolumned, r"tables/budgets\.csv"),
     "a text between cells": (inserted, r"0_capacity_plan: 0 of \d+ cells"),
     "a judge": (replaced("inputs/judged.json", '"judge": "promtool', '"judge": "a friend of promtool'), r"inputs/judged\.json: differs"),
     "figures exchanged": (exchanged, r"plan\.html: differs"),
-    "a link": (lambda folder: ((folder / "plan.html").unlink(), (folder / "plan.html").symlink_to("/etc/hostname")), r"plan\.html: it is missing"),
+    "a link": (
+        lambda folder: ((folder / "plan.html").unlink(), (folder / "plan.html").symlink_to("/etc/hostname")),
+        r"plan\.html: it is missing",
+    ),
     "no notebook": (lambda folder: (folder / "notebooks" / "7_trust.ipynb").write_text("[]"), r"it cannot be read as a notebook"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", FORGED)

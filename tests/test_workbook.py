@@ -256,9 +256,27 @@ def test_the_schema_and_the_fields_are_printed(capsys):
 
 
 HOSTILE = [
-    "<script>document.title='run'</script>", "<img src=x onerror=\"document.title='run'\">", '"}}, {', "{{7*7}}", "${document.title='run'}", "`id`", "a & b <b>", "=cmd|' /C calc'!A0",
-    "'; DROP TABLE plans; --", "x" * 90, "\u05e9\u05dc\u05d5\u05dd", "../../etc/passwd", "]]>", "\\u003cscript>", "%3Cscript%3E", "&lt;b&gt;", "$HOME", "<!--", "*/", "// \\",
-]  # fmt: skip
+    "<script>document.title='run'</script>",
+    "<img src=x onerror=\"document.title='run'\">",
+    '"}}, {',
+    "{{7*7}}",
+    "${document.title='run'}",
+    "`id`",
+    "a & b <b>",
+    "=cmd|' /C calc'!A0",
+    "'; DROP TABLE plans; --",
+    "x" * 90,
+    "\u05e9\u05dc\u05d5\u05dd",
+    "../../etc/passwd",
+    "]]>",
+    "\\u003cscript>",
+    "%3Cscript%3E",
+    "&lt;b&gt;",
+    "$HOME",
+    "<!--",
+    "*/",
+    "// \\",
+]
 
 
 def hostile_scenario(shift):
@@ -270,7 +288,11 @@ def hostile_scenario(shift):
     return f"""
 name: {q(free[0])}
 as_of: 2026-11-24
-traffic: {{peak_users: 900 to 1100, requests_per_user: 6/min, growth: 1%/month to 3%/month, events: [{{name: {q(free[1])}, month: 2027-01, factor: 1.2}}]}}
+traffic:
+  peak_users: 900 to 1100
+  requests_per_user: 6/min
+  growth: 1%/month to 3%/month
+  events: [{{name: {q(free[1])}, month: 2027-01, factor: 1.2}}]
 regions: {{{q(near)}: {{share: 100%, round_trip: 20ms}}}}
 journeys: {{{q(read)}: {{share: 100%, calls: {{{q(app)}: 1, {q(store)}: 2}}}}}}
 tiers:
@@ -296,7 +318,8 @@ def test_hostile_text_in_every_field_is_only_text_in_page_and_files(tmp_path, sh
     assert json.loads((out / "plan.json").read_text())["name"] == HOSTILE[shift]
     said = opened(
         out / "plan.html",
-        "addEventListener('load', () => setTimeout(() => tell([document.title, document.body.innerText, document.querySelectorAll('img, main script:not([type])').length]), 800))",
+        "addEventListener('load', () => setTimeout(() => tell([document.title, document.body.innerText, "
+        "document.querySelectorAll('img, main script:not([type])').length]), 800))",
         tmp_path,
     )
     assert said[0].startswith(HOSTILE[shift])  # nothing has run
@@ -416,7 +439,15 @@ def test_a_browser_draws_the_page_without_requests_or_violations(folder, tmp_pat
 def test_figures_are_drawn_when_they_are_scrolled_to(folder, tmp_path):
     """In real time over the browser's own protocol: with virtual time a browser without a screen makes one frame only."""
     profile = tmp_path / "profile"
-    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1280,900", "--remote-debugging-port=0", "--remote-allow-origins=*", f"file://{folder / 'plan.html'}"]  # fmt: skip
+    command = [
+        CHROMIUM,
+        *FLAGS,
+        f"--user-data-dir={profile}",
+        "--window-size=1280,900",
+        "--remote-debugging-port=0",
+        "--remote-allow-origins=*",
+        f"file://{folder / 'plan.html'}",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with page_of(profile) as ask:
@@ -478,7 +509,10 @@ def opened(page, script, tmp_path, width=1280, theme="light"):
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text()).replace(
         '<html lang="en">', f'<html lang="en" data-theme="{theme}">'
     )
-    told = "const tell = said => { const p = document.createElement('pre'); p.id = 'told'; p.textContent = JSON.stringify(said); document.body.append(p); };"
+    told = (
+        "const tell = said => { const p = document.createElement('pre'); p.id = 'told'; p.textContent = JSON.stringify(said); "
+        "document.body.append(p); };"
+    )
     path = tmp_path / "opened.html"
     path.write_text(text.replace("</body></html>", f"<script>{told}{script}</script></body></html>"))
     command = [
@@ -504,9 +538,11 @@ COVERED = r"""addEventListener('load', () => setTimeout(() => {
     const boxes = all.map(t => [t.textContent, t.getBoundingClientRect()]).filter(([_, b]) => b.width);
     texts += boxes.length;
     boxes.forEach(([said, b], i) => {
-      if (b.left < frame.left - 2 || b.right > frame.right + 2 || b.top < frame.top - 3 || b.bottom > frame.bottom + 3) found.push(['outside', said]);
+      const beside = b.left < frame.left - 2 || b.right > frame.right + 2;
+      if (beside || b.top < frame.top - 3 || b.bottom > frame.bottom + 3) found.push(['outside', said]);
       boxes.slice(0, i).forEach(([other, o]) => {
-        if (Math.min(b.right, o.right) - Math.max(b.left, o.left) > 1.5 && Math.min(b.bottom, o.bottom) - Math.max(b.top, o.top) > 3.5) found.push([other, said]);
+        const wide = Math.min(b.right, o.right) - Math.max(b.left, o.left), high = Math.min(b.bottom, o.bottom) - Math.max(b.top, o.top);
+        if (wide > 1.5 && high > 3.5) found.push([other, said]);
       });
     });
   });
@@ -533,9 +569,9 @@ def test_no_label_of_a_figure_covers_another_or_leaves_its_figure(tmp_path, over
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 def test_an_accessibility_checker_finds_nothing_serious(folder, npm, tmp_path, width, theme):
     axe = (npm / "axe-core" / "axe.min.js").read_text()
-    script = (
-        axe
-        + "\naddEventListener('load', () => setTimeout(() => axe.run({ resultTypes: ['violations'] }).then(r => tell([r.passes.length, r.violations.map(v => [v.impact, v.id, v.nodes[0].html])])), 1000));"
+    script = axe + (
+        "\naddEventListener('load', () => setTimeout(() => axe.run({ resultTypes: ['violations'] }).then(r => "
+        "tell([r.passes.length, r.violations.map(v => [v.impact, v.id, v.nodes[0].html])])), 1000));"
     )
     passes, violations = opened(folder / "plan.html", script, tmp_path, width, theme)
     assert passes > 20
@@ -622,7 +658,15 @@ def test_the_explorer_follows_its_sliders_and_saves_a_scenario(small, statement)
     from perfplan.workbook.exploring import Explorer, explore
 
     shop = Explorer(statement)
-    assert {c.path for c in shop.controls} >= {"traffic.peak_users", "traffic.growth", "tiers.redis.memory", "tiers.api.instances", "tiers.api.threads", "tiers.postgres.connections", "objectives.search p95.below"}  # fmt: skip
+    assert {c.path for c in shop.controls} >= {
+        "traffic.peak_users",
+        "traffic.growth",
+        "tiers.redis.memory",
+        "tiers.api.instances",
+        "tiers.api.threads",
+        "tiers.postgres.connections",
+        "objectives.search p95.below",
+    }
     found = explore(str(small))
     before = found.verdict.value
     users = next(c for c in found.controls if c.path == "traffic.peak_users")

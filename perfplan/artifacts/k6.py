@@ -24,17 +24,22 @@ SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
 METRICS = "avg|min|max|med|count|rate|value"  # aggregations beside p(N); count of counters, rate of rates, value of gauges
 
 
+RUN = "// k6 run -e BASE_URL=http://127.0.0.1:8080 -e STAGE=load load_test.js     (STAGE: smoke, load, stress, spike, soak)"
+
+
 def load_test(source: Source) -> str:
     """The script; its stages are chosen by STAGE, its target by BASE_URL."""
     study = source.study
     scenario = study.scenario
     stages = "".join(_stage(one, source) for one in test_stages(study))
     journeys = "".join(
-        f"  {{ name: {js(slug(name))}, share: {_share(scenario, name):.6f}, path: __ENV.PATH_{_variable(name)} || {js('/' + slug(name))} }},  // journeys.{comment(name)}.share\n"
+        f"  {{ name: {js(slug(name))}, share: {_share(scenario, name):.6f}, path: __ENV.PATH_{_variable(name)} || "
+        f"{js('/' + slug(name))} }},  // journeys.{comment(name)}.share\n"
         for name in scenario.journeys
     )
+    asked = f"{{ tags: {{ journey: journey.name }}, timeout: '{ms(source.ladder.value_s('client_timeout'))}ms' }}"
     nl = "\n"
-    return f"""{source.head("//", "k6 load test")}// k6 run -e BASE_URL=http://127.0.0.1:8080 -e STAGE=load load_test.js     (STAGE: smoke, load, stress, spike, soak)
+    return f"""{source.head("//", "k6 load test")}{RUN}
 import http from 'k6/http';
 import {{ check }} from 'k6';
 
@@ -61,7 +66,7 @@ export const options = {{
 export default function () {{
   let left = Math.random();
   const journey = JOURNEYS.find((one) => (left -= one.share) < 0) || JOURNEYS[JOURNEYS.length - 1];
-  const answer = http.get(`${{BASE_URL}}${{journey.path}}`, {{ tags: {{ journey: journey.name }}, timeout: '{ms(source.ladder.value_s("client_timeout"))}ms' }});  // client_timeout
+  const answer = http.get(`${{BASE_URL}}${{journey.path}}`, {asked});  // client_timeout
   check(answer, {{ answered: (one) => one.status < 500 }});
 }}
 """

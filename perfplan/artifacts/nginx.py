@@ -50,18 +50,20 @@ def nginx(source: Source) -> str:
     clients, upstream = _connections(source)
     planned = math.ceil(clients + upstream)
     workers = max(1024, 1000 * math.ceil(1.1 * planned / 1000))
+    both = f"Little's law) and {math.ceil(upstream)} to services; a tenth more, for each worker as one may get them all"
+    limited = f"{number(per_client / 60 / rate)} times what a user sends, {number(60 * rate)} a minute ({whence}); beyond it 429"
     return f"""{source.head("#", "nginx, reverse proxy")}
 worker_processes auto;
 worker_rlimit_nofile {workers + 1024};
 events {{
   # {planned} connections in the peak second of {comment(source.month)}: {math.ceil(clients)} of users who keep theirs between two requests
-  # (rate x (response + pause, at most keepalive_timeout), Little's law) and {math.ceil(upstream)} to services; a tenth more, for each worker as one may get them all
+  # (rate x (response + pause, at most keepalive_timeout), {both}
   worker_connections {workers};
 }}
 http {{
   default_type application/octet-stream;
 
-  # one client: {number(per_client / 60 / rate)} times what a user sends, {number(60 * rate)} a minute ({whence}); beyond it 429. Behind a balancer, set real_ip_header.
+  # one client: {limited}. Behind a balancer, set real_ip_header.
   geo $limited {{
     default 1;
     127.0.0.0/8 0;  # load tests on this machine
@@ -135,14 +137,18 @@ def _location(source: Source, journey: str) -> str:
         return ""
     timeout = _seconds(source.ladder.value_s("request_timeout", service))
     part = median(scenario.journeys[journey].cacheable)
-    cached = f"""      proxy_cache pages;  # journeys.{comment(journey)}.cacheable: {share(part)} of its requests
+    cached = (
+        f"""      proxy_cache pages;  # journeys.{comment(journey)}.cacheable: {share(part)} of its requests
       proxy_cache_valid 200 {KNOWN_AFTER_S // 60}m;
       proxy_cache_use_stale updating error timeout;
       proxy_cache_background_update on;
       proxy_cache_lock on;  # one miss of a page asks the service, not all of them
       proxy_no_cache $http_authorization $http_cookie;
       proxy_cache_bypass $http_authorization $http_cookie;
-""" if part > 0 else '      add_header Cache-Control "private, no-store";  # nothing of it may be cached\n'  # fmt: skip
+"""
+        if part > 0
+        else '      add_header Cache-Control "private, no-store";  # nothing of it may be cached\n'
+    )
     return f"""    location /{slug(journey)} {{
       proxy_pass http://{slug(service)};
       proxy_read_timeout {timeout};  # tiers.{comment(service)}.request_timeout

@@ -21,8 +21,13 @@ HOUR = 3600
 RESOURCES = (  # name, expression of one instance's use, threshold, what to do
     ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', CPU, "see scaling in runbook.md"),
     ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", MEMORY, "see memory in runbook.md"),
-    ("DiskFull", '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}', DISK, "order storage"),
-)  # fmt: skip
+    (
+        "DiskFull",
+        '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}',
+        DISK,
+        "order storage",
+    ),
+)
 
 
 def windows(one: Burn) -> tuple[str, str]:
@@ -57,13 +62,15 @@ def rules(source: Source) -> str:
         origin = f"objectives.{comment(one.objective)}"
         if not one.possible:
             lines.append(
-                f"  # {origin}: {number(one.factor)} x {share(one.budget)} of requests is more than all of them; no alert over {windows(one)[0]}"
+                f"  # {origin}: {number(one.factor)} x {share(one.budget)} of requests is more than all of them; no alert over "
+                f"{windows(one)[0]}"
             )
             continue
         long, short = windows(one)
         lines += [
             f"  - alert: {_name(one)}  # {origin}",
-            f"    # {share(one.spent)} of the budget of {one.counters.days} days in {long}: {number(one.factor)} x {share(one.budget)} of requests",
+            f"    # {share(one.spent)} of the budget of {one.counters.days} days in {long}: {number(one.factor)} x "
+            f"{share(one.budget)} of requests",
             "    expr: >-",
             f"      ({ratio(one, long)} > {one.limit:.6g})",
             f"      and ({ratio(one, short)} > {one.limit:.6g})",
@@ -74,7 +81,8 @@ def rules(source: Source) -> str:
     lines += ["- name: buckets", "  rules:"] if histograms else []
     for one in histograms:
         lines += [
-            f"  # objectives.{comment(one.objective)} is counted by a bucket at its target: the histogram must have the bound {' or '.join(_bounds(one))}",
+            f"  # objectives.{comment(one.objective)} is counted by a bucket at its target: the histogram must have the bound "
+            f"{' or '.join(_bounds(one))}",
             f"  - alert: {_no_bucket_name(one)}",
             "    expr: >-",
             f"      {_without_bucket(one)}",

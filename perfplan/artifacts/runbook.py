@@ -51,32 +51,43 @@ def _latency(source: Source) -> tuple[str, str, str, str]:
         f" A slow partner ({', '.join(map(markdown, partners))}) makes blocking threads wait: see its own status page." if partners else ""
     )
     return (
-        "High latency", f"p95 above what the plan expects at the peak hour: {usual}.",
-        f"utilization of the busiest stations against today's expected peak: {known or 'no station'}; above it, the load or the time per call has grown.{third}",
-        "more of what is above its limit (see scaling below); until it is there, shed the least valuable journey, or shorten time-outs so that queues stay short.",
-    )  # fmt: skip
+        "High latency",
+        f"p95 above what the plan expects at the peak hour: {usual}.",
+        f"utilization of the busiest stations against today's expected peak: {known or 'no station'}; above it, the load or the "
+        f"time per call has grown.{third}",
+        "more of what is above its limit (see scaling below); until it is there, shed the least valuable journey, or shorten "
+        "time-outs so that queues stay short.",
+    )
 
 
 def _errors(source: Source) -> tuple[str, str, str, str]:
     rows = [r for r in source.ladder.rungs if r.role in (POOL, REQUEST, CALL)]
     ladder = ", ".join(f"{markdown(r.label)} {duration(r.value_s)}" for r in rows)
-    failing = [f"{markdown(n)}: {share(median(j.value[:, 0]))} expected, {share(median(j.bound))} allowed"
-               for n, j in source.study.worlds.judged.items() if counted(j.objective)]  # fmt: skip
+    failing = [
+        f"{markdown(n)}: {share(median(j.value[:, 0]))} expected, {share(median(j.bound))} allowed"
+        for n, j in source.study.worlds.judged.items()
+        if counted(j.objective)
+    ]
     return (
-        "High error rate", f"more failed requests than promised ({'; '.join(failing) or 'no promise is stated'}).",
+        "High error rate",
+        f"more failed requests than promised ({'; '.join(failing) or 'no promise is stated'}).",
         f"which time-out ends requests: {ladder or 'none'}. Then the latest deploy, and the partners' status pages.",
-        f"roll back the latest deploy; stop retries first. Deployments stop below {share(median(source.study.scenario.freeze_at))} of the error budget.",
-    )  # fmt: skip
+        "roll back the latest deploy; stop retries first. Deployments stop below "
+        f"{share(median(source.study.scenario.freeze_at))} of the error budget.",
+    )
 
 
 def _throughput(source: Source) -> tuple[str, str, str, str]:
     found = todays_knee(source.study)
     limit = found.saturated[found.first]
     return (
-        "Low throughput", f"arrivals are not answered at the rate they come; the plan expects {rate(found.peak_rps)} at today's peak hour.",
-        f"{markdown(found.first.words)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there." if np.isfinite(limit) else f"{NOWHERE}: look at the link and at locks.",
+        "Low throughput",
+        f"arrivals are not answered at the rate they come; the plan expects {rate(found.peak_rps)} at today's peak hour.",
+        f"{markdown(found.first.words)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there."
+        if np.isfinite(limit)
+        else f"{NOWHERE}: look at the link and at locks.",
         f"more {markdown(found.first.words)}; limit arrivals at the proxy to what is carried.",
-    )  # fmt: skip
+    )
 
 
 def _memory(source: Source) -> tuple[str, str, str, str]:
@@ -85,10 +96,13 @@ def _memory(source: Source) -> tuple[str, str, str, str]:
     rows = [text for _, text in sorted(said, key=lambda row: not kind_of(scenario.tiers[row[0]]).stands.misses) if text]  # caches first
     stored = [f"{markdown(n)} {size(first(b, source.study.middle.rps.shape))}" for n, b in source.study.middle.stored_bytes.items()]
     return (
-        "Memory", "more than 85 % of a machine's memory used for 5 minutes, or processes killed for it.",
-        f"what should be there: {'; '.join(rows) or 'no cache and no database is stated'}. Data stored: {'; '.join(stored) or 'none stated'}.",
-        "restart the leaking process one instance at a time; lower pool and worker counts to those of the plan; then order larger machines.",
-    )  # fmt: skip
+        "Memory",
+        "more than 85 % of a machine's memory used for 5 minutes, or processes killed for it.",
+        f"what should be there: {'; '.join(rows) or 'no cache and no database is stated'}. Data stored: "
+        f"{'; '.join(stored) or 'none stated'}.",
+        "restart the leaking process one instance at a time; lower pool and worker counts to those of the plan; then order "
+        "larger machines.",
+    )
 
 
 def _misses(source: Source) -> tuple[str, str, str, str]:
@@ -97,14 +111,16 @@ def _misses(source: Source) -> tuple[str, str, str, str]:
     for name, origin in origins(made.scenario).items():
         hit, reads = first(made.carried.hit_ratio[name], made.rps.shape), first(made.carried.calls_rps[name], made.rps.shape)
         rows.append(
-            f"{markdown(name)} hits {share(hit)} and sends {number(reads * (1 - hit))} of {number(reads)} look-ups a second to {markdown(origin)}; cold, all of them"
+            f"{markdown(name)} hits {share(hit)} and sends {number(reads * (1 - hit))} of {number(reads)} look-ups a second to "
+            f"{markdown(origin)}; cold, all of them"
         )
     edge = f"; the edge answers {share(median(made.scenario.cdn.hit_ratio))} of what may be cached" if made.scenario.cdn else ""
     return (
-        "Cache misses", f"hit ratio below the plan's: {'; '.join(rows) or 'no cache is stated'}{edge}.",
+        "Cache misses",
+        f"hit ratio below the plan's: {'; '.join(rows) or 'no cache is stated'}{edge}.",
         "evictions and memory used; keys that were deployed anew; an expiry that ends for many keys at once.",
         "warm the cache before traffic returns; spread expiries; limit the calls that misses may make to the origin.",
-    )  # fmt: skip
+    )
 
 
 def _calendar(source: Source) -> str:
@@ -122,11 +138,14 @@ def _calendar(source: Source) -> str:
                 )
     due = "\n".join(f"- {day_name(day)}: {text}" for day, text in sorted(orders)) or "- nothing is to be ordered for the months asked for"
     watch = ", ".join(markdown(o.resource.label) for o in study.run_outs[:3])
+    weekly = f"p95 of each journey against the plan; {watch}: utilization at the peak hour against the limit of the plan"
+    again = "put the new traffic numbers into the scenario and plan again; compare with `perfplan diff`"
+    monthly = f"{again}; P(every promise holds) now: {percent(float(study.p_all[0]))}; look at answers of the checklist that are due"
     return f"""## Review calendar
 
-**Every week**: error budgets left; p95 of each journey against the plan; {watch}: utilization at the peak hour against the limit of the plan.
+**Every week**: error budgets left; {weekly}.
 
-**Every month**: put the new traffic numbers into the scenario and plan again; compare with `perfplan diff`; P(every promise holds) now: {percent(float(study.p_all[0]))}; look at answers of the checklist that are due.
+**Every month**: {monthly}.
 
 **Orders**
 

@@ -1,7 +1,7 @@
 """Generated files and the real tools that judge them: what a file is, who is asked about it, and what was said.
 
-A file stands in one module: its text, its judge and the judge's broken twin (`perfplan.artifacts`, `perfplan.operate`). Verdicts are kept with a plan,
-so that whoever lacks a tool can make the plan again.
+A file stands in one module: its text, its judge and the judge's broken twin (`perfplan.artifacts`, `perfplan.operate`). Verdicts are kept
+with a plan, so that whoever lacks a tool can make the plan again.
 """
 
 from __future__ import annotations

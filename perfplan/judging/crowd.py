@@ -21,7 +21,14 @@ SPARE_FILES = 200  # of this process, for everything else
 PATIENCE_S, CALM_S = 10.0, 2.0
 LOGGED_IN = b"R\x00\x00\x00\x08\x00\x00\x00\x00"  # AuthenticationOk
 READY = b"Z\x00\x00\x00\x05I"
-SETTINGS = (("server_version", "15.0"), ("client_encoding", "UTF8"), ("DateStyle", "ISO, MDY"), ("TimeZone", "UTC"), ("integer_datetimes", "on"), ("standard_conforming_strings", "on"))  # fmt: skip
+SETTINGS = (
+    ("server_version", "15.0"),
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, MDY"),
+    ("TimeZone", "UTC"),
+    ("integer_datetimes", "on"),
+    ("standard_conforming_strings", "on"),
+)
 
 
 def possible(planned: int, each: int = 1, most: int = MOST) -> int:
@@ -56,7 +63,8 @@ def opened(path: Path, count: int) -> Iterator[Iterator[socket.socket]]:
 
 
 def kept(path: Path, count: int, question: bytes, wanted: bytes) -> int:
-    """How many of *count* connections answer *question* with *wanted*, each asked as soon as it is open, and are open when the last has answered."""
+    """How many of *count* connections answer *question* with *wanted*, each asked as soon as it is open, and are open when the last has
+    answered."""
     good = 0
     with contextlib.suppress(OSError), opened(path, count) as links:
         answered = [link for link in links if _answers(link, question, wanted)]

@@ -1,7 +1,7 @@
 """What a slow request is made of: the share of each part in a percentile of their sum.
 
-Percentiles of parts do not add up to the percentile of the whole, nor do the parts of one slow request tell of the others. What adds up is the
-mean time in each part of the requests that take just as long as the percentile:
+Percentiles of parts do not add up to the percentile of the whole, nor do the parts of one slow request tell of the others. What adds up
+is the mean time in each part of the requests that take just as long as the percentile:
 
     sum_i E(X_i | T = q) = q,      E(X_i | T = q) = d q / d e  where X_i takes (1 + e) times as long.
 

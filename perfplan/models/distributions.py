@@ -106,7 +106,8 @@ def _largest(values: Iterable[Value]) -> Value:
 
 
 def between(table: Complex, spot: FloatArray, size: int, first: Any = 0) -> Complex:
-    """The row of *size* from place *first* of a flat *table*, at the places *spot* of it: straight lines in single precision, cubics in double.
+    """The row of *size* from place *first* of a flat *table*, at the places *spot* of it: straight lines in single precision, cubics in
+    double.
 
     A straight line is 1e-5 off, which is all of a share of 1e-5.
     """

@@ -79,10 +79,25 @@ class Queues(NamedTuple):
         """Empty queues of pools: *copies* of each, *speeds* by how many work, *ranks* of those who wait."""
         queues, count = int(copies.sum()), copies.size
         return cls(
-            np.cumsum([0, *copies]), servers, room, np.concatenate(speeds), np.cumsum([0, *(s.size for s in speeds)]), policy,
-            _whole(count), _whole(count), np.zeros(count), np.repeat(np.arange(count), copies), np.repeat(servers, copies), _whole(queues),
-            _whole(queues, ranks) - 1, _whole(queues, ranks) - 1, np.zeros(queues), np.zeros(queues), _whole(queues), np.full(queues, np.inf),
-        )  # fmt: skip
+            np.cumsum([0, *copies]),
+            servers,
+            room,
+            np.concatenate(speeds),
+            np.cumsum([0, *(s.size for s in speeds)]),
+            policy,
+            _whole(count),
+            _whole(count),
+            np.zeros(count),
+            np.repeat(np.arange(count), copies),
+            np.repeat(servers, copies),
+            _whole(queues),
+            _whole(queues, ranks) - 1,
+            _whole(queues, ranks) - 1,
+            np.zeros(queues),
+            np.zeros(queues),
+            _whole(queues),
+            np.full(queues, np.inf),
+        )
 
 
 class Slots(NamedTuple):
@@ -109,9 +124,24 @@ class Slots(NamedTuple):
     @classmethod
     def of(cls, most: int, pools: int) -> Slots:
         return cls(
-            _whole(most), _whole(most), _whole(most) - 1, np.zeros(most), _whole(most) - 1, _whole(most), np.zeros(most), np.zeros(most), _whole(most), np.zeros(most, dtype=bool),
-            np.zeros(most, dtype=bool), np.zeros(most), _whole(most, pools) - 1, np.arange(most - 1, -1, -1), np.zeros(most + 1), _whole(most + 1), _whole(most),
-        )  # fmt: skip
+            _whole(most),
+            _whole(most),
+            _whole(most) - 1,
+            np.zeros(most),
+            _whole(most) - 1,
+            _whole(most),
+            np.zeros(most),
+            np.zeros(most),
+            _whole(most),
+            np.zeros(most, dtype=bool),
+            np.zeros(most, dtype=bool),
+            np.zeros(most),
+            _whole(most, pools) - 1,
+            np.arange(most - 1, -1, -1),
+            np.zeros(most + 1),
+            _whole(most + 1),
+            _whole(most),
+        )
 
 
 def _whole(*shape: int) -> Whole:

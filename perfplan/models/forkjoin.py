@@ -5,14 +5,15 @@ Their joint law is taken for a normal copula with the M/G/1 responses as margins
 
     r = 1 / (1 + scv (3 - 2 rho)) x Var W / (Var W + Var S):
 
-1 for constant services (siblings never part), 1 / (1 + scv) in heavy traffic (where only the number of arrivals is shared), 0 where nobody waits;
-3 - 2 rho is fitted to simulations of 2 to 100 branches with exponential services. The mean of exponential branches that are all waited for is
-Nelson and Tantawi's, exact for two. Against simulations (benchmarks/accuracy.py, family fork_join; benchmarks/families.py): within 5 %.
+1 for constant services (siblings never part), 1 / (1 + scv) in heavy traffic (where only the number of arrivals is shared), 0 where
+nobody waits; 3 - 2 rho is fitted to simulations of 2 to 100 branches with exponential services. The mean of exponential branches that are
+all waited for is Nelson and Tantawi's, exact for two. Against simulations (benchmarks/accuracy.py, family fork_join;
+benchmarks/families.py): within 5 %.
 
 References
 ----------
-Nelson, Tantawi: Approximate analysis of fork/join synchronization in parallel queues, IEEE Trans. Computers 37 (1988). Flatto, Hahn: Two parallel
-queues created by arrivals with two demands, SIAM J. Applied Math. 44 (1984).
+Nelson, Tantawi: Approximate analysis of fork/join synchronization in parallel queues, IEEE Trans. Computers 37 (1988). Flatto, Hahn: Two
+parallel queues created by arrivals with two demands, SIAM J. Applied Math. 44 (1984).
 """
 
 from __future__ import annotations

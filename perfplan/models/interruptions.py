@@ -1,17 +1,18 @@
 """Servers that break down, and servers that must warm up.
 
-Work that is interrupted takes its own time and a repair for each interruption (resumed, interruptions come at random while it is worked on):
+Work that is interrupted takes its own time and a repair for each interruption (resumed, interruptions come at random while it is worked
+on):
 
     E exp(-s C) = b(s + f (1 - r(s))),    f interruptions per second of work, b and r the transforms of work and repair.
 
-A single server that goes cold when idle and takes a set-up before it serves the first who comes: the wait is that of M/G/1 and an independent
-time with transform (a - (a - s) d(s)) / (s (1 + a E D)), d that of the set-up and a the arrival rate. Both exact.
+A single server that goes cold when idle and takes a set-up before it serves the first who comes: the wait is that of M/G/1 and an
+independent time with transform (a - (a - s) d(s)) / (s (1 + a E D)), d that of the set-up and a the arrival rate. Both exact.
 
 References
 ----------
-Avi-Itzhak, Naor: Some queuing problems with the service station subject to breakdown, Oper. Res. 11 (1963). Welch: On a generalized M/G/1 queuing
-process in which the first customer of each busy period receives exceptional service, Oper. Res. 12 (1964). Doshi: Queueing systems with
-vacations - a survey, Queueing Systems 1 (1986).
+Avi-Itzhak, Naor: Some queuing problems with the service station subject to breakdown, Oper. Res. 11 (1963). Welch: On a generalized M/G/1
+queuing process in which the first customer of each busy period receives exceptional service, Oper. Res. 12 (1964). Doshi: Queueing
+systems with vacations - a survey, Queueing Systems 1 (1986).
 """
 
 from __future__ import annotations

@@ -162,7 +162,8 @@ def closed_classes(
     waits = np.asarray(queues, dtype=bool)
     if demands.shape != (len(customers), waits.size) or len(think_s) != len(customers):
         raise ValueError(
-            f"demands_s must have a row a class and a column a station, think_s a time a class; got {demands.shape} for {len(customers)} classes, "
+            f"demands_s must have a row a class and a column a station, think_s a time a class; got {demands.shape} for "
+            f"{len(customers)} classes, "
             f"{len(think_s)} times and {waits.size} stations"
         )
     if not (np.isfinite(demands) & (demands >= 0)).all():

@@ -259,7 +259,11 @@ def _solve(arrivals: MarkovianArrivals, service: PhaseType, servers: int) -> _So
     eye = np.eye(d0.shape[0])
     silent = inner[-1]
     completing = leaving[-1] @ entering[-1]  # the next one starts at once
-    up, here, down = (np.kron(d1, np.eye(silent.shape[0])), np.kron(d0, np.eye(silent.shape[0])) + np.kron(eye, silent), np.kron(eye, completing))  # fmt: skip
+    up, here, down = (
+        np.kron(d1, np.eye(silent.shape[0])),
+        np.kron(d0, np.eye(silent.shape[0])) + np.kron(eye, silent),
+        np.kron(eye, completing),
+    )
     r = rate_matrix(up, here, down)
     below = r  # pi_(n+1) = pi_n R_n, from level c - 1 down
     rates: list[Matrix] = []

@@ -1,9 +1,9 @@
 """GI/G/c: one server by its random walk, several by phase-type laws that stand for gaps and services (see `fitting`), solved exactly.
 
 The wait is that of the queue of stand-ins, the response the wait plus the service time's own law. More servers than can be solved are
-taken at the same (1 - rho) sqrt(c), where queues of many sizes look alike (Halfin, Whitt). Against simulations (benchmarks/accuracy.py, family gi_g_c;
-benchmarks/families.py), 1 to 100 servers and scv 0.25 to 10: p95 and p99 of the response within 2 %, mean wait within 2 % up to a dozen
-servers; beyond, where few wait (a load below 0.8), means and tails of waits up to 10 % too low.
+taken at the same (1 - rho) sqrt(c), where queues of many sizes look alike (Halfin, Whitt). Against simulations (benchmarks/accuracy.py,
+family gi_g_c; benchmarks/families.py), 1 to 100 servers and scv 0.25 to 10: p95 and p99 of the response within 2 %, mean wait within 2 %
+up to a dozen servers; beyond, where few wait (a load below 0.8), means and tails of waits up to 10 % too low.
 
 References
 ----------
@@ -40,9 +40,9 @@ LEAST_USED = 0.05  # of a smaller queue that stands for a larger one
 class GIGc:
     """A GI/G/c queue, first come first served, by the laws of the gaps *between* arrivals and of the *service*.
 
-    One server: exact, by the random walk of `GIG1`. Several, and one whose walk fits on no lattice: the queue of fitted phase-type laws, solved exactly, and the service's
-    own law for the response; beyond MOST_STATES at the same (1 - rho) sqrt(c). Utilization below 1 and laws that phases can stand for,
-    else `ValueError`.
+    One server: exact, by the random walk of `GIG1`. Several, and one whose walk fits on no lattice: the queue of fitted phase-type laws,
+    solved exactly, and the service's own law for the response; beyond MOST_STATES at the same (1 - rho) sqrt(c). Utilization below 1 and
+    laws that phases can stand for, else `ValueError`.
 
     >>> from perfplan.models.laws import exponential
     >>> queue = GIGc(exponential(1 / 3.2), exponential(1.0), 4)  # M/M/4: Erlang's C is 0.5964

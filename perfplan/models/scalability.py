@@ -60,7 +60,8 @@ class Usl:
         """What the law cannot say of its points; "" where there is nothing.
 
         >>> fit_usl(np.array([1.0, 2, 4]), np.array([100.0, 230, 500])).remark
-        'throughput grows faster than the load (up to 25 % more of it per unit than at the smallest): something is shared that pays, such as a cache or a batch; where that ends these points do not say'
+        'throughput grows faster than the load (up to 25 % more of it per unit than at the smallest): something is shared that pays, such
+        as a cache or a batch; where that ends these points do not say'
         """
         if not self.superlinear:
             return ""

@@ -246,9 +246,7 @@ class QueueWait:
             factor = np.interp(_spread(rho, servers), *_against_two_phases(shape, servers)[:2])
         else:
             factor = 1 - max(1 - shape.scv, 0.0) * (1 - _constant_over_model(rho, servers))
-        return cls(
-            probability=station.prob_wait * factor, utilization=rho, mean_service_s=station.service_s, servers=servers, shape=shape
-        )  # fmt: skip
+        return cls(probability=station.prob_wait * factor, utilization=rho, mean_service_s=station.service_s, servers=servers, shape=shape)
 
     def quantile_s(self, p: Fraction) -> FloatArray:
         """The time within which a share *p* has stopped waiting: those who wait taken for a gamma law with their two moments."""

@@ -201,15 +201,39 @@ def simulate(
     busy, queued, visits = np.zeros((3, len(names)))
     weights = np.array([weight for weight, _ in journeys.values()], dtype=float)
     done, events, end_s, overflow = compiled()(
-        np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2]), code.columns(), _times(laws),
-        Coming(np.asarray(arrivals.rates or [1.0], dtype=float), float(max(arrivals.rates, default=1.0)), float(arrivals.step_s), between, arrivals.customers, arrivals.batch, np.cumsum(weights) / weights.sum(), np.array(entry)),
-        _queues(pools.values(), code.ranks()), Slots.of(MOST_INSIDE, len(names)), out, busy, queued, visits,
-    )  # fmt: skip
+        np.random.default_rng([seed, 1]),
+        np.random.default_rng([seed, 2]),
+        code.columns(),
+        _times(laws),
+        Coming(
+            np.asarray(arrivals.rates or [1.0], dtype=float),
+            float(max(arrivals.rates, default=1.0)),
+            float(arrivals.step_s),
+            between,
+            arrivals.customers,
+            arrivals.batch,
+            np.cumsum(weights) / weights.sum(),
+            np.array(entry),
+        ),
+        _queues(pools.values(), code.ranks()),
+        Slots.of(MOST_INSIDE, len(names)),
+        out,
+        busy,
+        queued,
+        visits,
+    )
     used = {n: float(busy[i] / max(end_s, 1e-300) / (p.servers * p.copies)) for i, (n, p) in enumerate(pools.items())}
     return Replication(
-        response_s=out.response[:done], wait_s=out.wait[:done], journey=out.journey[:done], start_s=out.start[:done], utilization=used,
-        mean_wait_s={n: float(queued[i] / max(visits[i], 1)) for i, n in enumerate(names)}, end_s=end_s, events=events, overflow=bool(overflow)
-    )  # fmt: skip
+        response_s=out.response[:done],
+        wait_s=out.wait[:done],
+        journey=out.journey[:done],
+        start_s=out.start[:done],
+        utilization=used,
+        mean_wait_s={n: float(queued[i] / max(visits[i], 1)) for i, n in enumerate(names)},
+        end_s=end_s,
+        events=events,
+        overflow=bool(overflow),
+    )
 
 
 def _times(laws: Sequence[Law]) -> Times:
@@ -305,9 +329,16 @@ def warm_up(responses: Sequence[FloatArray], batches: int = 200) -> float:
 
 
 def percentiles(
-    pools: Mapping[str, Pool], journeys: Mapping[str, tuple[float, tuple[Step, ...]]], arrivals: Arrivals, ps: Sequence[float], *,
-    precision: float = 0.02, requests: int = 200_000, most: int = 40, seed: int = 0,
-) -> dict[str, list[Estimate]]:  # fmt: skip
+    pools: Mapping[str, Pool],
+    journeys: Mapping[str, tuple[float, tuple[Step, ...]]],
+    arrivals: Arrivals,
+    ps: Sequence[float],
+    *,
+    precision: float = 0.02,
+    requests: int = 200_000,
+    most: int = 40,
+    seed: int = 0,
+) -> dict[str, list[Estimate]]:
     """Percentiles *ps* of each journey's response, the mean last; with intervals over replications; seconds.
 
     Replications of *requests* are added, from eight to *most*, until the half width of the highest percentile of every journey is

@@ -1,12 +1,12 @@
 """Processor sharing as it is met in a plan: how much longer a job takes among others, and its response as a distribution.
 
-With n jobs on c cores each is served at rate min(1, c / n), or slower where the cores hinder each other (`Crew`). Who needs x seconds of service meets others who come and go; in the clock of
-its own service, their number is a birth and death process with rates lambda / v(n) up and n / s down, v(n) = min(1, c / (n + 1)), and
-real time passes at 1 / v(n). That gives the mean (x times the same slowdown for every size: insensitive to the law of the service) and
-the variance of its response exactly where services are exponential; the time beyond x is taken for a gamma law with these two moments,
-and sizes are mixed by their own law. For exponential services the response itself is the time to absorption of a reversible chain, a sum of
-exponentials, of which a plan keeps four. Against simulations of lognormal and hyperexponential services and against M/M/c-PS: within 1.6 %
-(benchmarks/accuracy.py, families mmc_ps and mgc_ps).
+With n jobs on c cores each is served at rate min(1, c / n), or slower where the cores hinder each other (`Crew`). Who needs x seconds of
+service meets others who come and go; in the clock of its own service, their number is a birth and death process with rates lambda / v(n)
+up and n / s down, v(n) = min(1, c / (n + 1)), and real time passes at 1 / v(n). That gives the mean (x times the same slowdown for every
+size: insensitive to the law of the service) and the variance of its response exactly where services are exponential; the time beyond x is
+taken for a gamma law with these two moments, and sizes are mixed by their own law. For exponential services the response itself is the
+time to absorption of a reversible chain, a sum of exponentials, of which a plan keeps four. Against simulations of lognormal and
+hyperexponential services and against M/M/c-PS: within 1.6 % (benchmarks/accuracy.py, families mmc_ps and mgc_ps).
 
 References
 ----------
@@ -188,7 +188,8 @@ def _sizes(shape: Any) -> tuple[FloatArray, FloatArray]:
 
 @functools.lru_cache(maxsize=64)
 def _tables(shape: Any, crew: Crew) -> tuple[FloatArray, FloatArray, FloatArray, Complex]:
-    """At utilizations 1 - FREE, ascending in FREE: log of FREE, scv and reach of the response over its mean, and E exp(i v T / E T) on GRID."""
+    """At utilizations 1 - FREE, ascending in FREE: log of FREE, scv and reach of the response over its mean, and E exp(i v T / E T) on
+    GRID."""
     sizes, weights = _sizes(shape)
     v = np.exp(GRID)
     smear = np.clip(0.29 * np.gradient(sizes) / sizes, *SMEAR) if sizes.size > 1 else SMEAR[0]

@@ -45,9 +45,15 @@ class Moment:
 
 
 def over_time(
-    rate_rps: Callable[[float], float], service_s: Seconds, servers: Sequence[tuple[float, int]], times_s: Sequence[float], *,
-    start: FloatArray | None = None, breaks_s: Sequence[float] = (), most: int,
-) -> list[Moment]:  # fmt: skip
+    rate_rps: Callable[[float], float],
+    service_s: Seconds,
+    servers: Sequence[tuple[float, int]],
+    times_s: Sequence[float],
+    *,
+    start: FloatArray | None = None,
+    breaks_s: Sequence[float] = (),
+    most: int,
+) -> list[Moment]:
     """The system at *times_s*, ascending, from *start* (probabilities at time 0; left out: empty).
 
     *servers*: (from when, how many), the first from 0. *breaks_s*: times at which the rate jumps. *most*: customers kept track of.
@@ -100,9 +106,14 @@ class Spread:
 
 
 def large_over_time(
-    rate_rps: Callable[[float], float], service_s: Seconds, servers: Sequence[tuple[float, int]], times_s: Sequence[float], *,
-    start_number: float = 0.0, breaks_s: Sequence[float] = (),
-) -> list[Spread]:  # fmt: skip
+    rate_rps: Callable[[float], float],
+    service_s: Seconds,
+    servers: Sequence[tuple[float, int]],
+    times_s: Sequence[float],
+    *,
+    start_number: float = 0.0,
+    breaks_s: Sequence[float] = (),
+) -> list[Spread]:
     """The system at *times_s*, ascending, from *start_number* customers at time 0; arguments as of `over_time`.
 
     With the number taken for a normal law, E min(n, c) and Cov(n, min(n, c)) = Var(n) P(n < c) (Stein) are closed, and

@@ -59,9 +59,14 @@ def trend(weeks: FloatArray, peaks: FloatArray) -> Trend:
     low, high = _interval(x, z, rest)
     halves = _slope(x[:half], z[:half]), _slope(x[half:], z[half:])
     return Trend(
-        low=min(low, slope, *halves), slope=slope, high=max(high, slope, *halves), spread=max(_spread(rest), float(rest.std())),
-        spikes=tuple(int(i) for i in spikes), step=step, step_size=size,
-    )  # fmt: skip
+        low=min(low, slope, *halves),
+        slope=slope,
+        high=max(high, slope, *halves),
+        spread=max(_spread(rest), float(rest.std())),
+        spikes=tuple(int(i) for i in spikes),
+        step=step,
+        step_size=size,
+    )
 
 
 def _pairs(x: FloatArray, y: FloatArray) -> FloatArray:

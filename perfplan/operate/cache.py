@@ -81,7 +81,10 @@ def _files(source: Source, name: str, tier: Cache) -> tuple[File, ...]:
 
 def _scaling(source: Source, name: str, tier: Cache) -> str:
     n, why = source.count(name, "instances")
-    return f"- **{markdown(name)}** (cache): add nodes in a quiet hour; keys move, and their misses go to {markdown(tier.origin)}. {n} by the plan ({markdown(why)})."
+    return (
+        f"- **{markdown(name)}** (cache): add nodes in a quiet hour; keys move, and their misses go to {markdown(tier.origin)}. {n} "
+        f"by the plan ({markdown(why)})."
+    )
 
 
 def _hits(study: Study, name: str, tier: Cache) -> Part:

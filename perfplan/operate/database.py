@@ -125,7 +125,11 @@ def _files(source: Source, name: str, tier: Database) -> tuple[File, ...]:
 
 def _scaling(source: Source, name: str, tier: Database) -> str:
     n, why = source.count(name, "connections")
-    return f"- **{markdown(name)}** (database): reads by replicas ({source.count(name, 'replicas')[0]} by the plan), writes by larger nodes; rehearse, then switch in a quiet hour (lead time {weeks(median(tier.lead_time_s))}). Pool: {n} connections ({markdown(why)}); reload the pooler, no restart."
+    return (
+        f"- **{markdown(name)}** (database): reads by replicas ({source.count(name, 'replicas')[0]} by the plan), writes by larger "
+        f"nodes; rehearse, then switch in a quiet hour (lead time {weeks(median(tier.lead_time_s))}). Pool: {n} connections "
+        f"({markdown(why)}); reload the pooler, no restart."
+    )
 
 
 def _queries(study: Study, name: str, tier: Database) -> Part:

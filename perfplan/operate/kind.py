@@ -1,4 +1,5 @@
-"""What leaves the page of each kind of tier and of promise: settings, paragraphs of the runbook, items of the checklist, indicators, alerts.
+"""What leaves the page of each kind of tier and of promise: settings, paragraphs of the runbook, items of the checklist, indicators,
+alerts.
 
 Above the study, as `tiers/kind.py` and `promises/kind.py` are below the plan: a kind that leaves an answer out does not type-check.
 """
@@ -140,7 +141,10 @@ def worst(verdicts: tuple[str, ...]) -> str:
 
 def holds_now_and(study: Study, judged: Judged, month: int) -> str:
     """P(it holds) now and in a month."""
-    return f"P(holds) {percent(float(judged.holds[:, 0].mean()))} now, {percent(float(judged.holds[:, month].mean()))} in {month_name(str(study.scenario.as_of), month)}"
+    return (
+        f"P(holds) {percent(float(judged.holds[:, 0].mean()))} now, {percent(float(judged.holds[:, month].mean()))} in "
+        f"{month_name(str(study.scenario.as_of), month)}"
+    )
 
 
 def bad_and_allowed(_: object, study: Study, judged: Judged, month: int) -> str:
@@ -150,7 +154,10 @@ def bad_and_allowed(_: object, study: Study, judged: Judged, month: int) -> str:
 
 def tightest_place(_: object, study: Study, judged: Judged, month: int) -> str:
     """How much of the tightest place is used, today and in a month."""
-    return f"tightest place {_used(judged.value[:, 0])} used today, {_used(judged.value[:, month])} in {month_name(str(study.scenario.as_of), month)}; {holds_now_and(study, judged, month)}"
+    return (
+        f"tightest place {_used(judged.value[:, 0])} used today, {_used(judged.value[:, month])} in "
+        f"{month_name(str(study.scenario.as_of), month)}; {holds_now_and(study, judged, month)}"
+    )
 
 
 def _used(values: FloatArray) -> str:

@@ -23,7 +23,10 @@ def _value(one: Latency, study: Study, judged: Judged, month: int) -> str:
     """Both ways of judging it, today: a reader asks for the other one."""
     slow, allowed = median(judged.value[:, 0]), median(judged.bound)
     other = median(judged.also[:, 0]) if judged.also is not None else float("nan")
-    return f"{share(slow)} of requests slower than the target today ({share(other)} judged over {OVER[PEAK_HOUR if one.over == WEEKS else WEEKS]}), {share(allowed)} allowed; {holds_now_and(study, judged, month)}"
+    return (
+        f"{share(slow)} of requests slower than the target today ({share(other)} judged over "
+        f"{OVER[PEAK_HOUR if one.over == WEEKS else WEEKS]}), {share(allowed)} allowed; {holds_now_and(study, judged, month)}"
+    )
 
 
 def _counters(one: Latency) -> Counters:

@@ -13,7 +13,10 @@ from perfplan.words import count, duration, rate
 
 def _scaling(source: Source, name: str, tier: ObjectStore) -> str:
     prefixes, each = count(float(tier.prefixes)), rate(median(tier.limit_rps))
-    return f"- **{markdown(name)}** (object store): it grows by itself; {prefixes} prefixes take {each} each: spread keys over more of them before requests are refused."
+    return (
+        f"- **{markdown(name)}** (object store): it grows by itself; {prefixes} prefixes take {each} each: spread keys over more of "
+        "them before requests are refused."
+    )
 
 
 def _requests(study: Study, name: str, tier: ObjectStore) -> Part:

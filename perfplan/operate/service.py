@@ -1,4 +1,5 @@
-"""A service in operation: how it grows, and the items of the checklist that it answers. Its proxy's settings are of all services together."""
+"""A service in operation: how it grows, and the items of the checklist that it answers. Its proxy's settings are of all services
+together."""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ from perfplan.words import number, share
 
 def _scaling(source: Source, name: str, tier: Service) -> str:
     n, why = source.count(name, "instances")
-    return f"- **{markdown(name)}** (stateless): add instances behind the balancer, one at a time, each warm before it gets traffic. {n} by the plan ({markdown(why)}). A lost instance must leave the rest below {share(median(tier.utilization_limit))}. Give them the pool's connections first."
+    return (
+        f"- **{markdown(name)}** (stateless): add instances behind the balancer, one at a time, each warm before it gets traffic. "
+        f"{n} by the plan ({markdown(why)}). A lost instance must leave the rest below {share(median(tier.utilization_limit))}. Give "
+        "them the pool's connections first."
+    )
 
 
 def _scale_out(study: Study, name: str, tier: Service) -> Part:

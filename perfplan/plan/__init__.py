@@ -24,9 +24,29 @@ from perfplan.scenario import Scenario
 from perfplan.tiers.place import Place
 
 __all__ = [
-    "MONTHS", "PERCENTILES", "Plan", "Resource", "State", "burst", "by_tier", "concurrency", "demand_rps", "judge", "month_factors", "month_index", "month_names", "plan",
-    "spares", "steady_limit", "tightest", "today_rps", "until", "with_counts", "with_fields", "worlds_in",
-]  # fmt: skip
+    "MONTHS",
+    "PERCENTILES",
+    "Plan",
+    "Resource",
+    "State",
+    "burst",
+    "by_tier",
+    "concurrency",
+    "demand_rps",
+    "judge",
+    "month_factors",
+    "month_index",
+    "month_names",
+    "plan",
+    "spares",
+    "steady_limit",
+    "tightest",
+    "today_rps",
+    "until",
+    "with_counts",
+    "with_fields",
+    "worlds_in",
+]
 PERCENTILES = (0.5, 0.95, 0.99)
 
 
@@ -79,9 +99,17 @@ class Plan:
 
 
 def plan(
-    scenario: Scenario, rps: FloatArray | None = None, *, months: int = MONTHS, percentiles: Sequence[float] = PERCENTILES,
-    at_months: Sequence[int] | None = None, objectives: Iterable[str] | None = None, both: bool = False, first: int = 0, month_factor: Value | None = None,
-) -> Plan:  # fmt: skip
+    scenario: Scenario,
+    rps: FloatArray | None = None,
+    *,
+    months: int = MONTHS,
+    percentiles: Sequence[float] = PERCENTILES,
+    at_months: Sequence[int] | None = None,
+    objectives: Iterable[str] | None = None,
+    both: bool = False,
+    first: int = 0,
+    month_factor: Value | None = None,
+) -> Plan:
     """The plan of *scenario*, in as many worlds as it was drawn.
 
     *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response

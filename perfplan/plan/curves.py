@@ -38,7 +38,8 @@ class ByLoad:
         self.rps = self._top * at
 
     def room(self, rps: FloatArray) -> FloatArray:
-        """How far *rps* lies below what saturates the path, over that, 0.001 at least, as the grid ends there; 1 where nothing saturates."""
+        """How far *rps* lies below what saturates the path, over that, 0.001 at least, as the grid ends there; 1 where nothing
+        saturates."""
         part = rps / self._top
         return np.asarray(np.where(self._full < 1, np.maximum(1 - part / self._full, 1e-3), 1.0))
 

@@ -65,9 +65,15 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
     near = tuple(Named(name=EDGE, part=part) for part in answer)
     journeys = {name: _journey(scenario, name, edge[name], responses, travel, near) for name in scenario.journeys}
     return Carried(
-        rps=rps, journey_rps=journey_rps, edge=edge, calls_rps=calls, stations=stations, responses=responses,
-        journeys=journeys, hit_ratio=hits,
-    )  # fmt: skip
+        rps=rps,
+        journey_rps=journey_rps,
+        edge=edge,
+        calls_rps=calls,
+        stations=stations,
+        responses=responses,
+        journeys=journeys,
+        hit_ratio=hits,
+    )
 
 
 def edge_share(scenario: Scenario, journey: Journey) -> Value:
@@ -112,7 +118,7 @@ def held_by_others(scenario: Scenario, name: str) -> bool:
 
 def _journey(
     scenario: Scenario, name: str, edge: Value, responses: Mapping[str, Distribution], travel: Distribution, near: tuple[Distribution, ...]
-) -> Distribution:  # fmt: skip
+) -> Distribution:
     """End to end, as the user sees it: round trip, then edge or all calls one after the other."""
     journey = scenario.journeys[name]
     inside = tuple(Visits(part=responses[called], times=visits) for called, visits in journey.calls.items())

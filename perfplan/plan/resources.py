@@ -105,7 +105,8 @@ def resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatAr
 
 
 def steady_limit(scenario: Scenario, place: Place) -> Value:
-    """Highest utilization in the peak hour that is planned for: as stated, and so that the peak second is carried where that is promised."""
+    """Highest utilization in the peak hour that is planned for: as stated, and so that the peak second is carried where that is
+    promised."""
     tier = scenario.tiers[place.tier]
     one = bought_of(tier, place.field)
     if one.waits or not any(promised.kind_of(o).judges.peak_second for o in scenario.objectives.values()):

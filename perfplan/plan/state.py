@@ -1,4 +1,5 @@
-"""A scenario at a load: the one door to what a load does, for the plan, for promises, and for all who ask at other loads than the forecast's."""
+"""A scenario at a load: the one door to what a load does, for the plan, for promises, and for all who ask at other loads than the
+forecast's."""
 
 from __future__ import annotations
 
@@ -78,7 +79,8 @@ class State:
         return [by_load.curve(np.log(np.maximum(values, 1e-12)) + near, np.exp, np.inf)(self.rps) / here for values in known]
 
     def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
-        """Share of the requests of *journey* that are slower, over PEAK_HOUR and WEEKS; precise where it is a hundredth of *allowed*, or more."""
+        """Share of the requests of *journey* that are slower, over PEAK_HOUR and WEEKS; precise where it is a hundredth of *allowed*, or
+        more."""
         level, time = levels(self.scenario)
         found: dict[str, FloatArray] = {}
         if WEEKS not in over and self.rps.shape[1] <= GRID:

@@ -1,7 +1,7 @@
 """What every kind of promise answers, in two small records; nobody asks anything else of a promise, and nobody asks what kind it is.
 
-A promise is judged by a `State`, a scenario at a load, of which it knows no more than is written here. A kind that leaves an answer out does not
-type-check; where there is nothing to say, `nothing` says so on purpose.
+A promise is judged by a `State`, a scenario at a load, of which it knows no more than is written here. A kind that leaves an answer out
+does not type-check; where there is nothing to say, `nothing` says so on purpose.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class State(Protocol):
         """In the busiest second of each hour."""
 
     def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
-        """Share of the requests of *journey* that are slower, over PEAK_HOUR and WEEKS; precise where it is a hundredth of *allowed*, or more."""
+        """Share of the requests of *journey* that are slower, over PEAK_HOUR and WEEKS; precise where it is a hundredth of *allowed*, or
+        more."""
 
     def failed(self, journey: str) -> FloatArray:
         """Share of the requests of *journey* that meet a tier that is not up."""

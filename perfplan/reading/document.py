@@ -73,7 +73,8 @@ def text_of(path: Path) -> str:
 
 
 def tree_of(text: str, file: str) -> yaml.MappingNode:
-    """The node tree of a YAML text, for reading only, as the same text is parsed once; raises `BadScenario` on syntax, aliases, tags and too deep nesting."""
+    """The node tree of a YAML text, for reading only, as the same text is parsed once; raises `BadScenario` on syntax, aliases, tags and
+    too deep nesting."""
     try:
         return _tree(text)
     except BadScenario as error:

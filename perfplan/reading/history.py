@@ -57,7 +57,8 @@ def _read(path: Path, name: str, _changed: int, _size: int) -> History:
     kept = (np.isfinite(table).mean(axis=1) >= 0.5) & (np.nan_to_num(table).max(axis=1) > 0)
     if kept.sum() < FEWEST_WEEKS:
         raise Misread(
-            f"must cover at least {FEWEST_WEEKS} whole weeks with requests; {name} covers {kept.sum()}{_left_out(start[~kept])} (state traffic.growth and peak instead)"
+            f"must cover at least {FEWEST_WEEKS} whole weeks with requests; {name} covers {kept.sum()}{_left_out(start[~kept])} "
+            "(state traffic.growth and peak instead)"
         )
     table, times = table[kept], start[kept]
     peaks = np.nanmax(table, axis=1)
@@ -67,9 +68,15 @@ def _read(path: Path, name: str, _changed: int, _size: int) -> History:
     growth, growth_where = _growth(found, times, peaks, _left_out(start[~kept]))
     peak, peak_where = _peak(table, times, found.spread)
     return History(
-        file=name, peak=peak, peak_where=peak_where, growth=growth, growth_where=growth_where,
-        week=np.roll(shape / shape.max(), first), times=times, weekly_peak_rps=peaks,
-    )  # fmt: skip
+        file=name,
+        peak=peak,
+        peak_where=peak_where,
+        growth=growth,
+        growth_where=growth_where,
+        week=np.roll(shape / shape.max(), first),
+        times=times,
+        weekly_peak_rps=peaks,
+    )
 
 
 def _times(texts: Any) -> Any:
@@ -115,7 +122,9 @@ def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
     if bad.size:
         row = table.iloc[bad[0]]
         raise Misread(
-            f"row {bad[0] + 2} of {name} must be a time and a count of 0 or more; got {row['time'][:40]!r}, {row['requests'][:40]!r} (times as 2026-11-24T18:00Z, as 202611241800, or in seconds or milliseconds since 1970, all alike)"
+            f"row {bad[0] + 2} of {name} must be a time and a count of 0 or more; got {row['time'][:40]!r}, "
+            f"{row['requests'][:40]!r} (times as 2026-11-24T18:00Z, as 202611241800, or in seconds or milliseconds since 1970, "
+            "all alike)"
         )
     if times.empty or times.duplicated().any():
         raise Misread(f"times must be there and stand once; {name} has {'none' if times.empty else _twice(times[times.duplicated()])}")
@@ -145,7 +154,10 @@ def _left_out(starts: FloatArray) -> str:
     """Weeks without requests, by name; "" where there are none."""
     if not starts.size:
         return ""
-    return f"; left out, as hardly any hour of them has requests: the week{'s' * (starts.size > 1)} from {', '.join(_day(s) for s in starts[:3])}{' and more' * (starts.size > 3)}"
+    return (
+        f"; left out, as hardly any hour of them has requests: the week{'s' * (starts.size > 1)} from "
+        f"{', '.join(_day(s) for s in starts[:3])}{' and more' * (starts.size > 3)}"
+    )
 
 
 def _peak(table: FloatArray, times: FloatArray, spread: float) -> tuple[Law, str]:

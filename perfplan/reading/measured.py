@@ -85,7 +85,7 @@ def _points(path: Path, name: str, _changed: int, _size: int) -> Points:
     half = columns.get("half_width", np.full(columns["rps"].size, np.nan))
     return Points(
         file=name, about=about, rps=columns["rps"], percentile=columns["percentile"] / 100, seconds=columns["seconds"], half_width_s=half
-    )  # fmt: skip
+    )
 
 
 def _columns(path: Path, name: str, needed: tuple[str, ...], more: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, FloatArray]]:

@@ -83,10 +83,17 @@ class _Reader:
                 self.entries[path] = replace(self.entries[path], beside=said)
         reread = functools.partial(_reread, self.path, self.text, self.today)
         return Statement(
-            file=str(self.path), entries=self.entries, shape=self._complete(shape, history), files=tuple(dict.fromkeys(files)), history=history,
-            samples=self.samples, points=self.points,
-            week=history.week if history else None, overrides=self.overrides, reread=reread,
-        )  # fmt: skip
+            file=str(self.path),
+            entries=self.entries,
+            shape=self._complete(shape, history),
+            files=tuple(dict.fromkeys(files)),
+            history=history,
+            samples=self.samples,
+            points=self.points,
+            week=history.week if history else None,
+            overrides=self.overrides,
+            reread=reread,
+        )
 
     # ---- the walk: one method a kind of node ----
 

@@ -108,7 +108,8 @@ def burn(study: Study) -> go.Figure:
     outage_s = ALERTS[0][1] * HOUR * factor(*ALERTS[0][:2], days) * budget
     fig = figure(
         f"A full outage pages within {duration(outage_s)} and has then spent {100 * ALERTS[0][0]:g} % of the month’s budget",
-        f"Minutes until each burn-rate alert of {name} fires (log scale) against the share of requests that fail (log scale); window {days} days",
+        f"Minutes until each burn-rate alert of {name} fires (log scale) against the share of requests that fail (log scale); "
+        f"window {days} days",
         height=340,
         margin=dict(t=20, r=100),
     )

@@ -38,7 +38,8 @@ def assumptions(study: Study) -> Table:
     return Table(
         name="assumptions",
         title=f"{len(rows)} inputs, {uncertain} of them uncertain, {defaults} left at their defaults",
-        subtitle="Sorted by how far they move the first broken promise (months between upper and lower third). An interval is the middle 90 %.",
+        subtitle="Sorted by how far they move the first broken promise (months between upper and lower third). An interval is the middle "
+        "90 %.",
         frame=frame_of(rows),
         columns=ASSUMPTIONS,
     )

@@ -95,7 +95,10 @@ class Table:
         first, *rest = self.columns
         cells = "".join(_cell(c, record[c.key], largest.get(c.key)) for c in rest)
         kind = ' class="first"' if self.first and index == 0 else ""
-        return f'<tr role="row"{kind}><th role="rowheader" scope="row"><span class="name">{safe(_text(first, record[first.key]))}</span></th>{cells}</tr>'
+        return (
+            f'<tr role="row"{kind}><th role="rowheader" scope="row"><span '
+            f'class="name">{safe(_text(first, record[first.key]))}</span></th>{cells}</tr>'
+        )
 
 
 def _largest(values: Any) -> float:

@@ -73,7 +73,8 @@ def hit_ratio(study: Study) -> go.Figure:
     here, twice = (float(np.interp(times * swept.now_bytes, swept.memory_bytes, swept.hit_ratio)) for times in (1, 2))
     fig = figure(
         f"Twice the memory would raise {name}’s hit ratio from {share(here)} to {share(twice)}",
-        f"LRU hit ratio (%) against memory of all nodes; today it holds {share(min(swept.held_items / swept.items, 1.0), 2)} of {number(swept.items)} items",
+        f"LRU hit ratio (%) against memory of all nodes; today it holds {share(min(swept.held_items / swept.items, 1.0), 2)} of "
+        f"{number(swept.items)} items",
         height=320,
         margin=dict(t=28, r=20),
     )

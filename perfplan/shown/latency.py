@@ -177,9 +177,11 @@ def what_ifs(study: Study) -> Table:
     return Table(
         name="what_ifs",
         title=_what_if_title(found, kept),
-        subtitle="One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every promise kept "
+        subtitle="One change at a time, today’s peak, at the median: p95 of the journey it moves most, and the highest load with every "
+        "promise kept "
         f"(today {_multiple(kept)}{aside}). What moves neither by 1 % is left out. "
-        "The first row is the bound, an empty service: more of anything brings no p95 below that, unless it is a cache that then holds more. "
+        "The first row is the bound, an empty service: more of anything brings no p95 below that, unless it is a cache that then "
+        "holds more. "
         "–: no price of its own, or no promise that a load can break.",
         frame=frame_of([_what_if(one) for one in (found[-1], *found[:-1]) if not one.tier or _does_something(one, kept)]),
         columns=WHAT_IFS,
@@ -231,7 +233,8 @@ def tail_figure(study: Study) -> go.Figure:
     totals = {bar: sum(parts.values()) for bar, parts in spent.items()}
     fig = figure(
         slowest_part(rows),
-        "Share of each tier in the time of the requests that take as long as the percentile: parts of one bar add up, percentiles of parts do not; today’s peak, at the median",
+        "Share of each tier in the time of the requests that take as long as the percentile: parts of one bar add up, "
+        "percentiles of parts do not; today’s peak, at the median",
         height=34 * max(len(spent), 1) + 70,
         margin=dict(r=80),
     )

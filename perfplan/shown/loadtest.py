@@ -81,7 +81,8 @@ def stages_figure(study: Study) -> go.Figure:
     stress = next(one for one in drawn if one.name == "stress")
     fig = figure(
         f"The stress stage runs to {number(stress.most_rps)} rps and crosses the predicted knee at {number(limit)}",
-        f"Arrival rate of the load generator: {listed([one.name for one in drawn])}, one after the other as in load_test.js; {soak.name}, {duration(soak.lasts_s)} at {number(soak.most_rps)} rps, is left out",
+        f"Arrival rate of the load generator: {listed([one.name for one in drawn])}, one after the other as in load_test.js; "
+        f"{soak.name}, {duration(soak.lasts_s)} at {number(soak.most_rps)} rps, is left out",
         height=320,
         margin=dict(t=28),
     )
@@ -123,7 +124,8 @@ def prediction(study: Study) -> go.Figure:
     top = 2.5e3 * float(sweeps[0.99][1][slowest][0])
     fig = figure(
         f"At today’s peak a test should find {slowest} at p95 {duration(now)}",
-        f"Predicted response time of {slowest} (ms) against load, at the median; a test that disagrees by more than a fifth disproves the model",
+        f"Predicted response time of {slowest} (ms) against load, at the median; a test that disagrees by more than a fifth "
+        "disproves the model",
         height=340,
         margin=dict(t=28, r=60),
     )

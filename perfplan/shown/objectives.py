@@ -47,7 +47,8 @@ def objectives(study: Study) -> Table:
         title=f"{len(broken)} of {len(rows)} promises do not hold to {end} with today's fleet"
         if broken
         else f"All {len(rows)} promises hold to {end}",
-        subtitle="Probability over all worlds that a promise holds in a month, today's fleet. Last column: the same promise judged the other way.",
+        subtitle="Probability over all worlds that a promise holds in a month, today's fleet. Last column: the same promise judged the "
+        "other way.",
         frame=frame_of(rows),
         columns=(
             Column("objective", "Objective"),
@@ -129,7 +130,8 @@ def availabilities(study: Study) -> Table:
     return Table(
         name="availabilities",
         title=f"{capital(worst)} is the least available journey: {share(up[worst])}",
-        subtitle="Tiers in series, each for the share of requests that reach it; instances N of M needed at the peak. Independent failures.",
+        subtitle="Tiers in series, each for the share of requests that reach it; instances N of M needed at the peak. Independent "
+        "failures.",
         frame=frame_of(rows),
         columns=AVAILABILITIES,
     )

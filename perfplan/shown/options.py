@@ -49,7 +49,8 @@ def options(study: Study) -> Table:
         name="options",
         title=_title(study, study.options[0], asked),
         subtitle=f"Planned in the same worlds. P: every promise holds in {study.named(study.last)}; "
-        f"months gained until P falls below {percent(asked)}; ms: mean over journeys of p95 at today's load. Hollow bars: less than asked for.",
+        f"months gained until P falls below {percent(asked)}; ms: mean over journeys of p95 at today's load. Hollow bars: less "
+        "than asked for.",
         frame=frame_of([_option(one) for one in study.options]),
         columns=(
             Column("option", "Option"),
@@ -162,7 +163,8 @@ def tornado(study: Study) -> go.Figure:
         f"{study.moved[0].path} decides the date: measure it again first"
         if rows
         else "No uncertain input moves the date of the first broken promise",
-        "Months by which the first broken promise moves between the upper and the lower third of each input; left: earlier when the input is high",
+        "Months by which the first broken promise moves between the upper and the lower third of each input; left: earlier when "
+        "the input is high",
         height=36 * max(len(rows), 1) + 70,
         margin=dict(r=60),
     )

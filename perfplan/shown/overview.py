@@ -65,9 +65,15 @@ def lead(study: Study) -> go.Figure:
     bottom = 0.7 * min(fan[5])
     top = 1.08 * max(fan[95] + [min(c, 3 * max(fan[95])) for _, c in capacity if np.isfinite(c)])
     fig = figure(
-        story(study).verdict, "Requests per second at the peak hour: demand (P5–P95, P25–P75, P50) against the load at which every objective still holds",
-        height=366, margin=dict(l=64, r=90), meta=dict(leads=True, narrow=dict(layout={"margin.l": 8, "margin.r": 6, "xaxis.dtick": "M12", "xaxis.tickformat": "%Y"}, height=330, below=800)),
-    )  # fmt: skip
+        story(study).verdict,
+        "Requests per second at the peak hour: demand (P5–P95, P25–P75, P50) against the load at which every objective still holds",
+        height=366,
+        margin=dict(l=64, r=90),
+        meta=dict(
+            leads=True,
+            narrow=dict(layout={"margin.l": 8, "margin.r": 6, "xaxis.dtick": "M12", "xaxis.tickformat": "%Y"}, height=330, below=800),
+        ),
+    )
     look.fan(fig, months, fan, "demand", "rps")
     step = dict(mode="lines", hoverinfo="skip")
     if np.isfinite(today):
@@ -101,13 +107,17 @@ def lead(study: Study) -> go.Figure:
                 arrowcolor=red,
                 standoff=7,
             )
-    rows = [(fan[q][-1], text.format(number(fan[q][-1])), "ink" if q == 50 else "muted") for q, text in ((95, "P95 {}"), (50, "<b>demand</b><br>P50 {}"), (5, "P5 {}"))]  # fmt: skip
+    rows = [
+        (fan[q][-1], text.format(number(fan[q][-1])), "ink" if q == 50 else "muted")
+        for q, text in ((95, "P95 {}"), (50, "<b>demand</b><br>P50 {}"), (5, "P5 {}"))
+    ]
     look.ends(fig, months[-1], rows, 0.76 * 300 / (top - bottom), only="wide", xshift=8)
     look.label(fig, months[-1], fan[95][-1], "<b>demand</b> P5–P95", "narrow", xanchor="right", yanchor="bottom")
     fig.update_layout(
         xaxis=dict(type="date", range=[months[0], months[-1]], dtick="M3", tickformat="%b\n%Y", hoverformat="%B %Y", anchor="y2"),
-        yaxis=dict(domain=[0.24, 1], range=[bottom, top], ticksuffix=" rps", nticks=6), yaxis2=dict(domain=[0, 0.2], range=[-0.5, 1.8], visible=False),
-    )  # fmt: skip
+        yaxis=dict(domain=[0.24, 1], range=[bottom, top], ticksuffix=" rps", nticks=6),
+        yaxis2=dict(domain=[0, 0.2], range=[-0.5, 1.8], visible=False),
+    )
     return fig
 
 
@@ -157,10 +167,15 @@ def _order_lane(study: Study, fig: go.Figure, months: list[str]) -> None:
             text, due, lead = due_of(study, order)
             works = months[order.month]
             fig.add_scatter(
-                x=[str(study.order_by(order.month, lead)), works], y=[row] * 2, yaxis="y2", mode="lines+markers", hoverinfo="text", text=[str(safe(text))] * 2,
+                x=[str(study.order_by(order.month, lead)), works],
+                y=[row] * 2,
+                yaxis="y2",
+                mode="lines+markers",
+                hoverinfo="text",
+                text=[str(safe(text))] * 2,
                 line=dict(color=look.colour(tint), width=4 if now else 1.5, dash="solid"),
                 marker=dict(opacity=1, size=[14, 0], symbol="line-ns", line=dict(width=[4, 0], color=look.colour(tint))),
-            )  # fmt: skip
+            )
             day, month, *_ = due.split()
             dates.append(f"{day} {month[:3]}")
             room = int(((after - order.month) * MONTH_PX - 12) // LETTER_PX) - (0 if now else 8)

@@ -241,8 +241,18 @@ def utilization(study: Study) -> go.Figure:
         if over
         else f"No resource passes its limit within {until - 1} months at the median"
     )
-    fig = figure(title, "Utilization at the peak hour (% of the limit that is planned for, N + 1 included), P50, today’s fleet; reversed: over the limit", height=40 * len(names) + 60,
-                  meta=dict(narrow=dict(layout={"yaxis.showticklabels": False, "xaxis.tickformat": "%b %y", "margin.l": 0, "margin.r": 0, "margin.t": 16}, data={"ygap": 19}, height=44 * len(names) + 60)))  # fmt: skip
+    fig = figure(
+        title,
+        "Utilization at the peak hour (% of the limit that is planned for, N + 1 included), P50, today’s fleet; reversed: over the limit",
+        height=40 * len(names) + 60,
+        meta=dict(
+            narrow=dict(
+                layout={"yaxis.showticklabels": False, "xaxis.tickformat": "%b %y", "margin.l": 0, "margin.r": 0, "margin.t": 16},
+                data={"ygap": 19},
+                height=44 * len(names) + 60,
+            )
+        ),
+    )
     common = dict(x=months, y=names, texttemplate="%{text}", hovertemplate="%{y}, %{x|%b %Y}: %{text} %<extra></extra>")
     fig.add_heatmap(z=z, text=text, zmin=0, zmax=100, textfont=dict(color=look.colour("ink"), size=11), **common)
     red, hot = look.colour("broken"), np.where(z > 100, z, np.nan)

@@ -204,8 +204,20 @@ def accuracy_figure(study: Study) -> go.Figure:
         fig.add_scatter(
             x=[low, high], y=[y, y], mode="lines", line=dict(color=look.colour("line"), width=2, dash="solid"), hoverinfo="skip"
         )
-        fig.add_scatter(x=[low], y=[y], mode="markers", marker=dict(color=look.colour("blue"), symbol="circle"), hovertemplate=f"median {error_text(float(row['median']))}<extra></extra>")  # fmt: skip
-        fig.add_scatter(x=[high], y=[y], mode="markers", marker=dict(color=look.colour("orange"), symbol="square"), hovertemplate=f"worst {error_text(float(row['worst']))}<extra></extra>")  # fmt: skip
+        fig.add_scatter(
+            x=[low],
+            y=[y],
+            mode="markers",
+            marker=dict(color=look.colour("blue"), symbol="circle"),
+            hovertemplate=f"median {error_text(float(row['median']))}<extra></extra>",
+        )
+        fig.add_scatter(
+            x=[high],
+            y=[y],
+            mode="markers",
+            marker=dict(color=look.colour("orange"), symbol="square"),
+            hovertemplate=f"worst {error_text(float(row['worst']))}<extra></extra>",
+        )
         look.label(fig, 0, y, short(str(row["group"]), 44), "narrow", xref="paper", yshift=12, yanchor="bottom", xanchor="left")
     ticks = [1e-12, 1e-9, 1e-6, 1e-4, 1e-2, 1e-1]
     fig.update_layout(
@@ -235,14 +247,23 @@ def measured_figure(study: Study) -> go.Figure | None:
         points = [r for r in found if (r.name, r.percentile) == (name, p)]
         tint = look.colour(look.SERIES[names.index(name) % 6])
         fig.add_scatter(
-            x=[r.rps for r in points], y=[1e3 * r.predicted_s for r in points], mode="lines", name=f"predicted p{p * 100:g}", hovertemplate="%{y:,.3r} ms",
+            x=[r.rps for r in points],
+            y=[1e3 * r.predicted_s for r in points],
+            mode="lines",
+            name=f"predicted p{p * 100:g}",
+            hovertemplate="%{y:,.3r} ms",
             line=dict(color=tint, dash=look.DASHES[i % 3]),
-        )  # fmt: skip
+        )
         half = [0.0 if np.isnan(r.half_s) else 1e3 * r.half_s for r in points]
         fig.add_scatter(
-            x=[r.rps for r in points], y=[1e3 * r.found_s for r in points], mode="markers", name=f"measured p{p * 100:g}", hovertemplate="%{y:,.3r} ms",
-            marker=dict(color=tint, symbol=look.SYMBOLS[names.index(name) % 6]), error_y=dict(type="data", array=half, color=tint, thickness=1.25, width=4),
-        )  # fmt: skip
+            x=[r.rps for r in points],
+            y=[1e3 * r.found_s for r in points],
+            mode="markers",
+            name=f"measured p{p * 100:g}",
+            hovertemplate="%{y:,.3r} ms",
+            marker=dict(color=tint, symbol=look.SYMBOLS[names.index(name) % 6]),
+            error_y=dict(type="data", array=half, color=tint, thickness=1.25, width=4),
+        )
         rows.append((points[-1], f"{short(points[-1].journey, 12)} p{p * 100:g}"))
     for point, text in rows:
         look.label(fig, point.rps, float(np.log10(1e3 * point.predicted_s)), text, xshift=8)

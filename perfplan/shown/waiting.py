@@ -91,7 +91,8 @@ def jobs(study: Study) -> Table:
     return Table(
         name="jobs",
         title=_lag_title(study, rows),
-        subtitle="Workers at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the end.",
+        subtitle="Workers at the peak hour, at the median: lag is the mean wait of a job, done the 99th percentile from publishing to the "
+        "end.",
         frame=frame_of(rows, columns),
         columns=columns,
         stack=3,
@@ -135,7 +136,8 @@ def pool_wait(study: Study) -> go.Figure:
     )
     fig = figure(
         title,
-        f"p99 wait for a connection of {place.tier} (ms, log scale) against the size of the pool, at the median; no line: nobody in 100 waits",
+        f"p99 wait for a connection of {place.tier} (ms, log scale) against the size of the pool, at the median; no line: nobody "
+        "in 100 waits",
         height=330,
         margin=dict(t=28, r=90),
     )

@@ -110,6 +110,12 @@ def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     made = plan(drawn, both=True, at_months=shown)
     fleet, middle = recommend(made), statement.at()
     return Study(
-        statement=statement, seed=seed, middle=plan(middle, both=True), worlds=made, run_outs=run_outs(made), fleet=fleet,
-        options=try_options(statement, drawn, fleet, seed=seed), moved=sensitivities(statement, made, seed),
-    )  # fmt: skip
+        statement=statement,
+        seed=seed,
+        middle=plan(middle, both=True),
+        worlds=made,
+        run_outs=run_outs(made),
+        fleet=fleet,
+        options=try_options(statement, drawn, fleet, seed=seed),
+        moved=sensitivities(statement, made, seed),
+    )

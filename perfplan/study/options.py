@@ -148,7 +148,7 @@ def _p95_s(made: Plan, last: int) -> float:
 
 def _compared(
     name: str, overrides: Sequence[str], nothing: _Outcome, other: _Outcome, *, proposed: bool, option: Option | None = None
-) -> Tried:  # fmt: skip
+) -> Tried:
     return Tried(
         name=name,
         overrides=overrides,

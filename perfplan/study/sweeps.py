@@ -130,7 +130,8 @@ def latency_band(study: Study, journey: str, loads: FloatArray, p: float = 0.95,
 
 @dataclass(frozen=True, kw_only=True)
 class Swept(ByMemory):
-    """What the memory of a tier does: beside its hit ratio, calls to the origin and the slowest journey's p99, at today's load, at the median."""
+    """What the memory of a tier does: beside its hit ratio, calls to the origin and the slowest journey's p99, at today's load, at the
+    median."""
 
     origin_rps: FloatArray
     p99_s: FloatArray
@@ -250,7 +251,9 @@ class WhatIf:
     journey: str
     before_s: float
     after_s: float
-    carries: float  # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span, nan: there is none
+    # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span, nan: there is
+    # none
+    carries: float
     cost_change_usd: float  # per month; nan where what changes has no price of its own
 
 

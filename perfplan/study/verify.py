@@ -64,9 +64,17 @@ def measured(study: Study) -> tuple[Compared, ...]:
             predicted = state.percentiles_s(one.journey, (float(p),))[0][0]
             columns = (points.rps[which], predicted, points.seconds[which], points.half_width_s[which])
             rows += [
-                Compared(name=name, journey=one.journey, rps=float(r), percentile=float(p), predicted_s=float(y), found_s=float(x), half_s=float(h))
+                Compared(
+                    name=name,
+                    journey=one.journey,
+                    rps=float(r),
+                    percentile=float(p),
+                    predicted_s=float(y),
+                    found_s=float(x),
+                    half_s=float(h),
+                )
                 for r, y, x, h in zip(*columns, strict=True)
-            ]  # fmt: skip
+            ]
     return tuple(sorted(rows, key=lambda r: (r.name, r.rps, r.percentile)))
 
 
@@ -86,11 +94,16 @@ def simulated(study: Study, *, requests: int = REQUESTS, most: int = MOST) -> tu
             predicted = state.percentiles_s(journey, PERCENTILES)
             rows += [
                 Compared(
-                    name=name, journey=journey, rps=rps * journeys[journey][0] / total, percentile=p, predicted_s=float(y[0, 0]),
-                    found_s=e.value, half_s=e.half,
+                    name=name,
+                    journey=journey,
+                    rps=rps * journeys[journey][0] / total,
+                    percentile=p,
+                    predicted_s=float(y[0, 0]),
+                    found_s=e.value,
+                    half_s=e.half,
                 )
                 for p, y, e in zip(PERCENTILES, predicted, estimates, strict=False)
-            ]  # fmt: skip
+            ]
     return tuple(rows)
 
 

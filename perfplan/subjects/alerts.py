@@ -1,7 +1,8 @@
 """Burn-rate alerts of every promise that is counted in requests or jobs, and the thresholds of the usual alerts on resources.
 
-An alert fires when a share *spent* of the budget of the promise's window goes within an alert window: factor = spent x window / alert window
-(Beyer et al., The Site Reliability Workbook, 2018, chapter 5). The short window, a twelfth of the long one, makes it stop soon after the cause has gone.
+An alert fires when a share *spent* of the budget of the promise's window goes within an alert window: factor = spent x window / alert
+window (Beyer et al., The Site Reliability Workbook, 2018, chapter 5). The short window, a twelfth of the long one, makes it stop soon
+after the cause has gone.
 """
 
 from __future__ import annotations

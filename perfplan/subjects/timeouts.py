@@ -26,7 +26,8 @@ def findings(study: Study) -> Iterator[Finding]:
             rule=one.rule,
             value=f"{low.place} {duration(low.value_s)}{times} against {high.place} {duration(high.value_s)}",
             reason=f"{low.place}: {low.why}; {high.place}: {high.why}",
-            remedy=f"state {low.place} below {duration(high.value_s / one.times)}, or {high.place} above {duration(low.value_s * one.times)}",
+            remedy=f"state {low.place} below {duration(high.value_s / one.times)}, or {high.place} above "
+            f"{duration(low.value_s * one.times)}",
         )
 
 

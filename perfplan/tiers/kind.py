@@ -1,7 +1,7 @@
 """What every kind of tier answers, in seven small records; nobody asks anything else of a tier, and nobody asks what kind it is.
 
-A kind that leaves an answer out does not type-check; where there is nothing to say, `nothing` says so on purpose. Answers are functions: they are
-looked up by a tier's class and never stored in a plan, which is pickled.
+A kind that leaves an answer out does not type-check; where there is nothing to say, `nothing` says so on purpose. Answers are functions:
+they are looked up by a tier's class and never stored in a plan, which is pickled.
 """
 
 from __future__ import annotations

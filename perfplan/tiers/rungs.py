@@ -1,4 +1,5 @@
-"""Time-outs of a tier: one is a rung, an order that two must have is a relation; `perfplan.study.ladder` puts them together along each path."""
+"""Time-outs of a tier: one is a rung, an order that two must have is a relation; `perfplan.study.ladder` puts them together along each
+path."""
 
 from __future__ import annotations
 

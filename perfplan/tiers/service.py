@@ -70,7 +70,8 @@ class Service:
         "own work on one call, without waiting for other tiers; `service` may give it", least="0.1us", most="1h"
     )
     discipline: Annotated[str, Choice(words=("fcfs", "ps"))] = field(
-        "how requests get its threads: each has one to itself, first come first served (fcfs), or all who are there share them, as processes share cores (ps; threads are then cores, and io is async)",
+        "how requests get its threads: each has one to itself, first come first served (fcfs), or all who are there share them, "
+        "as processes share cores (ps; threads are then cores, and io is async)",
         "fcfs",
         reason="a worker takes the next request when it has finished one",
     )

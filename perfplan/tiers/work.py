@@ -44,7 +44,8 @@ class ServiceLaw:
 def hyperthread_gain() -> Any:
     """The field of a tier with cores."""
     return field(
-        "work that the second hyper-thread of a core adds to that of the first, where these are hyper-threads, as most of a cloud's are; 100%: whole cores",
+        "work that the second hyper-thread of a core adds to that of the first, where these are hyper-threads, as most of a "
+        "cloud's are; 100%: whole cores",
         "100%",
         reason="service times are then those of a busy core; state 20% to 40% where they were taken at an idle one",
     )
@@ -168,12 +169,23 @@ def percentile_problems(p50_s: Value, p99_s: Value) -> Iterator[FixedProblem]:
 
 def too_wide(p50_s: Value, p99_s: Value) -> str:
     """What is said of percentiles further apart than WIDEST."""
-    return f"must be at most {WIDEST} times its p50, to be believed as one law; got {p99_s * 1e3:g}ms against {p50_s * 1e3:g}ms (two kinds of calls? make two tiers)"
+    return (
+        f"must be at most {WIDEST} times its p50, to be believed as one law; got {p99_s * 1e3:g}ms against {p50_s * 1e3:g}ms (two "
+        "kinds of calls? make two tiers)"
+    )
 
 
 def crew_problems(tier: Shares, servers: Value, name: str) -> Iterator[FixedProblem]:
     """What is wrong with how its *servers*, stated in the field *name*, hinder each other."""
-    hinder = [f for f, given, none in (("hyperthread_gain", tier.hyperthread_gain, 1), ("contention", tier.contention, 0), ("coherency", tier.coherency, 0)) if given != none]  # fmt: skip
+    hinder = [
+        f
+        for f, given, none in (
+            ("hyperthread_gain", tier.hyperthread_gain, 1),
+            ("contention", tier.contention, 0),
+            ("coherency", tier.coherency, 0),
+        )
+        if given != none
+    ]
     if hinder and tier.discipline != "ps":
         yield hinder[0], "is about cores that requests share; state discipline: ps, or leave it out"
     elif hinder and servers > MOST_HINDERED:

@@ -1,7 +1,7 @@
 """What lies in a plan folder and is not perfplan's, carried over to the plan that replaces it: nothing of anybody's is lost.
 
-`written.json` in a plan folder holds the hash of every file that was written. What it does not name is somebody's own and keeps its place; what was
-changed since goes to `edited/NNNN/`, NNNN being the number of its plan in history/. Links are never followed.
+`written.json` in a plan folder holds the hash of every file that was written. What it does not name is somebody's own and keeps its
+place; what was changed since goes to `edited/NNNN/`, NNNN being the number of its plan in history/. Links are never followed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _refuse_other_names(plan: Path, name: str, out: Path) -> None:
     other = name_in(plan)
     if other is not None and other != name:
         raise _refuse(
-            f"must be the place of the same service; {out} holds the plan of {other!a}, this one is {name!a} (another place, or --renamed if the service got another name)"
+            f"must be the place of the same service; {out} holds the plan of {other!a}, this one is {name!a} (another place, or "
+            "--renamed if the service got another name)"
         )
 
 
@@ -78,7 +79,8 @@ def _refuse(message: str) -> BadScenario:
 
 
 def looked_at(out: Path, *, strict: bool = True) -> Carried:
-    """What lies in the plan folder *out* and is not as perfplan wrote it; raises `BadScenario` on links and what is no file, unless not *strict*."""
+    """What lies in the plan folder *out* and is not as perfplan wrote it; raises `BadScenario` on links and what is no file, unless not
+    *strict*."""
     hashes = _hashes(out / WRITTEN)
     own, edited, left_out = [], [], []
     for path in walk(out):

@@ -32,17 +32,20 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> tuple[str, bool]:
         lowest = float(p[: last + 1].min())
         error = sampling_error(lowest, worlds)
         lines.append(
-            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; lowest P {percent(lowest)} (± {share(error, 2)} sampling error), {percent(asked)} asked; {watched(judged.objective).spoken.sentence(judged.objective)}"
+            f"{'ok    ' if good else 'BROKEN'} {name}: {when}; lowest P {percent(lowest)} (± {share(error, 2)} sampling error), "
+            f"{percent(asked)} asked; {watched(judged.objective).spoken.sentence(judged.objective)}"
         )
     for out in run_outs(made):
         month, named = early(drawn, out)
         if np.isfinite(month):
             lines.append(
-                f"note   {out.resource.label} may run out from {month_name(as_of, month)} ({named}), P50 {month_name(as_of, out.quantile(0.5))}"
+                f"note   {out.resource.label} may run out from {month_name(as_of, month)} ({named}), P50 "
+                f"{month_name(as_of, out.quantile(0.5))}"
             )
     p_all = made.all_hold.mean(axis=0)
     lines.append(
-        f"P(every objective holds): {percent(float(p_all[0]))} now, {percent(float(p_all[-1]))} in {month_name(as_of, months - 1)}; {worlds} worlds"
+        f"P(every objective holds): {percent(float(p_all[0]))} now, {percent(float(p_all[-1]))} in "
+        f"{month_name(as_of, months - 1)}; {worlds} worlds"
     )
     return "\n".join(lines), holds
 

@@ -70,13 +70,18 @@ def as_html(before: dict[str, Any], now: dict[str, Any], rows: Sequence[dict[str
     keys = ("kind", "what", "then", "now", "change")
     title = f"{now['name']}: the plan of {now['as_of']} against that of {before['as_of']}"
     table = Table(
-        name="differences", title=f"{len(rows)} differences" if rows else "Nothing differs", subtitle="By kind; what is within the tolerance is left out.",
-        frame=pd.DataFrame(rows, columns=list(keys)), columns=tuple(Column(key=k, header=k.capitalize()) for k in keys), stack=2,
-    )  # fmt: skip
+        name="differences",
+        title=f"{len(rows)} differences" if rows else "Nothing differs",
+        subtitle="By kind; what is within the tolerance is left out.",
+        frame=pd.DataFrame(rows, columns=list(keys)),
+        columns=tuple(Column(key=k, header=k.capitalize()) for k in keys),
+        stack=2,
+    )
     policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     style = (HERE / "look.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{style}</style></head>'
-        f'<body><header class="top"><h1>{safe(title)}</h1></header><main><section class="chapter">{table.html()}</section></main></body></html>\n'
+        f'<body><header class="top"><h1>{safe(title)}</h1></header>'
+        f'<main><section class="chapter">{table.html()}</section></main></body></html>\n'
     )

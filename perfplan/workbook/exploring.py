@@ -137,8 +137,20 @@ def _control(statement: Statement, path: str, label: str) -> Control | None:
         low, high = 0.0, max(0.1, 2 * start)
     if not low < high:
         return None
-    layout = dict(description=label, min=low, max=high, value=start, continuous_update=True, style={"description_width": "10em"}, layout={"width": "26em"})  # fmt: skip
-    slider = widgets.IntSlider(**{**layout, "min": int(np.floor(low)), "max": int(high), "value": int(start)}) if whole else widgets.FloatSlider(**layout, step=(high - low) / 200, readout_format=".3g")  # fmt: skip
+    layout = dict(
+        description=label,
+        min=low,
+        max=high,
+        value=start,
+        continuous_update=True,
+        style={"description_width": "10em"},
+        layout={"width": "26em"},
+    )
+    slider = (
+        widgets.IntSlider(**{**layout, "min": int(np.floor(low)), "max": int(high), "value": int(start)})
+        if whole
+        else widgets.FloatSlider(**layout, step=(high - low) / 200, readout_format=".3g")
+    )
     slider.tooltip = entry.declared.help
     return Control(path=path, label=label, slider=slider, write=lambda value: kind.show(value).replace(",", ""), start=float(slider.value))
 
@@ -149,18 +161,37 @@ def _verdict(made: Plan) -> str:
     bad = np.flatnonzero(p < asked)
     first = run_outs(made)[0]
     when = month_name(str(scenario.as_of), float(bad[0])) if bad.size else ""
-    said = f"Every promise holds with {percent(asked)} to {month_name(str(scenario.as_of), last)}" if not bad.size else f"Promises hold with less than {percent(asked)} from {when}"  # fmt: skip
+    said = (
+        f"Every promise holds with {percent(asked)} to {month_name(str(scenario.as_of), last)}"
+        if not bad.size
+        else f"Promises hold with less than {percent(asked)} from {when}"
+    )
     cost = median(made.cost_month_usd[:, last])
-    return f"<b>{safe(said)}.</b> P {percent(float(p[0]))} now, {percent(float(p[-1]))} at the end; {safe(first.resource.label)} is tightest; {money(cost)} a month at the end."
+    return (
+        f"<b>{safe(said)}.</b> P {percent(float(p[0]))} now, {percent(float(p[-1]))} at the end; {safe(first.resource.label)} is "
+        f"tightest; {money(cost)} a month at the end."
+    )
 
 
 def _latency(fig: go.FigureWidget, made: Plan) -> None:
     months = [str(m) + "-01" for m in month_names(made.scenario, made.rps.shape[1])]
     with fig.batch_update():
         if not fig.data:
-            fig.update_layout(template=look.template(), height=340, width=620, title=dict(text="p95 of each journey, ms (median world)"), yaxis=dict(rangemode="tozero"), showlegend=True)  # fmt: skip
+            fig.update_layout(
+                template=look.template(),
+                height=340,
+                width=620,
+                title=dict(text="p95 of each journey, ms (median world)"),
+                yaxis=dict(rangemode="tozero"),
+                showlegend=True,
+            )
             for i, name in enumerate(made.percentile_s):
-                fig.add_scatter(x=months, name=str(safe(name)), mode="lines", line=dict(color=look.colour(look.SERIES[i % len(look.SERIES)]), dash=look.DASHES[i % len(look.DASHES)]))  # fmt: skip
+                fig.add_scatter(
+                    x=months,
+                    name=str(safe(name)),
+                    mode="lines",
+                    line=dict(color=look.colour(look.SERIES[i % len(look.SERIES)]), dash=look.DASHES[i % len(look.DASHES)]),
+                )
         for trace, ps in zip(fig.data, made.percentile_s.values(), strict=True):
             middle = np.quantile(ps[0.95], 0.5, axis=0, method="higher") * 1e3
             trace.x, trace.y = months, [float(v) if np.isfinite(v) else None for v in middle]

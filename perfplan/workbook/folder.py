@@ -89,9 +89,10 @@ def make(
 ) -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
-    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`. What is
-    somebody's own in the old folder is carried over, see `perfplan.workbook.carrying`; *renamed*: also where that is the plan of a service of
-    another name. Raises `BadScenario` where *out* must not be replaced, and `Lacking` where the system has too little for the work.
+    Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`. What
+    is somebody's own in the old folder is carried over, see `perfplan.workbook.carrying`; *renamed*: also where that is the plan of a
+    service of another name. Raises `BadScenario` where *out* must not be replaced, and `Lacking` where the system has too little for the
+    work.
     """
     out = real(out)
     statement = read(path, overrides)
@@ -255,7 +256,8 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engin
     except PapermillExecutionError as error:
         stop_if_asked()  # then the cell failed for that
         raise CellFailed(
-            f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: {error.evalue}"
+            f"notebook {name} did not run\n  cell {error.exec_count}: {error.source.strip().splitlines()[0]}\n  {error.ename}: "
+            f"{error.evalue}"
         ) from None
     _without_times(made)
     write(target, json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n")

@@ -136,12 +136,20 @@ def _value(key: str, row: dict[str, Any]) -> bool:
 
 def _orders(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(row, dict) and _month(row.get("month")) and isinstance(row.get("counts"), dict)
-        and all(_number(n) and n is not None for n in row["counts"].values()) for row in value
-    )  # fmt: skip
+        isinstance(row, dict)
+        and _month(row.get("month"))
+        and isinstance(row.get("counts"), dict)
+        and all(_number(n) and n is not None for n in row["counts"].values())
+        for row in value
+    )
 
 
 SHAPE: dict[str, Callable[[Any], bool]] = {
-    "name": _text, "as_of": _date, "verdict": _text, "asked_until": _month,
-    "inputs": _rows(_input), "numbers": _rows(_value), "fleet": _orders,
-}  # fmt: skip
+    "name": _text,
+    "as_of": _date,
+    "verdict": _text,
+    "asked_until": _month,
+    "inputs": _rows(_input),
+    "numbers": _rows(_value),
+    "fleet": _orders,
+}

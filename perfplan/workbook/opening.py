@@ -35,8 +35,8 @@ _OPEN: dict[str, Study] = {}
 def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: str) -> Study:
     """The plan of a scenario file with overrides; remembered by content, so that one kernel computes a plan once.
 
-    *overrides*: "field=value; field=value", or a JSON list of them. *worlds*: how many, 2,000 if empty. Other *fields* are notebook parameters:
-    `peak_users="80k"` states traffic.peak_users; empty ones are as in the scenario. A relative path is looked up from the
+    *overrides*: "field=value; field=value", or a JSON list of them. *worlds*: how many, 2,000 if empty. Other *fields* are notebook
+    parameters: `peak_users="80k"` states traffic.peak_users; empty ones are as in the scenario. A relative path is looked up from the
     working folder, then from the folders above it.
     """
     named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if str(text).strip()]  # papermill makes `80000` an int
@@ -47,7 +47,8 @@ def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: st
 
 
 def stated(path: Path, overrides: tuple[str, ...]) -> Statement:
-    """The statement of the file at *path*; read once per run, where a run shares a folder: nobody changes its copy of the inputs meanwhile."""
+    """The statement of the file at *path*; read once per run, where a run shares a folder: nobody changes its copy of the inputs
+    meanwhile."""
     folder = os.environ.get(CACHE)
     if folder is None:
         return read(path, overrides)
@@ -230,7 +231,8 @@ def checklist_table(found: Sequence[State]) -> Html:
     body = "".join(
         f'<tr role="row"><th role="rowheader" scope="row">{safe(t.phase)}</th><td role="cell" class="num" data-label="Items">{t.total}</td>'
         f'<td role="cell" class="num" data-label="Not met">{f"<b class=broken>{t.verdicts[2]}</b>" if t.verdicts[2] else 0}</td>'
-        f'<td role="cell" class="wide" data-label="Answers">{mix(answer_kinds, t.answers)}</td><td role="cell" class="wide" data-label="Verdicts">{mix(verdict_kinds, t.verdicts)}</td></tr>'
+        f'<td role="cell" class="wide" data-label="Answers">{mix(answer_kinds, t.answers)}</td>'
+        f'<td role="cell" class="wide" data-label="Verdicts">{mix(verdict_kinds, t.verdicts)}</td></tr>'
         for t in rows[:-1]
     )
     total = rows[-1]
@@ -240,13 +242,17 @@ def checklist_table(found: Sequence[State]) -> Html:
         if total.verdicts[2]
         else "No item is not met"
     )
-    keys = f'<div class="keys"><div><b>Answers</b>{key(answer_kinds, total.answers)}</div><div><b>Verdicts</b>{key(verdict_kinds, total.verdicts)}</div></div>'
+    keys = "".join(
+        f"<div><b>{head}</b>{key(kinds, counts)}</div>"
+        for head, kinds, counts in (("Answers", answer_kinds, total.answers), ("Verdicts", verdict_kinds, total.verdicts))
+    )
     head = "".join(
         f'<th role="columnheader" scope="col"{c}>{h}</th>'
         for h, c in (("Phase", ""), ("Items", " class=num"), ("Not met", " class=num"), ("Answers", ""), ("Verdicts", ""))
     )
     said = f"{summary(found)}. A bar is a whole phase, its parts in the order of the keys below."
     return Html(
-        f'<div class="table"><table role="table" class="stack" style="--cols:2"><caption><b>{safe(title)}</b><small>{safe(said)}</small></caption>'
-        f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table>{keys}</div>'
+        '<div class="table"><table role="table" class="stack" style="--cols:2">'
+        f"<caption><b>{safe(title)}</b><small>{safe(said)}</small></caption>"
+        f'<thead><tr role="row">{head}</tr></thead><tbody>{body}</tbody></table><div class="keys">{keys}</div></div>'
     )

@@ -41,13 +41,16 @@ def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
     scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8")]
     title = f"{study.scenario.name} · capacity plan · {day_name(study.as_of)}"
     body = _spaced(_first_screen(study, told, notebooks[CHAPTERS[0].notebook]) + "".join(chapters))
-    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
+    swap = f'<script type="application/json" id="swap">{json.dumps(look.SWAP)}</script>'
+    return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{_sheets()}</style></head><body>
 <a class="skip" href="#plan">Skip to the chapters</a>
 <header class="top"><h1><b class="name">{safe(study.scenario.name)}</b> · capacity plan · {day_name(study.as_of)}</h1>
-<ul><li><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li><li><button class="tool" id="theme">Dark</button></li></ul></header>
+<ul><li><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li>
+<li><button class="tool" id="theme">Dark</button></li></ul></header>
 <div class="bar"><nav aria-label="Chapters"><ol>{links}</ol></nav></div>
-<main>{body}</main><script type="application/json" id="swap">{json.dumps(look.SWAP)}</script>{"".join(f"<script>{s}</script>" for s in scripts)}</body></html>
+<main>{body}</main>{swap}{"".join(f"<script>{s}</script>" for s in scripts)}</body></html>
 """
 
 
@@ -71,12 +74,13 @@ def _spaced(markup: str) -> str:
 def _first_screen(study: Study, told: Story, overview: Any) -> str:
     picture = "".join(_figure(data[PLOTLY], lead="lead") for data in _outputs(overview) if PLOTLY in data and _leads(data[PLOTLY]))
     nothing = "" if told.asked else " quiet"
+    sheets = "".join(_opened(h.opened, i) for i, h in enumerate(told.headlines, 1))
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
         f'<div class="verdict"><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p></div>'
         f'<dl class="three">{"".join(_headline(h, i) for i, h in enumerate(told.headlines, 1))}</dl>{picture}'
         f'<div class="decide{nothing}"><p>{safe(told.decision)}</p><details><summary>Why?</summary><p>{safe(told.why)}</p></details>'
-        f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div>{''.join(_opened(h.opened, i) for i, h in enumerate(told.headlines, 1))}</section>"
+        f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div>{sheets}</section>"
     )
 
 
@@ -101,8 +105,10 @@ def _opened(one: Opened, number: int) -> str:
     ]
     table = Table(name="", title="", subtitle="", frame=frame_of(rows), columns=columns, stack=2, captioned=False).html() if rows else ""
     return (
-        f'<div class="opened" popover id="n{number}" role="dialog" aria-label="{safe(one.title)}"><button class="close tool" popovertarget="n{number}" popovertargetaction="hide">Close</button>'
-        f'<h3><span class="print-only nobr">({number}) </span>{safe(one.title)}</h3><code>{safe(one.formula)}</code>{table}<p>{safe(one.trust)}</p></div>'
+        f'<div class="opened" popover id="n{number}" role="dialog" aria-label="{safe(one.title)}">'
+        f'<button class="close tool" popovertarget="n{number}" popovertargetaction="hide">Close</button>'
+        f'<h3><span class="print-only nobr">({number}) </span>{safe(one.title)}</h3>'
+        f"<code>{safe(one.formula)}</code>{table}<p>{safe(one.trust)}</p></div>"
     )
 
 
@@ -170,7 +176,8 @@ def _figure(data: dict[str, Any], lead: str = "") -> str:
     caption = "" if lead else f"<b>{plain(finding)}</b>"
     numbers = "" if lead else _numbers(data)
     return (
-        f'<div class="figure"><figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption><div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
+        f'<div class="figure"><figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption>'
+        f'<div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
         f'<script type="application/json" id="{name}">{text}</script></figure>{numbers}</div>'
     )
 
@@ -193,7 +200,9 @@ def _numbers(data: dict[str, Any]) -> str:
     places = places[::every]
     head = "".join(f'<th class="num">{plain(t["name"])}</th>' for t in series)
     rows = "".join(f"<tr><th>{_place(p)}</th>{''.join(f'<td class=num>{_value(c.get(p))}</td>' for c in columns)}</tr>" for p in places)
-    return f'<details><summary>The numbers{f", one in {every}" if every > 1 else ""}</summary><div class="scroll"><table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    some = f", one in {every}" if every > 1 else ""
+    return f'<details><summary>The numbers{some}</summary><div class="scroll">{table}</div></details>'
 
 
 def _place(text: str) -> str:

@@ -60,7 +60,8 @@ def real(out: str | Path) -> Path:
 
 
 def ready(out: Path, bytes_needed: float) -> None:
-    """Raise `Lacking` where a plan of so many bytes cannot get the place *out*, asked before the work: who may write, and what is free there."""
+    """Raise `Lacking` where a plan of so many bytes cannot get the place *out*, asked before the work: who may write, and what is free
+    there."""
     folder = nearest_folder(out.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise Lacking(f"{folder} cannot be written: {_whose(folder)} ({ELSEWHERE})")

@@ -1,7 +1,8 @@
-"""`perfplan validate`: can a plan be reproduced? It is made again from its inputs, and everything that came out is compared as `alike` says.
+"""`perfplan validate`: can a plan be reproduced? It is made again from its inputs, and everything that came out is compared as `alike`
+says.
 
-The folder may come from anybody: nothing in it is run, links in it are not followed, and what it says of itself (tags in notebooks, hashes of
-what was written) decides nothing.
+The folder may come from anybody: nothing in it is run, links in it are not followed, and what it says of itself (tags in notebooks,
+hashes of what was written) decides nothing.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def validate(plan: Path) -> tuple[str, bool]:
 
 
 def beside(plan: Path, made: Path) -> tuple[list[str], bool, float]:
-    """A plan folder beside one that was *made* anew: the report in lines, whether they are the same, and the largest difference that may be."""
+    """A plan folder beside one that was *made* anew: the report in lines, whether they are the same, and the largest difference that may
+    be."""
     lines, every = [], []
     for part, noun, places in _parts(plan, made):
         bad = sorted((place for place in places if not place.good), key=lambda place: -place.largest)
@@ -110,7 +112,8 @@ def _version(said: dict[str, Any]) -> list[str]:
     if made_by == VERSION:
         return []
     return [
-        f"made by {f'perfplan {one_line(str(made_by)[:20])}' if made_by else 'a perfplan before 0.2.0'}; this is {VERSION}: what differs may be of that"
+        f"made by {f'perfplan {one_line(str(made_by)[:20])}' if made_by else 'a perfplan before 0.2.0'}; this is {VERSION}: what "
+        "differs may be of that"
     ]
 
 
