@@ -24,25 +24,25 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from perfplan.models import laws
-from perfplan.models.balancing import mean_field_response_s
-from perfplan.models.batches import Batches
-from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
+from perfplan.models.beyond import laws
+from perfplan.models.beyond.balancing import mean_field_response_s
+from perfplan.models.beyond.batches import Batches
+from perfplan.models.beyond.forkjoin import ForkJoin
+from perfplan.models.beyond.general import MG1, DMc, MDc, priority_waits_s
+from perfplan.models.beyond.network import Open, Visited, closed, closed_approximately, closed_classes
+from perfplan.models.beyond.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
+from perfplan.models.beyond.renewal import GIGc
+from perfplan.models.beyond.room import MGcK
+from perfplan.models.beyond.sharing import Sharing, shared_response_quantile_s
+from perfplan.models.beyond.transient import over_time
 from perfplan.models.caching import lru_hit_ratio
-from perfplan.models.distributions import Exponential, Lognormal, Mixture
-from perfplan.models.forkjoin import ForkJoin
-from perfplan.models.general import MG1, DMc, MDc, priority_waits_s
-from perfplan.models.latency import percentiles_s
-from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
-from perfplan.models.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
-from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c
-from perfplan.models.renewal import GIGc
-from perfplan.models.room import MGcK
-from perfplan.models.scalability import fit_usl
-from perfplan.models.sharing import Sharing, shared_response_quantile_s
-from perfplan.models.simulate import Arrivals, Fork, Free, Law, Maybe, Pool, Seize, Share, Spend, Step, simulate, warm_up
-from perfplan.models.transient import over_time
+from perfplan.models.simulate import Arrivals, Draw, Fork, Free, Maybe, Pool, Seize, Share, Spend, Step, simulate, warm_up
+from perfplan.models.stations.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
+from perfplan.models.stations.queueing import MMc, drain_time_s, erlang_b, erlang_c
+from perfplan.models.stations.scalability import fit_usl
+from perfplan.models.times.distributions import Exponential, Lognormal, Mixture
+from perfplan.models.times.latency import percentiles_s
+from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType
 
 Answer = tuple[float, str] | None
 
@@ -471,18 +471,18 @@ def _mixture(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     return float(percentiles_s(both, (metric["p"],))[0]), "models.latency.percentiles_s"
 
 
-def _times(law: dict[str, Any]) -> Law:
+def _times(law: dict[str, Any]) -> Draw:
     """A law as the simulator draws it."""
     if law["law"] == "exponential":
-        return Law.exponential(law["mean"])
+        return Draw.exponential(law["mean"])
     if law["law"] == "deterministic":
-        return Law.constant(law["mean"])
+        return Draw.constant(law["mean"])
     if law["law"] == "lognormal":
         sigma = math.sqrt(math.log1p(law["scv"]))
-        return Law.lognormal(law["mean"] / math.exp(sigma**2 / 2), sigma)
+        return Draw.lognormal(law["mean"] / math.exp(sigma**2 / 2), sigma)
     within, at = _within(law), np.linspace(0, 1, 200_001)[:-1] + 2.5e-6
     grid = law["mean"] * np.concatenate([np.linspace(0, 4, 400_001), np.geomspace(4, 1e5, 400_000)[1:]])
-    return Law.samples(np.interp(at, within(grid), grid))
+    return Draw.samples(np.interp(at, within(grid), grid))
 
 
 def _system(params: dict[str, Any]) -> tuple[dict[str, Pool], dict[str, tuple[float, tuple[Step, ...]]], Arrivals] | None:

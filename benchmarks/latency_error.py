@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from perfplan.models import latency
-from perfplan.models.distributions import Exponential, Series, Wait
-from perfplan.models.queueing import MMc
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.times import latency
+from perfplan.models.times.distributions import Exponential, Series
 from perfplan.plan import demand_rps
 from perfplan.plan.paths import carry
 from perfplan.reading import read
@@ -31,7 +31,7 @@ def main() -> int:
         print(f"{name:12}", *(f"p{p * 100:g} {_worst(a, b):.2%}" for p, a, b in zip(PS, found, exact, strict=True)))
     rho, servers = np.meshgrid(np.linspace(0.05, 0.98, 40), [1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0])
     station = MMc(arrival_rps=rho * servers, service_s=1.0, servers=servers)
-    path = Series(parts=(Wait.of(station), Exponential(mean_s=1.0)))
+    path = Series(parts=(station.wait_law(), Exponential(mean_s=1.0)))
     found = latency.percentiles_s(path, PS, rho.shape)
     print(f"{'M/M/c':12}", *(f"p{p * 100:g} {_worst(a, station.response_quantile_s(p)):.2%}" for p, a in zip(PS, found, strict=True)))
     return 0

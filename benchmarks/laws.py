@@ -12,27 +12,27 @@ import sys
 import numpy as np
 from scipy.stats import gamma
 
-from perfplan.models.distributions import Series
-from perfplan.models.latency import percentiles_s
-from perfplan.models.queueing import MMc
-from perfplan.models.service import QueueWait, Served, Shape
-from perfplan.models.simulate import Arrivals, Free, Law, Pool, Seize, Spend, percentiles
+from perfplan.models.simulate import Arrivals, Draw, Free, Pool, Seize, Spend, percentiles
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.service import QueueWait, Served, Shape
+from perfplan.models.times.distributions import Series
+from perfplan.models.times.latency import percentiles_s
 
 SERVERS, LOADS, PS = (1, 2, 8, 32), (0.5, 0.8, 0.92), (0.95, 0.99)
 
 
-def laws() -> dict[str, tuple[Shape, Law]]:
+def laws() -> dict[str, tuple[Shape, Draw]]:
     """Each law as the formulas and as the simulator take it."""
     found = {}
     for scv in (0.25, 1.0, 4.0, 10.0):
         sigma = float(np.sqrt(np.log1p(scv)))
-        found[f"lognormal, scv {scv:g}"] = (Shape.lognormal(sigma), Law.lognormal(float(np.exp(-(sigma**2) / 2)), sigma))
+        found[f"lognormal, scv {scv:g}"] = (Shape.lognormal(sigma), Draw.lognormal(float(np.exp(-(sigma**2) / 2)), sigma))
     two = np.concatenate([np.full(900, 1 / 1.9), np.full(100, 10 / 1.9)])
-    found["nine short, one ten times as long"] = (Shape.of_samples(two), Law.samples(two))
-    found["constant"] = (Shape.of_samples(np.ones(10)), Law.constant(1.0))
+    found["nine short, one ten times as long"] = (Shape.of_samples(two), Draw.samples(two))
+    found["constant"] = (Shape.of_samples(np.ones(10)), Draw.constant(1.0))
     for scv in (0.25, 3.0):
         x = gamma(1 / scv, scale=scv).ppf((np.arange(200_000) + 0.5) / 200_000)
-        found[f"gamma, scv {scv:g}"] = (Shape.of_samples(x), Law.samples(x))
+        found[f"gamma, scv {scv:g}"] = (Shape.of_samples(x), Draw.samples(x))
     return found
 
 

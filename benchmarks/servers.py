@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from perfplan.models.distributions import Series
-from perfplan.models.latency import percentiles_s
-from perfplan.models.queueing import MMc
-from perfplan.models.service import QueueWait, Served, Shape
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.service import QueueWait, Served, Shape
+from perfplan.models.times.distributions import Series
+from perfplan.models.times.latency import percentiles_s
 from perfplan.quantity import FloatArray
 
 SINGLE = ("gunicorn", "pgbouncer", "cpu")  # systems that are one station with one queue

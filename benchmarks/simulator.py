@@ -13,14 +13,14 @@ import sys
 import time
 from collections.abc import Callable
 
-from perfplan.models.simulate import Arrivals, Free, Law, Pool, Seize, Spend, simulate
+from perfplan.models.simulate import Arrivals, Draw, Free, Pool, Seize, Spend, simulate
 
 RATE, SERVERS, SERVICE_S = 2.4, 3, 1.0
 
 
 def ours(stations: int, requests: int) -> int:
     """Our events."""
-    steps = tuple(step for i in range(stations) for step in (Seize(str(i)), Spend(Law.exponential(SERVICE_S)), Free(str(i))))
+    steps = tuple(step for i in range(stations) for step in (Seize(str(i)), Spend(Draw.exponential(SERVICE_S)), Free(str(i))))
     return simulate(
         {str(i): Pool(servers=SERVERS) for i in range(stations)}, {"all": (1.0, steps)}, Arrivals(rates=[RATE]), requests
     ).events

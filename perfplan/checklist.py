@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from perfplan.artifacts import files
-from perfplan.items import BOXES, items
-from perfplan.items import Item as Row
+from perfplan.items import BOXES, Row, items
 from perfplan.judging import Answers, File, Judgements
 from perfplan.scenario import Answer
 from perfplan.study import Study, once
@@ -38,7 +37,7 @@ REVIEW_DAYS = 365  # an attested answer is stale after a year, unless it says ot
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class ItemState:
     """One item in one plan."""
 
     item: Row
@@ -83,23 +82,23 @@ def _of_subjects(study: Study) -> dict[str, Found | None]:
     return {id: one.judge(study) for id, one in ITEMS.items()}
 
 
-def states(study: Study, judged: Judgements | None = None) -> tuple[State, ...]:
+def states(study: Study, judged: Judgements | None = None) -> tuple[ItemState, ...]:
     """The state of every row of the checklist in *study*; *judged*: what tools said of its files, where they were asked."""
     made = files(study)
     return tuple(_state(study, row, made, judged or {}) for row in items())
 
 
-def _state(study: Study, row: Row, made: Sequence[File], judged: Judgements) -> State:
+def _state(study: Study, row: Row, made: Sequence[File], judged: Judgements) -> ItemState:
     attested = study.scenario.answers.get(row.id)
     found, place, formula = _found(study, row.id, made, judged)
     if found is not None and found.answer == "artefact" and attested is not None:
         shown = _attested(study, row, attested)
         return dataclasses.replace(shown, answer="artefact", text=f"{found.text}; {shown.text}", place=place, formula=formula)
     if found is not None:
-        return State(item=row, answer=found.answer, verdict=found.verdict, text=found.text, place=place, formula=formula)
+        return ItemState(item=row, answer=found.answer, verdict=found.verdict, text=found.text, place=place, formula=formula)
     if attested is not None:
         return _attested(study, row, attested)
-    return State(item=row, answer="none", verdict="unanswered", text=f"needs {row.needs}")
+    return ItemState(item=row, answer="none", verdict="unanswered", text=f"needs {row.needs}")
 
 
 def _found(study: Study, id: str, made: Sequence[File], judged: Judgements) -> tuple[Found | None, str, str]:
@@ -129,7 +128,7 @@ def verdict_on(file: File, judged: Judgements) -> str:
     return f"{'accepted' if one.accepted else 'refused'} by {one.judge}"
 
 
-def _attested(study: Study, item: Row, answer: Answer) -> State:
+def _attested(study: Study, item: Row, answer: Answer) -> ItemState:
     said = (
         f"{answer.value} ({answer.owner}, "
         f"{answer.date}{f', {answer.note}' if answer.note else ''}{f', {answer.link}' if answer.link else ''})"
@@ -137,16 +136,16 @@ def _attested(study: Study, item: Row, answer: Answer) -> State:
     if answer.value.lower().startswith("not applicable"):
         reason = answer.note or ""
         verdict = "not applicable" if reason else "unanswered"
-        return State(item=item, answer="attested", verdict=verdict, text=said if reason else f"{said}: needs its reason under note")
+        return ItemState(item=item, answer="attested", verdict=verdict, text=said if reason else f"{said}: needs its reason under note")
     review = (
         datetime.date.fromisoformat(answer.review)
         if answer.review
         else datetime.date.fromisoformat(answer.date) + datetime.timedelta(REVIEW_DAYS)
     )
     if review < study.as_of:
-        return State(item=item, answer="attested", verdict="at risk", text=f"{said}: stale since {review}")
+        return ItemState(item=item, answer="attested", verdict="at risk", text=f"{said}: stale since {review}")
     verdict = "not met" if answer.value.lower() in ("no", "false", "none") else "met"
-    return State(item=item, answer="attested", verdict=verdict, text=said)
+    return ItemState(item=item, answer="attested", verdict=verdict, text=said)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,19 +163,19 @@ class Tally:
         return self.total - self.answers[-1]
 
 
-def tally(found: Sequence[State]) -> list[Tally]:
+def tally(found: Sequence[ItemState]) -> list[Tally]:
     """Counts by phase; the last row is all of them."""
     boxes = [s for s in found if s.item.counts]
     phases = list(dict.fromkeys(s.item.phase for s in boxes))
     return [_count(phase, [s for s in boxes if s.item.phase == phase]) for phase in phases] + [_count("all", boxes)]
 
 
-def _count(name: str, rows: Sequence[State]) -> Tally:
+def _count(name: str, rows: Sequence[ItemState]) -> Tally:
     answers, verdicts = Counter(s.answer for s in rows), Counter(s.verdict for s in rows)
     return Tally(phase=name, total=len(rows), answers=[answers[a] for a in ANSWERS], verdicts=[verdicts[v] for v in VERDICTS])
 
 
-def summary(found: Sequence[State]) -> str:
+def summary(found: Sequence[ItemState]) -> str:
     """One line such as "71 of 255 items answered; 40 met, ..."."""
     total = tally(found)[-1]
     counts = ", ".join(f"{n} {v}" for n, v in zip(total.verdicts, VERDICTS, strict=True))

@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
         say("perfplan: interrupted; what was there before stands", sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        reading = sys.modules.get("perfplan.reading.document")  # imported by whoever could raise it
+        reading = sys.modules.get("perfplan.reading.nodes")  # imported by whoever could raise it
         if reading and isinstance(error, reading.BadScenario):
             say(error, sys.stderr)
             return BAD_INPUT
@@ -246,7 +246,7 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from perfplan.story import story
+    from perfplan.document.story import story
     from perfplan.workbook import make, place
 
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see UNASKED in workbook/engine.py

@@ -11,7 +11,7 @@ BOXES = 255  # items that count; the other rows are code blocks, the quick refer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class Row:
     """One row of the checklist."""
 
     id: str
@@ -36,7 +36,7 @@ def ids() -> frozenset[str]:
 
 
 @functools.cache
-def items() -> tuple[Item, ...]:
+def items() -> tuple[Row, ...]:
     """All rows, in the order of the checklist."""
     text = files("perfplan").joinpath("items.csv").read_text(encoding="utf-8")
-    return tuple(Item(**row) for row in csv.DictReader(text.splitlines()))
+    return tuple(Row(**row) for row in csv.DictReader(text.splitlines()))

@@ -1,4 +1,4 @@
-"""Units, domains and uncertain numbers: "12ms", "2GiB", "99.9%", "40k to 60k" are understood here and nowhere else.
+"""Units, domains and uncertain numbers; how people state them is read in `perfplan.stated`.
 
 A `Quantity` is a kind of number (time, rate, money, ...): its base unit, the units a person may write, its domain.
 A `Law` is a stated number: certain, or an interval with the distribution fitted to it. Base units: second, 1/second,
@@ -12,7 +12,6 @@ With a stated middle it has two halves that meet there.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -113,7 +112,7 @@ class Quantity:
 _TIME = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": MINUTE, "h": HOUR, "d": DAY, "day": DAY, "days": DAY}
 _TIME |= {"week": 7 * DAY, "weeks": 7 * DAY, "month": MONTH, "months": MONTH, "year": 12 * MONTH, "years": 12 * MONTH}
 _PER = {"s": 1.0, "min": 1 / MINUTE, "h": 1 / HOUR, "day": 1 / DAY}
-_BYTES = {"B": 1.0} | {f"{p}B": 1000.0**i for i, p in enumerate("kMGTP", 1)} | {f"{p}iB": 1024.0**i for i, p in enumerate("KMGTP", 1)}
+BYTES_UNITS = {"B": 1.0} | {f"{p}B": 1000.0**i for i, p in enumerate("kMGTP", 1)} | {f"{p}iB": 1024.0**i for i, p in enumerate("KMGTP", 1)}
 _PERCENT = {"%": 0.01}
 
 SECONDS = Quantity(name="duration", unit="s", suffix="s", units=_TIME, open_low=True, example="12ms", most=10 * 365.25 * DAY, least=1e-9)
@@ -127,7 +126,7 @@ RPS = Quantity(
     most=1e9,
     least=1e-9,
 )
-BYTES = Quantity(name="size", unit="B", suffix="bytes", units=_BYTES, open_low=True, example="2GiB", most=1e18, least=0.01)
+BYTES = Quantity(name="size", unit="B", suffix="bytes", units=BYTES_UNITS, open_low=True, example="2GiB", most=1e18, least=0.01)
 BYTES_PER_SECOND = Quantity(
     name="bandwidth",
     unit="B/s",
@@ -136,7 +135,7 @@ BYTES_PER_SECOND = Quantity(
     example="10Gbit/s",
     most=1e15,
     least=1.0,
-    units={f"{u}/s": f for u, f in _BYTES.items()} | {f"{p}bit/s": 1000.0**i / 8 for i, p in enumerate("kMGT", 1)},
+    units={f"{u}/s": f for u, f in BYTES_UNITS.items()} | {f"{p}bit/s": 1000.0**i / 8 for i, p in enumerate("kMGT", 1)},
 )
 USD = Quantity(name="amount of money", unit="USD", suffix="usd", units={"$": 1.0}, scale=LINEAR, example="$14,200", most=1e12)
 USD_PER_HOUR = Quantity(
@@ -152,7 +151,7 @@ USD_PER_BYTE = Quantity(
     name="price per byte",
     unit="USD/B",
     suffix="usd_per_byte",
-    units={f"$/{u}": 1 / f for u, f in _BYTES.items() if f >= 1e9},
+    units={f"$/{u}": 1 / f for u, f in BYTES_UNITS.items() if f >= 1e9},
     scale=LINEAR,
     example="$0.05/GB",
     most=1.0,
@@ -164,7 +163,7 @@ USD_PER_BYTE_MONTH = Quantity(
     scale=LINEAR,
     example="$0.10/GiB/month",
     most=1.0,
-    units={f"$/{u}/month": 1 / f for u, f in _BYTES.items() if f >= 1e9},
+    units={f"$/{u}/month": 1 / f for u, f in BYTES_UNITS.items() if f >= 1e9},
 )
 FRACTION = Quantity(name="fraction", unit="", units=_PERCENT, high=1.0, scale=LOGIT, bare=True, example="99.9%")
 RATIO = Quantity(name="ratio", unit="", units={"x": 1.0, "%": 0.01}, open_low=True, bare=True, example="1.4", most=1e6, least=1e-9)
@@ -228,7 +227,7 @@ class Law:
     def quantile(self, p: Value) -> Value:
         """The value below which a share *p* lies; exact at the stated border and middle points.
 
-        >>> law = parse("40k to 60k", COUNT)
+        >>> law = Law(low=40e3, mid=np.sqrt(40e3 * 60e3), high=60e3, scale=LOG)
         >>> [round(float(law.quantile(p)), 6) for p in (0.05, 0.5, 0.95)]
         [40000.0, 48989.794856, 60000.0]
         """
@@ -244,145 +243,6 @@ class Law:
 def certain(value: float) -> Law:
     """The law of a number without doubt."""
     return Law(low=value, mid=value, high=value)
-
-
-_NUMBER = r"[+-]?(?:\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_ONE = re.compile(rf"(?P<sign>-?)\s*(?P<dollar>\$?)\s*(?P<number>{_NUMBER})\s*(?P<unit>[^\d\s.,+-].*)?", re.IGNORECASE)
-_RANGE = re.compile(
-    r"(?P<low>.+?)\s+to\s+(?P<high>.+?)(?:\s*\((?P<cover>[^()]*)\))?(?:\s+around\s+(?P<mid>.+?))?(?:\s*\((?P<cover2>[^()]*)\))?"
-)
-_THOUSANDS = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_LONGEST = 200  # characters; no quantity needs more, and patterns stay fast
-
-
-def parse(text: str, quantity: Quantity) -> Law:
-    """Read a stated number: "50k", "12ms", "40k to 60k", "40k to 60k (80%)", "40k to 60k around 50k".
-
-    An interval is the middle 90 % unless a share in brackets says otherwise. Raises `Misread` with rule, value and
-    way out.
-    """
-    text = text.strip()
-    if len(text) > _LONGEST:
-        raise Misread(f"must be {a(quantity.name)} such as {quantity.example}; got a text of {len(text)} characters")
-    match = _RANGE.fullmatch(text)
-    if not match:
-        return certain(_one(text, quantity))
-    return _interval(match, text, quantity)
-
-
-def _interval(match: re.Match[str], text: str, quantity: Quantity) -> Law:
-    low_text, high_text, mid_text = match["low"], match["high"], match["mid"]
-    unit = (_ONE.fullmatch(high_text) or {"unit": ""})["unit"]
-    if unit and (one := _ONE.fullmatch(low_text)) and (not one["unit"] or one["unit"] in _THOUSANDS) and unit not in _THOUSANDS:
-        low_text += unit  # "40 to 60ms": the unit stands once, at the end
-    if unit and mid_text and (one := _ONE.fullmatch(mid_text)) and not one["unit"] and unit not in _THOUSANDS:
-        mid_text += unit
-    low, high = _one(low_text, quantity), _one(high_text, quantity)
-    cover = match["cover"] or match["cover2"]
-    coverage = _one(cover, FRACTION) if cover else 0.9
-    if not 0.01 <= coverage <= 0.999:
-        raise Misread(f"must cover a share within 1% to 99.9%; got ({cover})")
-    if low >= high:
-        way = f"write {match['high']} to {match['low']}" if low > high else f"a certain number is just {match['low']}"
-        raise Misread(f"must run from low to high; got {text} ({way})")
-    _inside(low, high, text, quantity)
-    if quantity.whole:
-        raise Misread(f"must be one certain whole number, since it is bought; got {text} (write {match['high']})")
-    to, back = quantity.scale.to, quantity.scale.back
-    mid = _one(mid_text, quantity) if mid_text else float(back((to(low) + to(high)) / 2))
-    if not low < mid < high:
-        raise Misread(f"must have its middle inside the interval; got {text}")
-    return Law(low=low, mid=mid, high=high, coverage=coverage, scale=quantity.scale)
-
-
-def _inside(low: float, high: float, text: str, quantity: Quantity) -> None:
-    """An interval may not touch a border that its scale cannot reach."""
-    if quantity.scale is LOG and low <= 0:
-        raise Misread(f"must start above 0 as an interval; got {text} (start it at a small number)")
-    if quantity.scale is LOGIT and (low <= 0 or high >= 1):
-        raise Misread(f"must lie between 0% and 100%, both excluded, as an interval; got {text} (such as 99% to 99.99%)")
-
-
-def _one(text: str, quantity: Quantity) -> float:
-    text = text.strip()
-    if quantity is PERCENTILE and re.fullmatch(r"[pP]\d\d(\.\d+)?", text):
-        text = text[1:] + "%"
-    dash = re.fullmatch(r"([^-–…]*[\w%])\s*[-–…]\s*(\$?\d.*)", text)
-    if dash and not re.search(r"\de-\d", text):
-        raise Misread(f"must be one number, or an interval with `to`; got {text} (write {dash[1]} to {dash[2]})")
-    match = _ONE.fullmatch(text)
-    if not match:
-        raise Misread(f"must be {a(quantity.name)} such as {quantity.example}; got {text!r}" + _no_number(text))
-    number = float(re.sub("[,_]", "", match["number"])) * (-1 if match["sign"] else 1)
-    unit = (match["unit"] or "").strip()
-    if unit[:1] in _THOUSANDS and (match["dollar"] or unit[1:] == "" or unit[1:].strip() in quantity.units) and unit not in quantity.units:
-        number, unit = number * _THOUSANDS[unit[0]], unit[1:].strip()
-    factor = _factor(unit, bool(match["dollar"]), text, number, quantity)
-    value = number * factor if factor >= 1 else number / (1 / factor)  # 99.9 / 100 is 0.999, 99.9 * 0.01 is not
-    if quantity is GROWTH and unit.endswith("/year"):
-        value = math.expm1(math.log1p(max(value, -0.999999)) / 12)
-    _check(value, text, number, unit, quantity)
-    return value
-
-
-def a(noun: str) -> str:
-    """A noun with its article.
-
-    >>> a("rate"), a("amount of money")
-    ('a rate', 'an amount of money')
-    """
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def _no_number(text: str) -> str:
-    if text.lower().lstrip("+-.") in ("nan", "inf", "infinity"):
-        return " (not a number that can be planned with)"
-    return ""
-
-
-def _factor(unit: str, dollar: bool, text: str, number: float, quantity: Quantity) -> float:
-    key = ("$" + unit.replace(" ", "")) if dollar else unit
-    if key in quantity.units:
-        return quantity.units[key]
-    if not key and quantity.bare:
-        return 1.0
-    raise Misread(f"must be {a(quantity.name)} such as {quantity.example}; got {text}" + _way_out(key, text, number, quantity))
-
-
-def _way_out(unit: str, text: str, number: float, quantity: Quantity) -> str:
-    """The likeliest thing that was meant."""
-    known = list(quantity.units)
-    if quantity is SECONDS and not unit:
-        return f" ({text}ms or {text}s?)"
-    if quantity is BYTES and unit.lower().replace("i", "") in {k.lower() for k in _BYTES}:
-        near = [k for k in _BYTES if k.lower().replace("i", "") == unit.lower().replace("i", "")]
-        return f" ({' or '.join(f'{number:g}{k}' for k in near)}? kB, MB, GB count in 1000s, KiB, MiB, GiB in 1024s)"
-    if quantity is BYTES and unit.rstrip("s").endswith(("b", "bit")):
-        return " (bits? write bytes: 8 bits are 1B)"
-    if quantity is BYTES and not unit:
-        return f" ({text}kB, {text}MB or {text}GiB?)"
-    if not unit and known:
-        return f" (a unit is missing: {', '.join(known[:6])})"
-    near = [k for k in known if k.lower() == unit.lower()]
-    if near:
-        return f" ({number:g}{near[0]}?)"
-    return f" (its units: {', '.join(known[:10])})" if known else f" (a pure number: {number:g}?)"
-
-
-def _check(value: float, text: str, number: float, unit: str, quantity: Quantity) -> None:
-    if not math.isfinite(value) or abs(value) > 1e30:
-        raise Misread(f"must be a number of believable size; got {text}")
-    if value > quantity.most or 0 < value < quantity.least:
-        bound = f"at most {quantity.show(quantity.most)}" if value > quantity.most else f"at least {quantity.show(quantity.least)}"
-        raise Misread(f"must be a number of believable size, {bound}; got {text}")
-    low_ok = value > quantity.low if quantity.open_low else value >= quantity.low
-    if not (low_ok and value <= quantity.high):
-        hint = ""
-        if quantity.high == 1.0 and not unit and 1 < number <= 100:
-            hint = f" (a percentage? write {text}% or {number / 100:g})"
-        raise Misread(f"must be {quantity.domain}; got {text}{hint}")
-    if quantity.whole and value != round(value):
-        raise Misread(f"must be {quantity.domain}; got {text}")
 
 
 def _show(quantity: Quantity, value: float, digits: int) -> str:

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, dataclass_transform
 
-from perfplan.quantity import Law, Misread, Quantity, parse
+from perfplan.quantity import Law, Misread, Quantity
+from perfplan.stated import parse
 
 T = TypeVar("T")
 

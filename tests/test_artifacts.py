@@ -14,8 +14,8 @@ from perfplan.artifacts import configs
 from perfplan.artifacts import files as files_of
 from perfplan.artifacts.k6 import threshold_problem, users_at
 from perfplan.artifacts.prometheus import windows
-from perfplan.findings import findings
-from perfplan.judging import Judgement, judgements, kept, strangers, written
+from perfplan.document.findings import findings
+from perfplan.judging import Judgement, judgements, kept_judgements, strangers, written
 from perfplan.judging.servers import WHERE
 from perfplan.operate.source import Source
 from perfplan.operate.text import slug
@@ -339,15 +339,15 @@ objectives: {read p95: {kind: latency, journey: read, percentile: p95, below: 20
 def test_what_judges_said_comes_back_as_it_was_kept(tmp_path):
     said = {"nginx.conf": Judgement(judge="nginx", accepted=None, said="nginx is not installed here")}
     (tmp_path / "judged.json").write_text(written(said))
-    assert kept(tmp_path / "judged.json") == said
-    assert kept(tmp_path / "none.json") == {}
+    assert kept_judgements(tmp_path / "judged.json") == said
+    assert kept_judgements(tmp_path / "none.json") == {}
 
 
 @pytest.mark.parametrize("text", ["[]", '{"nginx.conf": true}', '{"nginx.conf": {"judge": "nginx", "accepted": "yes", "said": ""}}', "{"])
 def test_what_nobody_kept_is_refused(tmp_path, text):
     (tmp_path / "judged.json").write_text(text)
     with pytest.raises(ValueError, match=r"judge, accepted and said|Expecting"):
-        kept(tmp_path / "judged.json")
+        kept_judgements(tmp_path / "judged.json")
 
 
 def test_strangers_among_judges_are_named(storefront):

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfplan.models.batches import Batches
-from perfplan.models.general import tail_of
-from perfplan.models.queueing import MMc
-from perfplan.models.simulate import Arrivals, Free, Law, Pool, Seize, Spend, percentiles
+from perfplan.models.beyond.batches import Batches
+from perfplan.models.beyond.general import tail_of
+from perfplan.models.simulate import Arrivals, Draw, Free, Pool, Seize, Spend, percentiles
+from perfplan.models.stations.queueing import MMc
 
 
 @settings(deadline=None, max_examples=20)
@@ -51,7 +51,7 @@ def test_percentiles_at_one_server_are_those_of_the_transform():
 @pytest.mark.parametrize(("servers", "size", "rate"), [(4, 3, 1.0), (20, 8, 1.9)])
 def test_several_servers_are_as_simulated(servers, size, rate):
     queue = Batches(batch_rps=rate, sizes=[0.0] * (size - 1) + [1.0], service_s=1.0, servers=servers)
-    steps = (Seize("desk"), Spend(Law.exponential(1.0)), Free("desk"))
+    steps = (Seize("desk"), Spend(Draw.exponential(1.0)), Free("desk"))
     ps = (0.5, 0.95, 0.99)
     found = percentiles(
         {"desk": Pool(servers=servers)}, {"all": (1.0, steps)}, Arrivals(rates=[rate], batch=size), ps, precision=0.01, most=16

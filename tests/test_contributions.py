@@ -8,9 +8,9 @@ from scipy.integrate import quad
 from scipy.stats import expon, gamma
 
 from perfplan.figures import tail, waterfall
-from perfplan.models.contributions import contributions_s
-from perfplan.models.distributions import Constant, Exponential, Mixture, Named, Scaled, Series, Visits, Wait
-from perfplan.models.latency import percentiles_s
+from perfplan.models.times.contributions import contributions_s
+from perfplan.models.times.distributions import Constant, Exponential, Mixture, Named, Scaled, Series, Visits, Wait
+from perfplan.models.times.latency import percentiles_s
 from perfplan.reading import read
 from perfplan.shown.latency import MOST_JOURNEYS
 from perfplan.study import study

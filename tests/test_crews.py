@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfplan.models import laws
-from perfplan.models.birthdeath import BirthDeath
-from perfplan.models.queueing import MMc
-from perfplan.models.scalability import Crew, Usl
-from perfplan.models.service import Shape, Station
-from perfplan.models.sharing import Sharing, shared_response_quantile_s
-from perfplan.models.simulate import Arrivals, Law, Pool, Share, percentiles
+from perfplan.models.beyond import laws
+from perfplan.models.beyond.sharing import Sharing, shared_response_quantile_s
+from perfplan.models.simulate import Arrivals, Draw, Pool, Share, percentiles
+from perfplan.models.stations.birthdeath import BirthDeath
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.scalability import Crew, Usl
+from perfplan.models.stations.service import Shape, Station
 from perfplan.plan import plan
 from perfplan.reading import read
 from perfplan.study import study
@@ -69,7 +69,7 @@ def test_the_law_is_that_of_a_load_test():
 )
 def test_responses_are_those_of_simulated_cores(crew, rho, sigma):
     rate = rho * float(crew.full)
-    law = Law.exponential(1.0) if sigma is None else Law.lognormal(float(np.exp(-(sigma**2) / 2)), sigma)
+    law = Draw.exponential(1.0) if sigma is None else Draw.lognormal(float(np.exp(-(sigma**2) / 2)), sigma)
     pool = Pool(servers=crew.count, crew=crew)
     found = percentiles({"c": pool}, {"ask": (1.0, (Share("c", law),))}, Arrivals(rates=[rate]), PS, requests=300_000, most=8)["ask"]
     shape = None if sigma is None else Shape.lognormal(sigma)

@@ -285,7 +285,7 @@ def test_each_scenario_of_a_folder_has_a_place_of_its_own(quick, small, tmp_path
     from perfplan import cli
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("perfplan.story.story", lambda _: type("Told", (), {"lines": lambda self: []})())
+    monkeypatch.setattr("perfplan.document.story.story", lambda _: type("Told", (), {"lines": lambda self: []})())
     small.with_name("black-friday.yaml").write_text(SMALL.replace("name: small", "name: bf"))
     assert main(["plan", str(small)]) == main(["plan", str(small.with_name("black-friday.yaml"))]) == 0
     assert sorted(p.name for p in (tmp_path / "plans").iterdir()) == ["small", "small-black-friday"]

@@ -13,16 +13,17 @@ from perfplan.artifacts import configs, files
 from perfplan.artifacts.k6 import threshold_problem
 from perfplan.checklist import ITEMS
 from perfplan.document import document, to_json
-from perfplan.findings import findings
+from perfplan.document.findings import findings
 from perfplan.items import ids
-from perfplan.models.latency import percentiles_s
 from perfplan.models.simulate import Arrivals, percentiles
+from perfplan.models.times.latency import percentiles_s
 from perfplan.operate import TENDED, WATCHED, tended, watched
 from perfplan.plan import plan, with_counts
 from perfplan.plan.paths import carry
-from perfplan.quantity import Quantity, parse
+from perfplan.quantity import Quantity
 from perfplan.reading import BadScenario, read
 from perfplan.record import Choice, but, declared
+from perfplan.stated import parse
 from perfplan.study import SHOWN, Study, run_outs, study
 from perfplan.study.fleet import Fleet, lead_time_s
 from perfplan.study.ladder import ladder

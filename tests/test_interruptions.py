@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from perfplan.models import laws
-from perfplan.models.birthdeath import BirthDeath
-from perfplan.models.general import MG1
-from perfplan.models.interruptions import SetUp, interrupted
-from perfplan.models.scalability import Usl
-from perfplan.models.simulate import Arrivals, Free, Law, Pool, Seize, Spend, simulate
-from perfplan.models.transient import large_over_time, over_time
+from perfplan.models.beyond import laws
+from perfplan.models.beyond.general import MG1
+from perfplan.models.beyond.interruptions import SetUp, interrupted
+from perfplan.models.beyond.transient import large_over_time, over_time
+from perfplan.models.simulate import Arrivals, Draw, Free, Pool, Seize, Spend, simulate
+from perfplan.models.stations.birthdeath import BirthDeath
+from perfplan.models.stations.scalability import Usl
 
 
 @pytest.mark.parametrize("work", [laws.exponential(0.2), laws.erlang(0.2, 3)], ids=["exponential", "erlang"])
@@ -57,9 +57,9 @@ def test_a_cold_start_is_what_a_recursion_shows():
 
 def test_a_breakdown_in_the_simulator_is_a_request_that_goes_first_and_holds_a_server():
     pools = {"station": Pool(servers=1)}
-    work = (Spend(Law.exponential(1.0)), Free("station"))
+    work = (Spend(Draw.exponential(1.0)), Free("station"))
     journeys = {
-        "breakdown": (0.05, (Seize("station"), Spend(Law.exponential(4.0)), Free("station"))),
+        "breakdown": (0.05, (Seize("station"), Spend(Draw.exponential(4.0)), Free("station"))),
         "request": (0.45, (Seize("station", 1), *work)),
     }
     runs = [simulate(pools, journeys, Arrivals(rates=[0.5]), 200_000, seed=s) for s in range(4)]

@@ -16,12 +16,12 @@ WORDS = {tag_of(kind) for kind in KINDS}
 HOMES = ("tiers/", "promises/", "operate/")  # a kind's own files, and the tables that name them all
 FIELDS = {  # who looks at fields by their names, and of what
     "cli.py": "options of a command line",
-    "models/distributions.py": "any dataclass of times",
-    "models/latency.py": "any dataclass of times",
-    "models/network.py": "fields of the same record",
+    "models/times/distributions.py": "any dataclass of times",
+    "models/times/latency.py": "any dataclass of times",
+    "models/beyond/network.py": "fields of the same record",
     "plan/demand.py": "any dataclass, for its arrays",
-    "reading/document.py": "nodes of a YAML text",
-    "reading/statement.py": "nodes of a YAML text",
+    "reading/nodes.py": "nodes of a YAML text",
+    "reading/walking.py": "nodes of a YAML text",
     "study/worlds.py": "any dataclass, for its arrays",
     "system.py": "modules that a system may lack",
     "words.py": "functions, for their names",

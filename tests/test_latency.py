@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import expon, gamma, lognorm
 
-from perfplan.models.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits, Wait
-from perfplan.models.latency import exceeds, percentiles_s, sides_s
-from perfplan.models.queueing import MMc
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.times.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits
+from perfplan.models.times.latency import exceeds, percentiles_s, sides_s
 from tests.test_queueing import CASES
 
 PS = (0.5, 0.95, 0.99)
@@ -18,7 +18,7 @@ BOUND = 0.005  # the error that the module promises
 
 
 def response(station):
-    return Series(parts=(Wait.of(station), Exponential(mean_s=station.service_s)))
+    return Series(parts=(station.wait_law(), Exponential(mean_s=station.service_s)))
 
 
 @settings(deadline=None)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from perfplan.cli import main
-from perfplan.findings import findings
-from perfplan.models.general import MG1
-from perfplan.models.latency import percentiles_s
-from perfplan.models.sharing import shared_response_quantile_s
+from perfplan.document.findings import findings
+from perfplan.models.beyond.general import MG1
+from perfplan.models.beyond.sharing import shared_response_quantile_s
+from perfplan.models.times.latency import percentiles_s
 from perfplan.plan.paths import carry
 from perfplan.reading import BadScenario, read
 from perfplan.study import study

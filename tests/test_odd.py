@@ -8,9 +8,9 @@ from perfplan import figures
 from perfplan.checklist import states
 from perfplan.cli import main
 from perfplan.document import document, to_json
+from perfplan.document.story import story
 from perfplan.plan import plan, today_rps, with_counts
 from perfplan.reading import read
-from perfplan.story import story
 from perfplan.study import study
 from perfplan.tiers.place import Place
 from perfplan.workbook.folder import all_tables
@@ -119,7 +119,7 @@ def test_the_caller_waits_as_long_as_it_keeps_a_connection(small):
 def test_threads_that_wait_for_uneven_things_wait_longer_than_exponential_ones(small):
     import numpy as np
 
-    from perfplan.models.queueing import MMc
+    from perfplan.models.stations.queueing import MMc
     from perfplan.plan.paths import carry
 
     text = SMALL.replace("tiers:\n", "tiers:\n  pay: {kind: partner, p50: 100ms, p99: 900ms}\n").replace(

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perfplan.models.growth import usual_week
-from perfplan.models.latency import percentiles_s
-from perfplan.models.queueing import MMc
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.times.latency import percentiles_s
 from perfplan.plan import MONTHS, State, burst, concurrency, demand_rps, month_index, plan, with_counts
 from perfplan.plan.paths import carry
 from perfplan.plan.uptime import path_availability, tier_availability, visits_of
@@ -133,7 +133,7 @@ def test_over_28_days_fewer_requests_are_slow_than_in_the_peak_hour():
 
 
 def test_the_share_of_slow_requests_over_a_week_agrees_with_every_hour_computed():
-    from perfplan.models.latency import exceeds
+    from perfplan.models.times.latency import exceeds
 
     rps = np.array([[3500.0]])
     objective = MIDDLE.objectives["browse p95"]

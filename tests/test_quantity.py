@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfplan import quantity as q
-from perfplan.quantity import Misread, parse
+from perfplan.quantity import Misread
+from perfplan.stated import parse
 
 KINDS = [q.SECONDS, q.RPS, q.BYTES, q.USD, q.USD_PER_HOUR, q.FRACTION, q.RATIO, q.COUNT, q.BYTES_PER_SECOND]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfplan.models.queueing import MMc, drain_time_s, erlang_b, erlang_c, servers_for_utilization
+from perfplan.models.stations.queueing import MMc, drain_time_s, erlang_b, erlang_c, servers_for_utilization
 
 CASES = Path(__file__).parent / "data" / "queueing_cases.csv"
 

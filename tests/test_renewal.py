@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfplan.models import laws
 from perfplan.models.arrays import each
-from perfplan.models.fitting import fit_gaps, fit_service
-from perfplan.models.general import MG1, DMc
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
-from perfplan.models.queueing import MMc
-from perfplan.models.renewal import GIGc
-from perfplan.models.simulate import Arrivals, Free, Law, Pool, Seize, Spend, percentiles
-from perfplan.models.walk import GIG1
+from perfplan.models.beyond import laws
+from perfplan.models.beyond.fitting import fit_gaps, fit_service
+from perfplan.models.beyond.general import MG1, DMc
+from perfplan.models.beyond.renewal import GIGc
+from perfplan.models.beyond.walk import GIG1
+from perfplan.models.simulate import Arrivals, Draw, Free, Pool, Seize, Spend, percentiles
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType
 
 PS = (0.5, 0.95, 0.99)
 
@@ -121,9 +121,9 @@ def test_exponential_times_are_mmc(servers, rho):
 def test_several_servers_are_as_simulated(gaps, service, servers, rho):
     def lognormal(mean, scv):
         return (
-            (laws.exponential(mean), Law.exponential(mean))
+            (laws.exponential(mean), Draw.exponential(mean))
             if scv is None
-            else (laws.lognormal(mean, scv), Law.lognormal(mean / np.sqrt(1 + scv), float(np.sqrt(np.log1p(scv)))))
+            else (laws.lognormal(mean, scv), Draw.lognormal(mean / np.sqrt(1 + scv), float(np.sqrt(np.log1p(scv)))))
         )
 
     between, drawn_gaps = lognormal(1 / (rho * servers), gaps and gaps[1])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import gamma
 
-from perfplan.models.distributions import Exponential, Series, Wait
-from perfplan.models.general import MG1, MDc
-from perfplan.models.latency import percentiles_s
-from perfplan.models.queueing import MMc
-from perfplan.models.service import QueueWait, Served, Shape, Station
+from perfplan.models.beyond.general import MG1, MDc
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.service import QueueWait, Served, Shape, Station
+from perfplan.models.times.distributions import Exponential, Series
+from perfplan.models.times.latency import percentiles_s
 from tests.conftest import ROOT
 
 PS = (0.5, 0.95, 0.99)
@@ -37,7 +37,7 @@ def of_law(law):
 @pytest.mark.parametrize("servers", [1, 3, 40])
 def test_exponential_services_are_m_m_c(servers):
     shape, station = quantiles(gamma(1.0)), MMc(arrival_rps=0.85 * servers, service_s=1.0, servers=float(servers))
-    exact = percentiles_s(Series(parts=(Wait.of(station), Exponential(mean_s=1.0))), PS)
+    exact = percentiles_s(Series(parts=(station.wait_law(), Exponential(mean_s=1.0))), PS)
     for found, wanted in zip(percentiles_s(response(shape, 0.85, servers), PS), exact, strict=True):
         assert float(found) == pytest.approx(float(wanted), rel=0.01)
 

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfplan.models import laws
-from perfplan.models.balancing import mean_field_response_s
-from perfplan.models.birthdeath import BirthDeath
-from perfplan.models.forkjoin import ForkJoin, fork_join_mean_s
-from perfplan.models.general import MG1, MDc, priority_waits_s
-from perfplan.models.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
-from perfplan.models.queueing import MMc, erlang_b
-from perfplan.models.room import MGcK
-from perfplan.models.scalability import Crew
-from perfplan.models.service import Shape, Station
-from perfplan.models.sharing import Sharing, shared_response_quantile_s
-from perfplan.models.slowdown import slowdown
+from perfplan.models.beyond import combined, laws
+from perfplan.models.beyond.balancing import mean_field_response_s
+from perfplan.models.beyond.forkjoin import ForkJoin, fork_join_mean_s
+from perfplan.models.beyond.general import MG1, MDc, priority_waits_s
+from perfplan.models.beyond.priority import Priority, preempted_mean_response_s, preempted_response_quantile_s
+from perfplan.models.beyond.room import MGcK
+from perfplan.models.beyond.sharing import Sharing, shared_response_quantile_s
+from perfplan.models.stations.birthdeath import BirthDeath
+from perfplan.models.stations.queueing import MMc, erlang_b
+from perfplan.models.stations.scalability import Crew
+from perfplan.models.stations.service import Shape, Station
+from perfplan.models.stations.slowdown import slowdown
 
 LAWS = {
     "constant": laws.constant(2.0),
@@ -138,7 +138,7 @@ def test_siblings_that_never_part_are_one_queue():
 def test_siblings_that_meet_nobody_are_independent():
     law = LAWS["lognormal"]
     alone = ForkJoin(arrival_rps=1e-7, service=law, branches=8, needed=8)
-    assert alone.response_quantile_s(0.95) == pytest.approx(float(laws.parallel(*[law] * 8).quantile(0.95)), rel=5e-3)
+    assert alone.response_quantile_s(0.95) == pytest.approx(float(combined.parallel(*[law] * 8).quantile(0.95)), rel=5e-3)
     assert np.isinf(fork_join_mean_s(3, 1.0, 1.0))
 
 

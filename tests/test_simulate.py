@@ -6,13 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from perfplan.models.network import Visited, closed
-from perfplan.models.queueing import MMc, erlang_b
+from perfplan.models.beyond.network import Visited, closed
 from perfplan.models.simulate import (
     Arrivals,
+    Draw,
     Fork,
     Free,
-    Law,
     Maybe,
     Pool,
     Seize,
@@ -22,13 +21,14 @@ from perfplan.models.simulate import (
     simulate,
     warm_up,
 )
+from perfplan.models.stations.queueing import MMc, erlang_b
 from tests.conftest import ROOT
 
 MANY = 400_000
 
 
 def one_visit(mean_s=1.0, rank=0):
-    return (Seize("desk", rank), Spend(Law.exponential(mean_s)), Free("desk"))
+    return (Seize("desk", rank), Spend(Draw.exponential(mean_s)), Free("desk"))
 
 
 def test_percentiles_of_m_m_3_lie_inside_their_intervals():
@@ -51,7 +51,7 @@ def test_utilization_and_waits_follow_the_formula():
 
 
 def test_a_full_queue_refuses_as_erlang_b_says_and_gives_back_what_was_held():
-    steps = (Seize("thread"), Seize("desk"), Spend(Law.exponential(1.0)), Free("desk"), Free("thread"))
+    steps = (Seize("thread"), Seize("desk"), Spend(Draw.exponential(1.0)), Free("desk"), Free("thread"))
     pools = {"thread": Pool(servers=10_000), "desk": Pool(servers=5, room=0)}
     run = simulate(pools, {"ask": (1.0, steps)}, Arrivals(rates=[3.0]), MANY, seed=3)
     assert np.isnan(run.response_s).mean() == pytest.approx(float(erlang_b(3.0, 5)), rel=0.02)
@@ -59,7 +59,7 @@ def test_a_full_queue_refuses_as_erlang_b_says_and_gives_back_what_was_held():
 
 
 def test_processor_sharing_does_not_care_for_the_law_of_the_work():
-    for law in (Law.exponential(1.0), Law.constant(1.0), Law.lognormal(float(np.exp(-np.log(5) / 2)), float(np.sqrt(np.log(5))))):
+    for law in (Draw.exponential(1.0), Draw.constant(1.0), Draw.lognormal(float(np.exp(-np.log(5) / 2)), float(np.sqrt(np.log(5))))):
         run = simulate({"cpu": Pool(servers=2)}, {"work": (1.0, (Share("cpu", law),))}, Arrivals(rates=[1.4]), MANY, seed=4)
         assert run.response_s.mean() == pytest.approx(float(MMc(arrival_rps=1.4, service_s=1.0, servers=2.0).mean_response_s), rel=0.03)
         assert run.utilization["cpu"] == pytest.approx(0.7, rel=0.02)
@@ -67,7 +67,7 @@ def test_processor_sharing_does_not_care_for_the_law_of_the_work():
 
 def test_two_branches_take_as_long_as_flatto_and_hahn_say():
     rho = 0.8
-    branches = tuple((Seize(n), Spend(Law.exponential(1.0)), Free(n)) for n in ("left", "right"))
+    branches = tuple((Seize(n), Spend(Draw.exponential(1.0)), Free(n)) for n in ("left", "right"))
     pools = {"left": Pool(servers=1), "right": Pool(servers=1)}
     both = simulate(pools, {"ask": (1.0, (Fork(branches),))}, Arrivals(rates=[rho]), MANY, seed=5)
     assert both.response_s.mean() == pytest.approx((12 - rho) / 8 / (1 - rho), rel=0.04)
@@ -77,15 +77,15 @@ def test_two_branches_take_as_long_as_flatto_and_hahn_say():
 
 def test_customers_who_come_again_follow_mean_value_analysis():
     exact = closed([Visited(service_s=0.2, visits=1.0, servers=1)], 8, 1.0)
-    steps = (Seize("desk"), Spend(Law.exponential(0.2)), Free("desk"))
-    run = simulate({"desk": Pool(servers=1)}, {"ask": (1.0, steps)}, Arrivals(customers=8, think=Law.exponential(1.0)), MANY, seed=6)
+    steps = (Seize("desk"), Spend(Draw.exponential(0.2)), Free("desk"))
+    run = simulate({"desk": Pool(servers=1)}, {"ask": (1.0, steps)}, Arrivals(customers=8, think=Draw.exponential(1.0)), MANY, seed=6)
     assert run.response_s.size / run.end_s == pytest.approx(float(exact.throughput_rps), rel=0.01)
     assert run.response_s.mean() == pytest.approx(float(exact.mean_response_s), rel=0.01)
 
 
 def test_customers_do_not_wait_for_branches_that_nobody_needs():
-    branches = ((Spend(Law.exponential(1.0)),), (Spend(Law.exponential(1.0)),))
-    arrivals = Arrivals(customers=5, think=Law.exponential(0.5))
+    branches = ((Spend(Draw.exponential(1.0)),), (Spend(Draw.exponential(1.0)),))
+    arrivals = Arrivals(customers=5, think=Draw.exponential(0.5))
     run = simulate({"none": Pool(servers=1)}, {"ask": (1.0, (Fork(branches, needed=1),))}, arrivals, MANY, seed=13)
     assert run.response_s.mean() == pytest.approx(0.5, rel=0.01)  # the shorter of two
     assert run.response_s.size / run.end_s == pytest.approx(5.0, rel=0.01)  # five customers, a second a round
@@ -99,7 +99,7 @@ def test_the_urgent_wait_as_cobham_says():
 
 
 def test_batches_are_the_exact_batch_queue():
-    steps = (Seize("a"), Spend(Law.exponential(1.0)), Free("a"))
+    steps = (Seize("a"), Spend(Draw.exponential(1.0)), Free("a"))
     runs = [simulate({"a": Pool(servers=1)}, {"x": (1.0, steps)}, Arrivals(rates=[0.14], batch=5), 300_000, seed=s) for s in range(6)]
     expected = 0.7 * (5 + 1) / (2 * (1 - 0.7)) / 0.7  # mean number of M^[5]/M/1 (Gross et al. section 3.1), and Little's law
     assert np.mean([run.response_s[30_000:].mean() for run in runs]) == pytest.approx(expected, rel=0.04)
@@ -112,7 +112,7 @@ def test_balancers_keep_their_order_and_shares_their_weights():
         means.append(run.response_s.mean())
     assert means == sorted(means)
     assert means[-1] == pytest.approx(5.0, rel=0.05)  # eight M/M/1 queues
-    skip = (Maybe(0.25, (Spend(Law.constant(4.0)),), (Spend(Law.constant(1.0)),)),)
+    skip = (Maybe(0.25, (Spend(Draw.constant(4.0)),), (Spend(Draw.constant(1.0)),)),)
     run = simulate({"desk": Pool(servers=1)}, {"a": (3.0, skip), "b": (1.0, skip)}, Arrivals(rates=[1.0]), MANY, seed=9)
     assert (run.response_s > 2).mean() == pytest.approx(0.25, abs=0.005)
     assert (run.journey == 0).mean() == pytest.approx(0.75, abs=0.005)
@@ -128,11 +128,11 @@ def test_reference_simulations_of_threads_that_hold_connections_are_met():
     with (ROOT / "tests" / "data" / "queueing_cases.csv").open(newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if '"layered_pools"' in r["params_json"]]
     case = json.loads(rows[0]["params_json"])
-    query = (Seize("connections"), Seize("db"), Spend(Law.exponential(case["db"]["service"]["mean"])), Free("db"), Free("connections"))
-    cpu = (Seize("cpu"), Spend(Law.exponential(case["cpu"]["service"]["mean"])), Free("cpu"))
+    query = (Seize("connections"), Seize("db"), Spend(Draw.exponential(case["db"]["service"]["mean"])), Free("db"), Free("connections"))
+    cpu = (Seize("cpu"), Spend(Draw.exponential(case["cpu"]["service"]["mean"])), Free("cpu"))
     steps = (Seize("threads"), *cpu, *(query * case["db_calls"]), Free("threads"))
     sizes = {"threads": case["threads"], "connections": case["connections"], "cpu": case["cpu"]["servers"], "db": case["db"]["servers"]}
-    arrivals = Arrivals(customers=case["customers"], think=Law.exponential(case["think"]["mean"]))
+    arrivals = Arrivals(customers=case["customers"], think=Draw.exponential(case["think"]["mean"]))
     run = simulate({n: Pool(servers=s) for n, s in sizes.items()}, {"all": (1.0, steps)}, arrivals, MANY, seed=11)
     checked = 0
     for row in rows:

@@ -13,15 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
-from perfplan.models.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
-from perfplan.models.general import MG1, DMc, MDc, priority_waits_s, quantile_of, tail_of
-from perfplan.models.matching import match
-from perfplan.models.network import Open, Visited, closed, closed_approximately, closed_classes
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
-from perfplan.models.queueing import MMc, drain_time_s, erlang_b
-from perfplan.models.scalability import Usl, fit_usl
-from perfplan.models.sharing import shared_response_quantile_s
-from perfplan.models.transient import over_time
+from perfplan.models.beyond.general import MG1, DMc, MDc, priority_waits_s, quantile_of, tail_of
+from perfplan.models.beyond.network import Open, Visited, closed, closed_approximately, closed_classes
+from perfplan.models.beyond.sharing import shared_response_quantile_s
+from perfplan.models.beyond.transient import over_time
+from perfplan.models.stations.birthdeath import BirthDeath, drain_quantile_s, drain_variance_s2, load_for_blocking
+from perfplan.models.stations.queueing import MMc, drain_time_s, erlang_b
+from perfplan.models.stations.scalability import Usl, fit_usl
+from perfplan.models.times.matching import match
+from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType
 from tests.conftest import ROOT
 
 EXACT = 1e-8

@@ -6,13 +6,14 @@ import pkgutil
 import numpy as np
 import pytest
 
-from perfplan.document import SCHEMA, compare, document, to_json
-from perfplan.findings import findings
+from perfplan.document import SCHEMA, document, to_json
+from perfplan.document.comparison import compare
+from perfplan.document.findings import findings
+from perfplan.document.story import story
 from perfplan.models.cost import machines_month_usd
 from perfplan.plan import demand_rps, plan, with_counts
 from perfplan.plan.paths import carry
 from perfplan.reading import read
-from perfplan.story import story
 from perfplan.study import confidence, run_outs, sampling_error, study
 from perfplan.study.fleet import recommend
 from perfplan.study.sweeps import knee

@@ -81,7 +81,7 @@ def written(found: Judgements) -> str:
     return json.dumps({name: asdict(one) for name, one in found.items()}, indent=1, sort_keys=True) + "\n"
 
 
-def kept(path: Path) -> Judgements:
+def kept_judgements(path: Path) -> Judgements:
     """What judged.json at *path* says; nothing where there is none. Raises `ValueError` where it is not such a file."""
     if not path.is_file():
         return {}

@@ -34,8 +34,8 @@ def each(question: Callable[..., float], *arguments: Value) -> FloatArray:
 
     Cells of the same numbers are asked once; models that solve a queue take milliseconds to seconds a cell.
 
-    >>> from perfplan.models.forkjoin import ForkJoin
-    >>> from perfplan.models.laws import exponential
+    >>> from perfplan.models.beyond.forkjoin import ForkJoin
+    >>> from perfplan.models.beyond.laws import exponential
     >>> def p95_s(rate, service_s):  # of one branch: M/M/1, ln 20 / (1 - rho) services
     ...     return ForkJoin(arrival_rps=rate, service=exponential(service_s), branches=1, needed=1).response_quantile_s(0.95)
     >>> each(p95_s, np.array([[0.25], [0.5]]), np.array([1.0, 2.0])).round(1).tolist()

@@ -47,7 +47,7 @@ from perfplan.models.eventloop import (
     Times,
     compiled,
 )
-from perfplan.models.scalability import Crew
+from perfplan.models.stations.scalability import Crew
 from perfplan.quantity import FloatArray
 
 MOST_INSIDE = 1 << 17  # requests at once: more is a system without a steady state
@@ -55,7 +55,7 @@ LEAST_REPLICATIONS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Law:
+class Draw:
     """A law of times, by one of its makers."""
 
     kind: int
@@ -64,22 +64,22 @@ class Law:
     table: FloatArray | None = None
 
     @classmethod
-    def constant(cls, seconds: float) -> Law:
+    def constant(cls, seconds: float) -> Draw:
         """Always the same."""
         return cls(kind=CONSTANT, first=seconds)
 
     @classmethod
-    def exponential(cls, mean_s: float) -> Law:
+    def exponential(cls, mean_s: float) -> Draw:
         """Exponential."""
         return cls(kind=EXPONENTIAL, first=mean_s)
 
     @classmethod
-    def lognormal(cls, median_s: float, sigma: float) -> Law:
+    def lognormal(cls, median_s: float, sigma: float) -> Draw:
         """Lognormal: *sigma* is the standard deviation of the logarithm."""
         return cls(kind=LOGNORMAL, first=np.log(median_s), second=sigma)
 
     @classmethod
-    def samples(cls, seconds: FloatArray) -> Law:
+    def samples(cls, seconds: FloatArray) -> Draw:
         """One of *seconds*, each as likely."""
         return cls(kind=SAMPLES, table=np.asarray(seconds, dtype=float))
 
@@ -114,7 +114,7 @@ class Free:
 class Spend:
     """Let a time pass."""
 
-    law: Law
+    law: Draw
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Share:
     """Work on a pool that all who are there share equally, none faster than one server: processor sharing. Copies at random."""
 
     pool: str
-    law: Law
+    law: Draw
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ class Arrivals:
 
     rates: Sequence[float] = ()
     step_s: float = np.inf
-    between: Law | None = None
+    between: Draw | None = None
     customers: int = 0
-    think: Law | None = None
+    think: Draw | None = None
     batch: int = 1
 
 
@@ -187,12 +187,12 @@ def simulate(
 ) -> Replication:
     """One replication of *requests* that end. *journeys*: name to (weight, steps). Times in seconds, rates per second.
 
-    >>> steps = (Seize("desk"), Spend(Law.exponential(0.5)), Free("desk"))
+    >>> steps = (Seize("desk"), Spend(Draw.exponential(0.5)), Free("desk"))
     >>> run = simulate({"desk": Pool(servers=1)}, {"ask": (1.0, steps)}, Arrivals(rates=[1.0]), 20_000, seed=1)
     >>> bool(abs(run.response_s.mean() - 1.0) < 0.1)  # M/M/1: 1 / (2 - 1)
     True
     """
-    code, laws, names = _Program(), list[Law](), list(pools)
+    code, laws, names = _Program(), list[Draw](), list(pools)
     thinks = (Spend(arrivals.think),) if arrivals.think else ()
     entry = [code.add(steps, names, laws, thinks) for _, steps in journeys.values()]
     between = len(laws) if arrivals.between else -1
@@ -236,7 +236,7 @@ def simulate(
     )
 
 
-def _times(laws: Sequence[Law]) -> Times:
+def _times(laws: Sequence[Draw]) -> Times:
     """Laws as rows, the samples of all in one table."""
     tables = [np.sort(law.table) if law.table is not None else np.zeros(0) for law in laws]
     first, second = np.array([[law.first, law.second] for law in laws], dtype=float).T.copy()
@@ -270,7 +270,7 @@ class _Program:
     def ranks(self) -> int:
         return 1 + max((int(rank) for what, rank in zip(self.what, self.chance, strict=True) if what == SEIZE), default=0)
 
-    def add(self, steps: Sequence[Step], names: list[str], laws: list[Law], before: Sequence[Step] = ()) -> int:
+    def add(self, steps: Sequence[Step], names: list[str], laws: list[Draw], before: Sequence[Step] = ()) -> int:
         """Append *steps* and an end; returns where they start. The response is counted from the end of *before*."""
         start = len(self.what)
         later: list[tuple[int, Fork]] = []
@@ -287,7 +287,7 @@ class _Program:
                 self.put(END, place)
         return start
 
-    def _steps(self, steps: Sequence[Step], names: list[str], laws: list[Law], later: list[tuple[int, Fork]]) -> None:
+    def _steps(self, steps: Sequence[Step], names: list[str], laws: list[Draw], later: list[tuple[int, Fork]]) -> None:
         for step in steps:
             if isinstance(step, Seize):
                 self.put(SEIZE, names.index(step.pool), step.rank)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Measured, Spoken, Watched, bad_and_allowed, nothing
+from perfplan.operate.kind import Gauged, Spoken, Watched, bad_and_allowed, nothing
 from perfplan.operate.series import answered, by_code
 from perfplan.promises.availability import Availability
 from perfplan.promises.kind import Judged
@@ -22,7 +22,7 @@ WATCHED: Watched[Availability] = Watched(
         value=bad_and_allowed,
         reason=_reason,
     ),
-    measured=Measured(
+    measured=Gauged(
         indicator=lambda one: answered(one.journey),
         counters=lambda one: by_code(one.journey),
         threshold=nothing,  # a load test is too short to see what fails by itself

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Counters, Indicator, Measured, Spoken, Watched, bad_and_allowed, nothing, today
+from perfplan.operate.kind import Counters, Gauged, Indicator, Spoken, Watched, bad_and_allowed, nothing, today
 from perfplan.operate.series import buckets
 from perfplan.operate.text import slug
 from perfplan.promises.completion import Completion
@@ -31,7 +31,7 @@ WATCHED: Watched[Completion] = Watched(
         value=bad_and_allowed,
         reason=_reason,
     ),
-    measured=Measured(
+    measured=Gauged(
         indicator=lambda one: Indicator(
             event=f"a job of {one.queue}",
             good=f"done within {duration(median(one.below_s))} of being published",

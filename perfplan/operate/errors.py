@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Measured, Spoken, Threshold, Watched, bad_and_allowed, tightest
+from perfplan.operate.kind import Gauged, Spoken, Threshold, Watched, bad_and_allowed, tightest
 from perfplan.operate.series import answered, by_code
 from perfplan.promises.errors import Errors
 from perfplan.promises.kind import Judged
@@ -30,7 +30,7 @@ WATCHED: Watched[Errors] = Watched(
         value=_value,
         reason=_reason,
     ),
-    measured=Measured(
+    measured=Gauged(
         indicator=lambda one: answered(one.journey),
         counters=lambda one: by_code(one.journey),
         threshold=lambda one: Threshold(journey=one.journey, metric="http_req_failed", rule=f"rate<{median(one.below):.6g}"),

@@ -83,7 +83,7 @@ class Spoken(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured(Generic[T]):
+class Gauged(Generic[T]):
     """How a promise is watched and tested."""
 
     indicator: Callable[[T], Indicator]
@@ -96,7 +96,7 @@ class Watched(Generic[T]):
     """All answers of one kind of promise."""
 
     spoken: Spoken[T]
-    measured: Measured[T]
+    measured: Gauged[T]
 
 
 def no_files(*_: object) -> tuple[File, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Counters, Indicator, Measured, Spoken, Threshold, Watched, holds_now_and, tightest
+from perfplan.operate.kind import Counters, Gauged, Indicator, Spoken, Threshold, Watched, holds_now_and, tightest
 from perfplan.operate.series import buckets
 from perfplan.operate.source import ms
 from perfplan.operate.text import slug
@@ -42,7 +42,7 @@ WATCHED: Watched[Latency] = Watched(
         value=_value,
         reason=tightest,
     ),
-    measured=Measured(
+    measured=Gauged(
         indicator=lambda one: Indicator(
             event=f"a request of {one.journey}",
             good=f"answered within {duration(median(one.below_s))}, round trip included",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Indicator, Measured, Spoken, Watched, nothing, tightest, tightest_place
+from perfplan.operate.kind import Gauged, Indicator, Spoken, Watched, nothing, tightest, tightest_place
 from perfplan.promises.throughput import Throughput
 from perfplan.quantity import median
 from perfplan.study.verdicts import cause
@@ -20,7 +20,7 @@ WATCHED: Watched[Throughput] = Watched(
         value=tightest_place,
         reason=tightest,
     ),
-    measured=Measured(
+    measured=Gauged(
         indicator=lambda one: Indicator(
             event="a second of the peak hour",
             good="no station that a request waits for is saturated",

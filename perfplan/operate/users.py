@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Indicator, Measured, Spoken, Watched, nothing, tightest_place
+from perfplan.operate.kind import Gauged, Indicator, Spoken, Watched, nothing, tightest_place
 from perfplan.promises.kind import Judged
 from perfplan.promises.users import Users
 from perfplan.quantity import median
@@ -21,7 +21,7 @@ WATCHED: Watched[Users] = Watched(
         value=tightest_place,
         reason=_reason,
     ),
-    measured=Measured(
+    measured=Gauged(
         indicator=lambda one: Indicator(
             event="a load test at that many users",
             good="every latency objective of the peak hour holds",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from perfplan import promises
 from perfplan.models.growth import burst_backlog, concurrent_users, in_flight
-from perfplan.models.queueing import drain_time_s
+from perfplan.models.stations.queueing import drain_time_s
 from perfplan.plan.demand import MONTHS, demand_rps, month_factors, month_index, month_names, peak_seconds, today_rps, worlds_in
 from perfplan.plan.money import cost_usd
 from perfplan.plan.paths import Carried, traffic_bytes

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.caching import miss_rate
-from perfplan.models.distributions import Constant, Distribution, Exponential, Mixture, Named, Series, Visits
-from perfplan.models.service import Station
+from perfplan.models.stations.service import Station
+from perfplan.models.times.distributions import Constant, Exponential, Mixture, Named, Series, Visits
+from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Journey, Scenario
 from perfplan.scenario.rules import call_order, entry_of

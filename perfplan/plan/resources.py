@@ -11,7 +11,7 @@ import numpy as np
 from perfplan import promises as promised
 from perfplan.models.capacity import SPARE_LIMIT, usable_limit
 from perfplan.models.growth import grown
-from perfplan.models.queueing import MMc
+from perfplan.models.stations.queueing import MMc
 from perfplan.plan.paths import Carried, carry, traffic_bytes
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Scenario

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 
 from perfplan import promises
-from perfplan.models.latency import exceeds, percentiles_s
+from perfplan.models.times.latency import exceeds, percentiles_s
 from perfplan.plan.curves import GRID, ByLoad
 from perfplan.plan.demand import levels, per_user_rps
 from perfplan.plan.paths import Carried, carry, hit_ratios, traffic_bytes

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from perfplan.models.service import Shape
+from perfplan.models.stations.service import Shape
 from perfplan.quantity import FloatArray, Misread
-from perfplan.reading.document import unseen
+from perfplan.reading.nodes import unseen
 from perfplan.reading.unpacked import stamp, unpacked
 
 LARGEST, MOST_ROWS, LONGEST_LINE = 200_000_000, 10_000_000, 10_000  # bytes, rows, bytes of a remark

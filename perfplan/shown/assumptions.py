@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from perfplan.checklist import State
+from perfplan.checklist import ItemState
 from perfplan.scenario.statement import Entry, shown
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.frames import (
@@ -69,7 +69,7 @@ ITEMS = (
 )
 
 
-def items(states: Sequence[State], phase: str) -> Table:
+def items(states: Sequence[ItemState], phase: str) -> Table:
     """The items of one phase (its first letter, such as "1") with answer and verdict."""
     chosen = sorted((s for s in states if s.item.phase.startswith(phase) and s.item.counts), key=lambda s: s.answer == "none")
     answered, not_met = sum(s.answer != "none" for s in chosen), sum(s.verdict == "not met" for s in chosen)

@@ -22,7 +22,7 @@ from perfplan.shown.frames import (
     number_text,
 )
 from perfplan.study import Study, once
-from perfplan.study.sweeps import targets as latency_targets
+from perfplan.study.sweeps import latency_targets
 from perfplan.words import (
     band,
     capital,

@@ -23,10 +23,10 @@ from perfplan.study.sweeps import (
     NOWHERE,
     TRIED,
     latency_band,
+    latency_targets,
     todays_knee,
 )
 from perfplan.study.sweeps import latency_by_load as sweep
-from perfplan.study.sweeps import targets as latency_targets
 from perfplan.subjects.headroom import MINIMUM, RECOMMENDED
 from perfplan.tiers import bought_of
 from perfplan.tiers.place import Place

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.document import compare as compare_plans
 from perfplan.document import document
+from perfplan.document.comparison import compare
+from perfplan.document.story import due_of, story
 from perfplan.plan import with_counts
 from perfplan.quantity import MONTH
 from perfplan.shown import look
@@ -17,7 +18,6 @@ from perfplan.shown.drawing import fan_of, figure, months_of, short
 from perfplan.shown.frames import (
     frame_of,
 )
-from perfplan.story import due_of, story
 from perfplan.study import Study, confidence
 from perfplan.study.sweeps import (
     knee,
@@ -36,7 +36,7 @@ def changes(study: Study, before: dict[str, Any] | None) -> Table | None:
     """What changed since an earlier plan.json; None where there is none."""
     if before is None:
         return None
-    rows = compare_plans(before, document(study))
+    rows = compare(before, document(study))
     what = f"{len(rows)} number{'s' if len(rows) != 1 else ''}" if rows else "Nothing"
     return Table(
         name="changes",

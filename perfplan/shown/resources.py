@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from perfplan.models.capacity import nodes_needed
-from perfplan.models.queueing import MMc
-from perfplan.models.service import Station
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.service import Station
 from perfplan.plan import spares, steady_limit
 from perfplan.plan.resources import Resource
 from perfplan.quantity import median

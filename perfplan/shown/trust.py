@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.models.service import Station
+from perfplan.models.stations.service import Station
 from perfplan.plan.paths import held_by_others
 from perfplan.quantity import median
 from perfplan.scenario import Scenario

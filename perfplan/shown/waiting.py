@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.models.service import Station
+from perfplan.models.stations.service import Station
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure

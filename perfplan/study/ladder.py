@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.models.distributions import Distribution
-from perfplan.models.latency import percentiles_s
+from perfplan.models.times.frequencies import Distribution
+from perfplan.models.times.latency import percentiles_s
 from perfplan.quantity import Value, median
 from perfplan.scenario.rules import call_order, calls_of, entry_of
 from perfplan.study import Study, once

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from perfplan import promises
-from perfplan.models.contributions import contributions_s
-from perfplan.models.latency import sides_s
-from perfplan.models.service import Station
+from perfplan.models.stations.service import Station
+from perfplan.models.times.contributions import contributions_s
+from perfplan.models.times.latency import sides_s
 from perfplan.plan import PERCENTILES, Plan, State, month_factors, plan, today_rps, with_fields
 from perfplan.plan.paths import EDGE, ROUND_TRIP, round_trip
 from perfplan.plan.resources import STORAGE
@@ -320,7 +320,7 @@ def _at(value: object, month: int, made: Plan | None = None) -> float:
     return float(np.ravel(array)[month if array.size > 1 else 0])
 
 
-def targets(scenario: Scenario) -> dict[str, float]:
+def latency_targets(scenario: Scenario) -> dict[str, float]:
     """Latency targets by journey, the strictest of each."""
     found: dict[str, float] = {}
     for one in scenario.objectives.values():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.models.simulate import Arrivals, Law, Maybe, Pool, Spend, Step, percentiles
+from perfplan.models.simulate import Arrivals, Draw, Maybe, Pool, Spend, Step, percentiles
 from perfplan.plan import State, with_counts
 from perfplan.plan.paths import edge_share, hit_ratios
 from perfplan.quantity import FloatArray, Value, median
@@ -128,12 +128,12 @@ def _journey(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[
         more = _calls(scenario, entry, max(visits - 1, 0.0), hits)
         inside = _call(scenario, entry, hits, others) if visits >= 1 else (Maybe(visits, _call(scenario, entry, hits, others), others),)
         inside = (*inside, *more)
-    full = (Spend(Law.samples(_round_trips(scenario, 1.0))), *inside)
+    full = (Spend(Draw.samples(_round_trips(scenario, 1.0))), *inside)
     edge = median(edge_share(scenario, journey))
     if scenario.cdn is None or edge == 0:
         return full
-    near = Spend(Law.samples(_round_trips(scenario, median(scenario.cdn.round_trip_share))))
-    return (Maybe(edge, (near, Spend(Law.exponential(median(scenario.cdn.response_s)))), full),)
+    near = Spend(Draw.samples(_round_trips(scenario, median(scenario.cdn.round_trip_share))))
+    return (Maybe(edge, (near, Spend(Draw.exponential(median(scenario.cdn.response_s)))), full),)
 
 
 def _round_trips(scenario: Scenario, factor: float) -> FloatArray:

@@ -21,7 +21,7 @@ CPU, MEMORY, DISK = 0.80, 0.85, 0.90  # the checklist's, for 5 minutes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class Utilized:
     """How much of a resource is used today, the limit of the plan, and the threshold of the usual alert."""
 
     resource: str
@@ -35,10 +35,10 @@ class Watched:
         return self.limit < self.usual
 
 
-def watched_resources(study: Study) -> list[Watched]:
+def watched_resources(study: Study) -> list[Utilized]:
     """Every resource, in the order in which they run out."""
     return [
-        Watched(
+        Utilized(
             resource=one.label,
             now=median(one.utilization[:, 0]),
             limit=median(one.limit),

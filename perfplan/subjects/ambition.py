@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from perfplan.models import availability, caching, latency, slo
+from perfplan.models import availability, caching, slo
+from perfplan.models.times import latency
 from perfplan.plan.uptime import path_availability
 from perfplan.quantity import median
 from perfplan.study import Study

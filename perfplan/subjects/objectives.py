@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from perfplan.models import availability, latency, queueing
+from perfplan.models import availability
 from perfplan.models.slo import binding_error_limit
+from perfplan.models.stations import queueing
+from perfplan.models.times import latency
 from perfplan.operate import watched
 from perfplan.operate.kind import STATES, worst
 from perfplan.plan import judge, until

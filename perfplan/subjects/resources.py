@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from perfplan.models import capacity, queueing
+from perfplan.models import capacity
 from perfplan.models.capacity import month_quantile
+from perfplan.models.stations import queueing
 from perfplan.operate.kind import run_out, today, worst
 from perfplan.plan import Resource
 from perfplan.plan.resources import STORAGE

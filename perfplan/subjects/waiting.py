@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from perfplan.models import distributions, growth, queueing
+from perfplan.models import growth
 from perfplan.models.growth import in_flight
+from perfplan.models.stations import queueing
+from perfplan.models.times import distributions
 from perfplan.operate.kind import today
 from perfplan.promises import kind_of
 from perfplan.quantity import median

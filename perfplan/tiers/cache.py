@@ -7,9 +7,9 @@ from typing import Literal
 
 from perfplan.models.arrays import remembered
 from perfplan.models.caching import items_in_memory, lru_hit_ratio
-from perfplan.models.distributions import Constant, Mixture, Series
-from perfplan.models.service import Station
-from perfplan.models.simulate import Law, Maybe, Pool
+from perfplan.models.simulate import Draw, Maybe, Pool
+from perfplan.models.stations.service import Station
+from perfplan.models.times.distributions import Constant, Mixture, Series
 from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
@@ -113,7 +113,7 @@ def _pools(name: str, tier: Cache) -> Mapping[str, Pool]:
 
 
 def _steps(tier: Cache, there: There) -> Steps:
-    look = at(f"{there.name} nodes", Law.exponential(median(tier.service_time_s)))
+    look = at(f"{there.name} nodes", Draw.exponential(median(tier.service_time_s)))
     return (*look, Maybe(1 - there.hit, there.call(tier.origin, 1.0)))
 
 

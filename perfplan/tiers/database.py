@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from perfplan.models.caching import miss_rate
 from perfplan.models.cost import storage_month_usd
-from perfplan.models.distributions import Constant, Mixture, Series
-from perfplan.models.scalability import Crew
-from perfplan.models.service import Station
-from perfplan.models.simulate import Free, Law, Maybe, Pool, Seize, Spend
+from perfplan.models.simulate import Draw, Free, Maybe, Pool, Seize, Spend
+from perfplan.models.stations.scalability import Crew
+from perfplan.models.stations.service import Station
+from perfplan.models.times.distributions import Constant, Mixture, Series
 from perfplan.quantity import Bytes, Fraction, Seconds, UsdPerByteMonth, UsdPerHour, Value, Whole, WholeOrNone, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
@@ -193,7 +193,7 @@ def _steps(tier: Database, there: There) -> Steps:
     if tier.replicas:
         query = (Maybe(median(tier.read_share), on(tier, f"{there.name} replicas"), query),)
     pool = f"{there.name} connections"
-    return (Seize(pool), *query, Spend(Law.constant(median(tier.hold_time_s))), Free(pool))
+    return (Seize(pool), *query, Spend(Draw.constant(median(tier.hold_time_s))), Free(pool))
 
 
 CORES: Bought[Database] = Bought(

@@ -13,9 +13,10 @@ from typing import Annotated, Generic, Protocol, TypeVar
 import numpy as np
 
 from perfplan.models.cost import machines_month_usd
-from perfplan.models.distributions import Distribution, Named
-from perfplan.models.service import Station
 from perfplan.models.simulate import Pool, Step
+from perfplan.models.stations.service import Station
+from perfplan.models.times.distributions import Named
+from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import DAY, FloatArray, Value, median
 from perfplan.record import Reference
 from perfplan.tiers.rungs import Outlasted, Rungs, Seen

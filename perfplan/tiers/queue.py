@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from perfplan.models.distributions import Exponential
-from perfplan.models.service import Station
-from perfplan.models.simulate import Law, Spend
+from perfplan.models.simulate import Draw, Spend
+from perfplan.models.stations.service import Station
+from perfplan.models.times.distributions import Exponential
 from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
@@ -68,7 +68,7 @@ def _proposals(name: str, tier: Queue) -> Sequence[Proposal]:
 
 
 def _steps(tier: Queue, there: There) -> Steps:
-    return (Spend(Law.exponential(median(tier.publish_time_s))),)
+    return (Spend(Draw.exponential(median(tier.publish_time_s))),)
 
 
 WORKERS: Bought[Queue] = Bought(

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import numpy as np
 
 from perfplan.models.availability import k_of_n
-from perfplan.models.distributions import Distribution, Series, Visits
-from perfplan.models.service import Station
 from perfplan.models.simulate import Free, Pool, Seize, Spend
+from perfplan.models.stations.service import Station
+from perfplan.models.times.distributions import Series, Visits
+from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Protocol, cast
 
 import numpy as np
 
-from perfplan.models.distributions import Distribution, Exponential, Lognormal
-from perfplan.models.scalability import Crew
-from perfplan.models.service import Served, Shape
-from perfplan.models.simulate import Free, Law, Seize, Share, Spend
+from perfplan.models.simulate import Draw, Free, Seize, Share, Spend
+from perfplan.models.stations.scalability import Crew
+from perfplan.models.stations.service import Served, Shape
+from perfplan.models.times.distributions import Exponential, Lognormal
+from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import Ratio, Seconds, Value, median
 from perfplan.record import Text, field, hidden, record
 from perfplan.tiers.kind import FixedProblem, Steps
@@ -156,7 +157,7 @@ def stated_answer(p50_s: Value, p99_s: Value) -> Lognormal:
 def simulated_answer(p50_s: Value, p99_s: Value) -> Spend:
     """The same in the simulator: 2.33 standard deviations of the logarithm lie between its median and its 99th percentile."""
     p50, p99 = median(p50_s), median(p99_s)
-    return Spend(Law.lognormal(p50, float(np.log(p99 / p50) / Z99)))
+    return Spend(Draw.lognormal(p50, float(np.log(p99 / p50) / Z99)))
 
 
 def percentile_problems(p50_s: Value, p99_s: Value) -> Iterator[FixedProblem]:
@@ -195,14 +196,14 @@ def crew_problems(tier: Shares, servers: Value, name: str) -> Iterator[FixedProb
 # ---- in the simulator ----
 
 
-def simulated_work(tier: Works) -> Law:
+def simulated_work(tier: Works) -> Draw:
     """The time of a server for one call, at the median."""
     shape, mean = shape_of(tier), median(tier.service_time_s)
     if shape is None:
-        return Law.exponential(mean)
+        return Draw.exponential(mean)
     order = np.argsort(shape.nodes)
     places = np.searchsorted(np.cumsum(shape.weights[order]), (np.arange(100_000) + 0.5) / 100_000)
-    return Law.samples(shape.nodes[order][np.minimum(places, order.size - 1)] * mean)
+    return Draw.samples(shape.nodes[order][np.minimum(places, order.size - 1)] * mean)
 
 
 def on(tier: Shares, pool: str) -> Steps:
@@ -210,6 +211,6 @@ def on(tier: Shares, pool: str) -> Steps:
     return (Share(pool, simulated_work(tier)),) if shares(tier) else at(pool, simulated_work(tier))
 
 
-def at(pool: str, law: Law) -> Steps:
+def at(pool: str, law: Draw) -> Steps:
     """A server of a pool to oneself, for a time."""
     return (Seize(pool), Spend(law), Free(pool))

@@ -34,7 +34,7 @@ SIGNS = ("inputs/scenario.yaml", "plan.html")  # that a folder with a damaged pl
 
 
 @dataclass(frozen=True, kw_only=True)
-class Carried:
+class Theirs:
     """Paths within the old folder: what is somebody's own, what was changed, and links in history/, which are left out."""
 
     own: tuple[str, ...] = ()
@@ -42,20 +42,20 @@ class Carried:
     left_out: tuple[str, ...] = ()
     unsigned: bool = False  # nobody wrote down what perfplan wrote: all of it may have been changed
 
-    def beyond(self, other: Carried) -> Carried:
+    def beyond(self, other: Theirs) -> Theirs:
         """What was not there when *other* was looked at."""
         new = {part: tuple(n for n in getattr(self, part) if n not in getattr(other, part)) for part in ("own", "edited", "left_out")}
-        return Carried(unsigned=self.unsigned, **new)
+        return Theirs(unsigned=self.unsigned, **new)
 
 
-def survey(out: Path, name: str, renamed: bool) -> Carried:
+def survey(out: Path, name: str, renamed: bool) -> Theirs:
     """What lies in the folder *out* that a plan called *name* will replace; raises `BadScenario` where it must not be replaced."""
     if not out.exists() and not out.is_symlink():
-        return Carried()
+        return Theirs()
     if not out.is_dir():
         raise _refuse(f"must be a folder; {out} is a file")
     if not any(out.iterdir()):
-        return Carried()
+        return Theirs()
     plan = out / PLAN
     damaged = is_damaged(plan) and all((out / sign).is_file() for sign in SIGNS)
     if not is_ours(plan) and not damaged:
@@ -78,7 +78,7 @@ def _refuse(message: str) -> BadScenario:
     return BadScenario("perfplan plan", [Problem(0, "--out", message)])
 
 
-def looked_at(out: Path, *, strict: bool = True) -> Carried:
+def looked_at(out: Path, *, strict: bool = True) -> Theirs:
     """What lies in the plan folder *out* and is not as perfplan wrote it; raises `BadScenario` on links and what is no file, unless not
     *strict*."""
     hashes = _hashes(out / WRITTEN)
@@ -100,7 +100,7 @@ def looked_at(out: Path, *, strict: bool = True) -> Carried:
             own.append(name)
         elif hashes.get(name) != hash_of(path):
             edited.append(name)
-    return Carried(own=tuple(own), edited=tuple(edited), left_out=tuple(left_out), unsigned=not hashes)
+    return Theirs(own=tuple(own), edited=tuple(edited), left_out=tuple(left_out), unsigned=not hashes)
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -161,7 +161,7 @@ def _day(plan: Path) -> str:
         return "unreadable"
 
 
-def carry(folder: Path, old: Path, what: Carried) -> list[str]:
+def carry(folder: Path, old: Path, what: Theirs) -> list[str]:
     """Copy what is somebody's own from *old* to the new plan in *folder*; says in lines what was done."""
     number, said, moved = _last(folder), [], []
     for name in what.own:

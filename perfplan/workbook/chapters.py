@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perfplan import tables
-from perfplan.story import story
+from perfplan.document.story import story
 from perfplan.study import Study
 
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from perfplan.document import KINDS, compare, to_json
-from perfplan.quantity import FRACTION, Misread, parse
+from perfplan.document import to_json
+from perfplan.document.comparison import KINDS, compare
+from perfplan.quantity import FRACTION, Misread
 from perfplan.reading import BadScenario, Problem
 from perfplan.shown.blocks import Column, Table, safe
+from perfplan.stated import parse
 from perfplan.terminal import one_line
 from perfplan.workbook.kept import PLAN, Unreadable
 from perfplan.workbook.kept import load as load_plan

@@ -14,7 +14,7 @@ from perfplan.plan import Plan, month_names, plan
 from perfplan.promises import timed
 from perfplan.quantity import Quantity, median
 from perfplan.reading import read, stated_text
-from perfplan.reading.document import listed
+from perfplan.reading.nodes import listed
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import Statement
 from perfplan.shown import look

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from perfplan.artifacts import files as files_of
-from perfplan.checklist import ANSWERS, VERDICTS, State, summary, tally, verdict_on
-from perfplan.findings import findings as all_findings
-from perfplan.judging import JUDGED, Judgements, kept
+from perfplan.checklist import ANSWERS, VERDICTS, ItemState, summary, tally, verdict_on
+from perfplan.document.findings import findings as all_findings
+from perfplan.judging import JUDGED, Judgements, kept_judgements
 from perfplan.reading import BadScenario, read
-from perfplan.reading.document import Problem, listed
+from perfplan.reading.nodes import Problem, listed
 from perfplan.scenario.statement import Statement
 from perfplan.shown.blocks import HEADING, SHEET, Block, Html, empty_block, finding_block, key, mix, safe
 from perfplan.study import Study, study
@@ -212,7 +212,7 @@ def judged(scenario: str) -> Judgements:
     """What the real tools said of a plan's generated files when it was made; it lies beside the plan's scenario. Nothing elsewhere."""
     path = find(scenario).with_name(JUDGED)
     try:
-        return kept(path)
+        return kept_judgements(path)
     except ValueError as error:
         raise BadScenario(str(path), [Problem(0, "judged", f"must be what perfplan wrote there: {error}")]) from None
 
@@ -222,7 +222,7 @@ def missing(title: str, needed: str) -> Block:
     return Block(markup=empty_block(title, needed))
 
 
-def checklist_table(found: Sequence[State]) -> Html:
+def checklist_table(found: Sequence[ItemState]) -> Html:
     """How many of the items have which answer and verdict, by phase."""
     rows = tally(found)
     answer_kinds = [(a, a if a != "none" else "no answer") for a in ANSWERS]

@@ -13,12 +13,12 @@ from typing import Any
 
 from perfplan import tables
 from perfplan.checklist import states, summary
+from perfplan.document.story import Headline, Opened, Story, story
 from perfplan.judging import Judgements
 from perfplan.scenario.statement import shown
 from perfplan.shown import look
 from perfplan.shown.blocks import HEADING, SHEET, Column, Html, Table, safe, unbundled
 from perfplan.shown.frames import frame_of
-from perfplan.story import Headline, Opened, Story, story
 from perfplan.study import Study
 from perfplan.words import NBSP, day_name
 from perfplan.workbook.chapters import CHAPTERS

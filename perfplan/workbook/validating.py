@@ -20,7 +20,7 @@ from typing import Any
 
 from perfplan import VERSION
 from perfplan.artifacts import files
-from perfplan.judging import JUDGED, Judgements, kept, strangers
+from perfplan.judging import JUDGED, Judgements, kept_judgements, strangers
 from perfplan.reading import BadScenario, Problem, read
 from perfplan.reading.history import LARGEST as LARGEST_INPUT
 from perfplan.study import Study
@@ -41,7 +41,7 @@ LARGEST = 100_000_000  # bytes of a notebook, a page or a table
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Compared:
     """A cell or a file that was made again, and what differs in it from what was kept, the largest first."""
 
     name: str
@@ -155,7 +155,7 @@ def _history(plan: Path, target: Path) -> None:
 
 def _judged(inputs: Path) -> Judgements:
     try:
-        return kept(inputs / JUDGED)
+        return kept_judgements(inputs / JUDGED)
     except (ValueError, RecursionError) as error:
         raise BadScenario(
             f"inputs/{JUDGED}", [Problem(0, "judged", f"must be what perfplan wrote there: {one_line(str(error))}")]
@@ -184,7 +184,7 @@ def _again(inputs: Path, said: dict[str, Any], making: Making, judged: Judgement
 # ---- comparing ----
 
 
-def _parts(plan: Path, made: Path) -> list[tuple[str, str, list[Place]]]:
+def _parts(plan: Path, made: Path) -> list[tuple[str, str, list[Compared]]]:
     """The parts that are compared: what each is called, what it is made of (a file: ""), and its places."""
     parts = [
         (name, "cells", _cells(plan / f"notebooks/{name}.ipynb", made / f"notebooks/{name}.ipynb"))
@@ -195,8 +195,8 @@ def _parts(plan: Path, made: Path) -> list[tuple[str, str, list[Place]]]:
     return parts + [(name, "", [_place(name, plan, made)]) for name in single if (made / name).is_file()]
 
 
-def _place(name: str, plan: Path, made: Path) -> Place:
-    return Place(name=name, rows=_compared(plan / name, made / name))
+def _place(name: str, plan: Path, made: Path) -> Compared:
+    return Compared(name=name, rows=_compared(plan / name, made / name))
 
 
 def _own(plan: Path, made: Path) -> list[str]:
@@ -217,7 +217,7 @@ def _compared(plan: Path, made: Path) -> list[Difference]:
         return [_different(f"it cannot be read as {made.suffix[1:]}")]
 
 
-def _cells(plan: Path, made: Path) -> list[Place]:
+def _cells(plan: Path, made: Path) -> list[Compared]:
     """The cells of a notebook, each with what it shows; metadata and tags decide nothing."""
     now = json.loads(made.read_text(encoding="utf-8"))["cells"]
     try:
@@ -229,14 +229,14 @@ def _cells(plan: Path, made: Path) -> list[Place]:
         found = str(error)
     except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
         found = "it cannot be read as a notebook"
-    return [Place(name=f"cell {number}", rows=[_different(found)]) for number in range(len(now))]
+    return [Compared(name=f"cell {number}", rows=[_different(found)]) for number in range(len(now))]
 
 
-def _cell(number: int, was: dict[str, Any], now: dict[str, Any]) -> Place:
+def _cell(number: int, was: dict[str, Any], now: dict[str, Any]) -> Compared:
     lines = "".join(now["source"]).strip().splitlines()
     if (was["cell_type"], "".join(was["source"])) != (now["cell_type"], "".join(now["source"])):
-        return Place(name=f"cell {number}", rows=[_different("holds another text or code than perfplan's notebook")])
-    return Place(name=f"cell {number}: differs: {lines[-1] if lines else ''}", rows=differences(was.get("outputs"), now.get("outputs")))
+        return Compared(name=f"cell {number}", rows=[_different("holds another text or code than perfplan's notebook")])
+    return Compared(name=f"cell {number}: differs: {lines[-1] if lines else ''}", rows=differences(was.get("outputs"), now.get("outputs")))
 
 
 class Unlike(Exception):

@@ -26,13 +26,14 @@ from typing import Any, cast
 import numpy as np
 from scipy.special import gammaincinv, ndtr
 
-from perfplan.models.distributions import Complex, Distribution, Exponential, Frequencies, Series, Tail, Wait, between
-from perfplan.models.latency import exceeds, percentiles_s
-from perfplan.models.matching import match
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType
-from perfplan.models.queueing import MMc, erlang_c
-from perfplan.models.scalability import Crew
-from perfplan.models.slowdown import Stretched
+from perfplan.models.stations.queueing import MMc, erlang_c
+from perfplan.models.stations.scalability import Crew
+from perfplan.models.stations.slowdown import Stretched
+from perfplan.models.times.distributions import Exponential, Series, Wait
+from perfplan.models.times.frequencies import Complex, Distribution, Frequencies, Tail, between
+from perfplan.models.times.latency import exceeds, percentiles_s
+from perfplan.models.times.matching import match
+from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType
 from perfplan.quantity import FloatArray, Fraction, Ratio, Seconds, Value, median
 from perfplan.record import field, hidden, record
 
@@ -355,7 +356,7 @@ class Station(MMc):
     def wait(self) -> Wait | QueueWait:
         """The wait as a distribution: M/G/c for a shape, else exponential for those who wait, stretched by the spread."""
         plain = MMc(arrival_rps=self.arrival_rps, service_s=self.service_s, servers=self.servers)
-        return Wait.of(plain, self.scv) if self.shape is None else QueueWait.of(plain, self.shape)
+        return plain.wait_law(self.scv) if self.shape is None else QueueWait.of(plain, self.shape)
 
     @property
     def work(self) -> Exponential | Served:

@@ -140,7 +140,7 @@ def load_for_blocking(blocking: Fraction, servers: int) -> float:
     """
     from scipy.optimize import brentq
 
-    from perfplan.models.queueing import erlang_b
+    from perfplan.models.stations.queueing import erlang_b
 
     high = servers / (1 - float(blocking)) + 1.0
     return float(brentq(lambda load: float(erlang_b(load, servers)) - float(blocking), 1e-12, high, xtol=1e-13, rtol=1e-15))

@@ -125,7 +125,7 @@ class MapPhC:
     """A MAP/PH/c queue, first come first served; utilization below 1, else `ValueError`.
 
     >>> arrivals = MarkovianArrivals.renewal(PhaseType.exponential(1 / 3.2))
-    >>> from perfplan.models.queueing import erlang_c
+    >>> from perfplan.models.stations.queueing import erlang_c
     >>> queue = MapPhC(arrivals, PhaseType.exponential(1.0), 4)  # M/M/4
     >>> abs(queue.prob_wait - float(erlang_c(3.2, 4))) < 1e-12
     True

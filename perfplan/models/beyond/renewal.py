@@ -19,12 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.fitting import FEWEST, MOST, fit_gaps, fit_service, most_phases
-from perfplan.models.laws import Law, scaled
-from perfplan.models.matching import match
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType, states
-from perfplan.models.queueing import erlang_c
-from perfplan.models.walk import GIG1
+from perfplan.models.beyond.combined import scaled
+from perfplan.models.beyond.fitting import FEWEST, MOST, fit_gaps, fit_service, most_phases
+from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.beyond.walk import GIG1
+from perfplan.models.stations.queueing import erlang_c
+from perfplan.models.times.matching import match
+from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType, states
 from perfplan.quantity import FloatArray, Fraction
 
 MOST_STATES = 100  # of the phases of busy servers, that a queue is solved with
@@ -44,14 +45,14 @@ class GIGc:
     solved exactly, and the service's own law for the response; beyond MOST_STATES at the same (1 - rho) sqrt(c). Utilization below 1 and
     laws that phases can stand for, else `ValueError`.
 
-    >>> from perfplan.models.laws import exponential
+    >>> from perfplan.models.beyond.laws import exponential
     >>> queue = GIGc(exponential(1 / 3.2), exponential(1.0), 4)  # M/M/4: Erlang's C is 0.5964
     >>> round(queue.prob_wait, 4)
     0.5964
     """
 
-    between: Law
-    service: Law
+    between: TimeLaw
+    service: TimeLaw
     servers: int
 
     @property
@@ -134,7 +135,7 @@ def _at_size(used: float, servers: int, count: int) -> float:
     return max(1 - (1 - used) * math.sqrt(servers / count), LEAST_USED)
 
 
-def _stand_in(law: Law, servers: int) -> tuple[int, PhaseType]:
+def _stand_in(law: TimeLaw, servers: int) -> tuple[int, PhaseType]:
     """How many servers can be solved, and what stands for services of *law* there."""
     scv = law.variance / law.mean**2
     if _exponential(law):
@@ -151,7 +152,7 @@ def _stand_in(law: Law, servers: int) -> tuple[int, PhaseType]:
     return count, fit_service(law, count, phases) if phases else match(law.mean, scv)
 
 
-def _gaps(law: Law) -> PhaseType:
+def _gaps(law: TimeLaw) -> PhaseType:
     """What stands for gaps of *law*."""
     scv = law.variance / law.mean**2
     if _exponential(law):
@@ -161,6 +162,6 @@ def _gaps(law: Law) -> PhaseType:
     return match(law.mean, scv) if scv < 1 / MOST else fit_gaps(law, MOST)
 
 
-def _exponential(law: Law) -> bool:
+def _exponential(law: TimeLaw) -> bool:
     t = law.mean * np.geomspace(0.01, 10, 20)
     return bool(np.allclose(law.within(t), -np.expm1(-t / law.mean), rtol=1e-9, atol=0))

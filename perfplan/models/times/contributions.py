@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from perfplan.models.distributions import Distribution, Mixture, Named, Scaled, Series, Visits
-from perfplan.models.latency import percentiles_s
+from perfplan.models.times.distributions import Mixture, Named, Scaled, Series, Visits
+from perfplan.models.times.frequencies import Distribution
+from perfplan.models.times.latency import percentiles_s
 from perfplan.quantity import FloatArray
 
 STEP = 0.04  # relative change of a part's times, up and down
@@ -32,7 +33,7 @@ def contributions_s(whole: Distribution, names: Iterable[str], ps: Sequence[floa
     They are those of the `Named` parts of *whole*; others get zeros. One cell only. What numerical differences leave over is spread over
     the parts, so that they add up to the percentiles.
 
-    >>> from perfplan.models.distributions import Exponential
+    >>> from perfplan.models.times.distributions import Exponential
     >>> a, b = (Named(name=name, part=Exponential(mean_s=1.0)) for name in "ab")
     >>> found = contributions_s(Series(parts=(a, b)), "ab", [0.95])
     >>> float(found["a"][0].round(2))  # half of Erlang's 4.74

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.special import gammainc, ndtr
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.laws import Law
-from perfplan.models.scalability import Crew
-from perfplan.models.slowdown import excess, mean_longer, others_met
+from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.stations.scalability import Crew
+from perfplan.models.stations.slowdown import excess, mean_longer, others_met
 from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds
 
 SIZES = np.linspace(-7, 7, 2001)  # of jobs, as normal variables
@@ -49,14 +49,14 @@ def shared_response_quantile_s(p: Fraction, arrival_rps: float, service_s: float
 class Sharing:
     """An M/G/c-PS station by the *service* law of a job; utilization below 1, else `ValueError`.
 
-    >>> from perfplan.models.laws import exponential
+    >>> from perfplan.models.beyond.laws import exponential
     >>> station = Sharing(arrival_rps=0.8, service=exponential(1.0), servers=1)
     >>> round(station.mean_response_s, 6), round(station.response_quantile_s(0.95) / 18.748, 2)  # exact: 5 and 18.748
     (5.0, 1.0)
     """
 
     arrival_rps: Rps
-    service: Law
+    service: TimeLaw
     servers: int
     crew: Crew | None = None  # the servers, where they hinder each other
 

@@ -1,9 +1,7 @@
-"""A YAML scenario becomes a `Statement`: every field checked against its declaration, all mistakes reported at once."""
+"""The walk through a scenario: every field checked against its declaration, all mistakes collected."""
 
 from __future__ import annotations
 
-import datetime
-import difflib
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -14,15 +12,28 @@ from typing import Any, TypeVar, cast
 import yaml
 
 from perfplan.items import ids
-from perfplan.models.distributions import Lognormal
-from perfplan.quantity import Misread, Quantity, a, parse
-from perfplan.reading.document import BadScenario, Problem, kind_name, shorten, text_of, tree_of, unseen
+from perfplan.models.times.distributions import Lognormal
+from perfplan.quantity import Misread, Quantity
 from perfplan.reading.history import History, read_history
 from perfplan.reading.measured import Points, Samples, read_points, read_samples
+from perfplan.reading.nodes import (
+    BadScenario,
+    Problem,
+    child,
+    join,
+    kind_name,
+    known,
+    nearest,
+    shorten,
+    tree_of,
+    unseen,
+    with_child,
+)
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario, Traffic
 from perfplan.scenario.rules import problems as rules_broken
 from perfplan.scenario.statement import Branch, Entry, Statement
+from perfplan.stated import a, parse
 from perfplan.tiers.work import WIDEST, ServiceLaw, too_wide
 
 T = TypeVar("T")
@@ -30,19 +41,7 @@ OVERRIDE_LINE = 0  # the line of what a command line states
 _NAME = re.compile(r"[^\x00-\x1f\x7f.=;]{1,100}")
 
 
-def read(path: str | Path, overrides: tuple[str, ...] = (), *, today: str = "") -> Statement:
-    """The statement of the scenario file at *path*, with *overrides* such as "traffic.peak_users=80k" on top.
-
-    *today* (default: the machine's date) is the day of a plan that states none. Raises `BadScenario` with every
-    mistake of the file.
-    """
-    path = Path(path)
-    text = text_of(path)
-    statement = _Reader(path, text, overrides, today or datetime.date.today().isoformat()).statement()
-    return replace(statement, options=_options(statement))
-
-
-class _Reader:
+class Reader:
     """One reading of one text; collects problems as it walks."""
 
     def __init__(self, path: Path, text: str, overrides: tuple[str, ...], today: str) -> None:
@@ -60,7 +59,7 @@ class _Reader:
         """Walk, fill in what history and calendar give, check the rules between fields."""
         self.names = {k.value: [n.value for n, _ in v.value] for k, v in self.root.value if isinstance(v, yaml.MappingNode)}
         for override in self.overrides:
-            self._override(override)
+            self.override(override)
         self._services()
         shape = self._record(self.root, Scenario, "")
         history = self._history()
@@ -103,14 +102,14 @@ class _Reader:
         given = self._keys(node, path)
         for key, (at, value) in given.items():
             if key in fields:
-                child = self._any(value, fields[key], _join(path, key))
+                child = self._any(value, fields[key], join(path, key))
                 if child is not None:
                     children[fields[key].name] = child
             else:
-                self._bad(at, _join(path, key), f"is not a field here{_nearest(key, fields)}")
+                self._bad(at, join(path, key), f"is not a field here{nearest(key, fields)}")
         for key, one in fields.items():
             if key not in given:
-                self._absent(node, one, _join(path, key), children)
+                self._absent(node, one, join(path, key), children)
         return Branch(make=Maker(cls), children=children)
 
     def _absent(self, node: yaml.Node, one: Declared, path: str, children: dict[str, Branch | str]) -> None:
@@ -145,7 +144,7 @@ class _Reader:
         children: dict[str, Branch | str] = {}
         for key, (at, value) in self._keys(node, path).items():
             if one.key == "calls" and key not in self.names.get("tiers", ()):
-                self._bad(at, f"{path}.{key}", f"is not a tier of this scenario{_nearest(key, self.names.get('tiers', ()))}")
+                self._bad(at, f"{path}.{key}", f"is not a tier of this scenario{nearest(key, self.names.get('tiers', ()))}")
                 continue
             if section is not None and unseen(key):
                 self._bad(
@@ -161,7 +160,7 @@ class _Reader:
                 )
                 continue
             if one.key == "answers" and key not in ids():
-                self._bad(at, f"{path}.{key}", f"is not an item of the checklist{_nearest(key, ids())}")
+                self._bad(at, f"{path}.{key}", f"is not an item of the checklist{nearest(key, ids())}")
                 continue
             child = self._any(value, inner, f"{path}.{key}")
             if child is not None:
@@ -178,7 +177,7 @@ class _Reader:
             return None
         tag = getattr(found.get("kind"), "value", None)
         if not isinstance(tag, str) or tag not in tags:
-            got = f"got {tag}{_nearest(tag, tags)}" if isinstance(tag, str) else "it is missing"
+            got = f"got {tag}{nearest(tag, tags)}" if isinstance(tag, str) else "it is missing"
             self._bad(found.get("kind", node), f"{path}.kind", f"must be one of {', '.join(tags)}; {got}")
             return None
         return self._record(node, tags[tag], path)
@@ -202,9 +201,9 @@ class _Reader:
 
     def _word(self, text: str, kind: Choice | Reference | Text) -> str:
         if isinstance(kind, Choice) and text not in kind.words:
-            raise Misread(f"must be one of {', '.join(kind.words)}; got {shorten(text)}{_nearest(text, kind.words)}")
+            raise Misread(f"must be one of {', '.join(kind.words)}; got {shorten(text)}{nearest(text, kind.words)}")
         if isinstance(kind, Reference) and text not in self.names.get(kind.section, ()):
-            raise Misread(f"must name one of the {kind.section}; got {shorten(text)}{_nearest(text, self.names.get(kind.section, ()))}")
+            raise Misread(f"must name one of the {kind.section}; got {shorten(text)}{nearest(text, self.names.get(kind.section, ()))}")
         if isinstance(kind, Reference) and kind.kinds and self._kind_of(kind.section, text) not in kind.kinds:
             raise Misread(f"must name a {' or '.join(kind.kinds)}; {text} is a {self._kind_of(kind.section, text)}")
         if isinstance(kind, Text) and unseen(text):
@@ -230,7 +229,7 @@ class _Reader:
                 self._bad(key, path, f"keys must be words; got {kind_name(key)}")
             elif key.value in found:
                 self._bad(
-                    key, _join(path, key.value), f"stands twice (first on line {found[key.value][0].start_mark.line + 1}); take one out"
+                    key, join(path, key.value), f"stands twice (first on line {found[key.value][0].start_mark.line + 1}); take one out"
                 )
             else:
                 found[key.value] = (key, value)
@@ -238,7 +237,7 @@ class _Reader:
 
     # ---- overrides, history, calendar ----
 
-    def _override(self, override: str) -> None:
+    def override(self, override: str) -> None:
         path, sign, text = override.partition("=")
         path, text = path.strip(), text.strip()
         if not sign or not path or not text:
@@ -247,14 +246,14 @@ class _Reader:
         nodes: list[yaml.Node] = [self.root]
         steps = path.split(".")
         for i, step in enumerate(steps[:-1]):
-            below = _child(nodes[-1], step)
+            below = child(nodes[-1], step)
             if below is None:
-                known = _known(nodes[-1]) | ({one.key for one in declared(Scenario).values()} if i == 0 else set())
-                self._bad(None, path, f"there is no {'.'.join(steps[: i + 1])} in this scenario{_nearest(step, known)}")
+                there = known(nodes[-1]) | ({one.key for one in declared(Scenario).values()} if i == 0 else set())
+                self._bad(None, path, f"there is no {'.'.join(steps[: i + 1])} in this scenario{nearest(step, there)}")
                 return
             nodes.append(below)
         last, key = nodes[-1], steps[-1]
-        if not isinstance(last, yaml.MappingNode) and _child(last, key) is None:
+        if not isinstance(last, yaml.MappingNode) and child(last, key) is None:
             self._bad(None, path, f"there is no {key} here to override")
             return
         self._put(nodes, steps, text)
@@ -266,7 +265,7 @@ class _Reader:
         last = nodes[-1]
         made: yaml.Node = yaml.ScalarNode("tag:yaml.org,2002:str", text, last.start_mark, last.end_mark)
         for node, step in zip(reversed(nodes), reversed(steps), strict=True):
-            made = _with_child(cast(yaml.CollectionNode, node), step, made, moved=node is last)
+            made = with_child(cast(yaml.CollectionNode, node), step, made, moved=node is last)
         self.root = cast(yaml.MappingNode, made)
 
     def _history(self) -> History | None:
@@ -293,15 +292,15 @@ class _Reader:
 
     def _services(self) -> None:
         """Service times that `service` gives: written into the tree where `service_time` is not stated, else beside it."""
-        tiers = _child(self.root, "tiers")
+        tiers = child(self.root, "tiers")
         for key, tier in tiers.value if isinstance(tiers, yaml.MappingNode) else ():
-            law = _child(tier, "service") if isinstance(key, yaml.ScalarNode) else None
+            law = child(tier, "service") if isinstance(key, yaml.ScalarNode) else None
             if not isinstance(law, yaml.MappingNode):
                 continue
             said, where = self._mean_of(str(key.value), law)
-            stated = _child(tier, "service_time")
+            stated = child(tier, "service_time")
             if said and stated is None:
-                now = cast(yaml.MappingNode, _child(self.root, "tiers"))
+                now = cast(yaml.MappingNode, child(self.root, "tiers"))
                 self._put([self.root, now, tier], ["tiers", str(key.value), "service_time"], said)
                 self.fitted[f"tiers.{key.value}.service_time"] = where
             elif said:
@@ -382,26 +381,15 @@ class _Reader:
         node: yaml.Node = self.root
         reached = ""
         for step in path.split("."):
-            below = _child(node, step)
+            below = child(node, step)
             if below is None:
                 break
-            node, reached = below, _join(reached, step)
+            node, reached = below, join(reached, step)
         return OVERRIDE_LINE if reached in self.overridden else int(node.start_mark.line) + 1
 
     def _bad(self, node: yaml.Node | None, path: str, message: str, *, key: str = "") -> None:
-        stated = node is not None and path not in self.overridden and _join(path, key) not in self.overridden
+        stated = node is not None and path not in self.overridden and join(path, key) not in self.overridden
         self.problems.append(Problem(node.start_mark.line + 1 if node is not None and stated else OVERRIDE_LINE, path, message))
-
-
-def stated_text(path: Path, overrides: tuple[str, ...]) -> str:
-    """The scenario at *path* as YAML with *overrides* written into it; comments are not kept."""
-    reader = _Reader(path, text_of(path), (), "")
-    for override in overrides:
-        reader._override(override)
-    if reader.problems:
-        raise BadScenario(str(path), reader.problems)
-    said = "".join(f"#   {ascii(o)[1:-1]}\n" for o in overrides)
-    return f"# {ascii(path.name)[1:-1]}, with what was tried:\n{said}{yaml.serialize(reader.root, allow_unicode=True)}"
 
 
 @dataclass(frozen=True)
@@ -419,64 +407,7 @@ def _as_tuple(values: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _reread(path: Path, text: str, today: str, overrides: tuple[str, ...]) -> Statement:
-    return _Reader(path, text, overrides, today).statement()
-
-
-def _options(statement: Statement) -> dict[str, Statement]:
-    """Every option as a statement of its own, all that it sets taken together; it must be a scenario too."""
-    options: dict[str, list[Entry]] = {}
-    for path, entry in statement.entries.items():
-        match = re.fullmatch(r"options\.([^.]+)\.set\.\d+", path)
-        if match:
-            options.setdefault(match[1], []).append(entry)
-    problems, found = [], {}
-    for name, entries in options.items():
-        try:
-            found[name] = statement.but(*(entry.text for entry in entries))
-        except BadScenario as error:
-            line = int(entries[0].where.rpartition(":")[2]) if entries[0].source == "stated" else 0
-            said = ", ".join(entry.text for entry in entries)
-            problems += [Problem(line, f"options.{name}.set", f"{said}: {p.path}: {p.message}") for p in error.problems]
-    if problems:
-        raise BadScenario(statement.file, problems)
-    return found
-
-
-def _child(node: yaml.Node, step: str) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        return next((cast(yaml.Node, v) for k, v in node.value if k.value == step), None)
-    if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-        return cast(yaml.Node, node.value[int(step)])
-    return None
-
-
-def _with_child(node: yaml.CollectionNode, step: str, child: yaml.Node, *, moved: bool) -> yaml.Node:
-    """A copy of *node* with *child* at *step*; in a map it stands last, where it is *moved* or new."""
-    if isinstance(node, yaml.SequenceNode):
-        items = [child if i == int(step) else one for i, one in enumerate(node.value)]
-        return yaml.SequenceNode(node.tag, items, node.start_mark, node.end_mark, node.flow_style)
-    key = yaml.ScalarNode("tag:yaml.org,2002:str", step, node.start_mark, node.end_mark)
-    rows = [(k, v) for k, v in node.value if k.value != step] + [(key, child)]
-    if not moved:
-        rows = [(k, child if k.value == step else v) for k, v in node.value]
-    return yaml.MappingNode(node.tag, rows, node.start_mark, node.end_mark, node.flow_style)
-
-
-def _known(node: yaml.Node) -> set[str]:
-    if isinstance(node, yaml.MappingNode):
-        return {str(k.value) for k, _ in node.value}
-    return {str(i) for i in range(len(node.value))} if isinstance(node, yaml.SequenceNode) else set()
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _nearest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, [str(k) for k in known], 1, 0.5)
-    if near:
-        return f" ({near[0]}?)"
-    return f" (known: {', '.join(sorted(str(k) for k in known)[:20])})" if known else ""
+    return Reader(path, text, overrides, today).statement()
 
 
 def _example(one: Declared) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.models.queueing import MMc
+from perfplan.models.stations.queueing import MMc
 from perfplan.quantity import FloatArray, Rps, Seconds
 
 MOST_STEPS = 100_000  # of an iteration that usually takes a few hundred

@@ -30,13 +30,13 @@ import numpy as np
 from scipy.special import ndtr
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.birthdeath import BirthDeath
-from perfplan.models.fitting import fit_service, most_phases
-from perfplan.models.general import Transform, quantile_of
-from perfplan.models.laws import Law
-from perfplan.models.phase import MapPhC, MarkovianArrivals, PhaseType, busy_servers, rate_matrix, states, stationary
-from perfplan.models.queueing import MMc
-from perfplan.models.service import NORMAL, NORMAL_WEIGHTS, QueueWait, Shape
+from perfplan.models.beyond.fitting import fit_service, most_phases
+from perfplan.models.beyond.general import Transform, quantile_of
+from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.stations.birthdeath import BirthDeath
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.service import NORMAL, NORMAL_WEIGHTS, QueueWait, Shape
+from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType, busy_servers, rate_matrix, states, stationary
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
 
 ROUNDS = 400  # of the fixed point of a busy period's transform; its error shrinks by the higher classes' utilization each time
@@ -47,14 +47,14 @@ MOST_SOLVED = 45  # states of busy servers, of a station that is solved by its p
 class Priority:
     """What classes 0, 1, .. meet at a station of *servers* with one law of *service*; utilization below 1, else `ValueError`.
 
-    >>> from perfplan.models.laws import exponential
+    >>> from perfplan.models.beyond.laws import exponential
     >>> station = Priority(arrivals_rps=[0.4, 0.4], service=exponential(1.0), servers=1)
     >>> [round(station.mean_wait_s(k), 3) for k in (0, 1)]  # Cobham: rho s / ((1 - sigma_(k-1)) (1 - sigma_k))
     [1.333, 6.667]
     """
 
     arrivals_rps: Sequence[Rps]
-    service: Law
+    service: TimeLaw
     servers: int
 
     def __post_init__(self) -> None:

@@ -25,8 +25,8 @@ import numpy as np
 from scipy.special import bdtrc, ndtr, ndtri
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.general import MG1, tail_of
-from perfplan.models.laws import Law
+from perfplan.models.beyond.general import MG1, tail_of
+from perfplan.models.beyond.laws import TimeLaw
 from perfplan.quantity import Count, FloatArray, Fraction, Rps, Seconds
 
 SHARED = np.linspace(-8, 8, 161)  # what all siblings have in common, as a normal variable
@@ -38,14 +38,14 @@ POINTS = 400  # of the response of one branch
 class ForkJoin:
     """A fork-join of *branches* single servers, done when *needed* tasks are; utilization below 1, else `ValueError`.
 
-    >>> from perfplan.models.laws import exponential
+    >>> from perfplan.models.beyond.laws import exponential
     >>> one = ForkJoin(arrival_rps=0.5, service=exponential(1.0), branches=1, needed=1)
     >>> round(one.response_quantile_s(0.95), 2)  # M/M/1: ln 20 / (1 - rho)
     5.99
     """
 
     arrival_rps: Rps
-    service: Law
+    service: TimeLaw
     branches: int
     needed: int
 

@@ -11,155 +11,30 @@ Gubner: A new formula for lognormal characteristic functions, IEEE Trans. Vehicu
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from perfplan.models.queueing import MMc
+from perfplan.models.times.frequencies import (
+    Complex,
+    Frequencies,
+    Tail,
+    between,
+    certain,
+    lagrange,
+    largest,
+    last,
+    pole,
+    powers,
+    turn,
+    weighted,
+)
 from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds, Value
 from perfplan.record import field, record
 
-Complex = NDArray[np.complex128]
 NEVER, NEVER_AT_ALL = 1e-6, 1e-9  # a wait of this probability leaves single precision alone; the same of double precision
-
-
-class Frequencies:
-    """Frequencies u of shape (..., terms), multiples 1 .. terms of the first, at which *whole* is wanted.
-
-    A part of it that several others pass through, such as a database, is evaluated once; only those are kept, as memory
-    that stays in use is slower than memory that is used again.
-    """
-
-    def __init__(self, u: FloatArray, whole: Distribution) -> None:
-        self.u = u
-        self._left = collections.Counter(_parts(whole))  # how often each part is still asked for
-        self._known: dict[int, Complex] = {}
-
-    def of(self, part: Distribution) -> Complex:
-        """The characteristic function of *part* here; not to be written to."""
-        key = id(part)
-        phi = self._known.pop(key) if key in self._known else part.characteristic(self)
-        self._left[key] -= 1
-        if self._left[key] > 0:
-            self._known[key] = phi
-        return phi
-
-
-def _parts(value: Any, seen: set[int] | None = None) -> Iterator[int]:
-    """Identity of every distribution that is asked for when *value* is, once for each that asks."""
-    seen = set() if seen is None else seen
-    if isinstance(value, tuple):
-        for one in value:
-            yield from _parts(one, seen)
-    elif dataclasses.is_dataclass(value):
-        yield id(value)
-        if id(value) not in seen:
-            seen.add(id(value))
-            for name in ("parts", "part"):
-                yield from _parts(getattr(value, name, ()), seen)
-
-
-class Tail(NamedTuple):
-    """Where the tail of a distribution begins, and how it decays."""
-
-    mean_s: Value  # along its slowest branch
-    variance: Value
-    scale_s: Value  # of the slowest exponential
-    sigma: Value  # standard deviation of the logarithm of its heaviest part; 0 where all tails are exponential
-    left: Value = 0.0  # probability of the branches that were left aside
-
-
-class Distribution(Protocol):
-    """A response time; its parameters may be arrays over (worlds, months)."""
-
-    @property
-    def mean_s(self) -> Value: ...
-    @property
-    def variance(self) -> Value: ...
-    def tail(self, rare: float) -> Tail:
-        """How far it reaches, without branches of a probability up to *rare*."""
-
-    def characteristic(self, at: Frequencies) -> Complex:
-        """E exp(i u X)."""
-
-
-def last(value: Value, u: FloatArray) -> FloatArray:
-    """A parameter ready to meet frequencies *u*, in their precision."""
-    return np.asarray(value, dtype=u.dtype)[..., None]
-
-
-def _weighted(weight: Value, value: Value) -> Value:
-    """weight x value, where a part that is never taken may be without end."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.asarray(weight) > 0, weight * np.asarray(value), 0.0)
-
-
-def _largest(values: Iterable[Value]) -> Value:
-    """Cell by cell the largest of *values*; 0 where there are none."""
-    return functools.reduce(np.maximum, values, np.asarray(0.0))
-
-
-def between(table: Complex, spot: FloatArray, size: int, first: Any = 0) -> Complex:
-    """The row of *size* from place *first* of a flat *table*, at the places *spot* of it: straight lines in single precision, cubics in
-    double.
-
-    A straight line is 1e-5 off, which is all of a share of 1e-5.
-    """
-    if spot.dtype == np.float32:
-        i = np.floor(spot)
-        row, at = table.astype(np.complex64, copy=False), first + i.astype(np.intp)
-        low = row[at]
-        return cast(Complex, low + (row[at + 1] - low) * (spot - i))
-    i = np.clip(spot.astype(np.intp), 1, size - 3)
-    return cast(Complex, sum(weight * table[first + i + k] for k, weight in zip((-1, 0, 1, 2), lagrange(spot - i), strict=True)))
-
-
-def lagrange(part: Value) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Weights of four evenly spaced points for the place *part* of the way from the second to the third."""
-    t = np.asarray(part)
-    return -t * (t - 1) * (t - 2) / 6, (t + 1) * (t - 1) * (t - 2) / 2, -(t + 1) * t * (t - 2) / 2, (t + 1) * t * (t - 1) / 6
-
-
-def pole(y: FloatArray, weight: Any = 1.0, rest: Any = 0.0) -> Complex:
-    """rest + weight / (1 - i y) in real arithmetic, several times faster than a complex division."""
-    out = np.empty(y.shape, dtype=np.result_type(y.dtype, np.complex64))
-    real = y * y
-    real += 1
-    np.divide(weight, real, out=real)
-    np.add(real, rest, out=out.real)
-    np.multiply(real, y, out=out.imag)
-    return out
-
-
-def turn(angle: FloatArray) -> Complex:
-    """exp(i angle) in the precision of the angle."""
-    out = np.empty(angle.shape, dtype=np.result_type(angle.dtype, np.complex64))
-    np.cos(angle, out=out.real)
-    np.sin(angle, out=out.imag)
-    return out
-
-
-def _certain(u: FloatArray) -> Complex:
-    """The characteristic function of no time at all."""
-    return np.ones((1,) * u.ndim, dtype=np.result_type(u.dtype, np.complex64))
-
-
-def powers(z: Complex, count: int) -> Complex:
-    """z, z^2, .. z^count along the last axis by doubling: frequencies are multiples, so that one exponential is enough."""
-    out = np.empty((*z.shape[:-1], count), dtype=z.dtype)
-    out[..., :1] = z
-    done = 1
-    while done < count:
-        more = min(done, count - done)
-        np.multiply(out[..., :more], out[..., done - 1 : done], out=out[..., done : done + more])
-        done += more
-    return out
 
 
 @record
@@ -194,7 +69,7 @@ class Constant:
 
     def characteristic(self, at: Frequencies) -> Complex:
         if np.ndim(self.mean_s) == 0 and self.mean_s == 0:
-            return _certain(at.u)
+            return certain(at.u)
         return powers(turn(at.u[..., :1] * last(self.mean_s, at.u)), at.u.shape[-1])
 
 
@@ -204,15 +79,6 @@ class Wait:
 
     probability: Fraction = field("probability of a wait")
     rate_rps: Rps = field("rate of those who wait; 0: never ends")
-
-    @classmethod
-    def of(cls, station: MMc, scv: Value = 1.0) -> Wait:
-        """The queueing time at *station*; *scv* is the squared coefficient of variation of its service time.
-
-        Exact at 1 (exponential). Else the wait of those who wait is stretched by (1 + scv) / 2, which makes its mean that of
-        Allen and Cunneen's M/G/c approximation (Bolch et al. 2006, eq. 6.80); its shape stays exponential.
-        """
-        return cls(probability=station.prob_wait, rate_rps=station.wait_rate_rps * 2 / (1 + np.asarray(scv, dtype=float)))
 
     def quantile_s(self, p: Fraction) -> FloatArray:
         """The time within which a share *p* has stopped waiting; 0 for those who need not wait."""
@@ -327,14 +193,14 @@ class Series:
 
     def tail(self, rare: float) -> Tail:
         means, variances, scales, sigmas, left = zip(*(p.tail(rare) for p in self.parts), strict=True)
-        return Tail(sum(means, 0.0), sum(variances, 0.0), _largest(scales), _largest(sigmas), sum(left, 0.0))
+        return Tail(sum(means, 0.0), sum(variances, 0.0), largest(scales), largest(sigmas), sum(left, 0.0))
 
     def characteristic(self, at: Frequencies) -> Complex:
         never = NEVER if at.u.dtype == np.float32 else NEVER_AT_ALL
         bare = [(p, p.part if isinstance(p, Named) else p) for p in self.parts]
         taken = [p for p, inner in bare if not (isinstance(inner, Wait) and np.max(inner.probability) < never)]
         if not taken:
-            return _certain(at.u)
+            return certain(at.u)
         phi, ours = at.of(taken[0]), False
         for part in taken[1:]:
             phi = np.multiply(phi, at.of(part), out=phi if ours else None)
@@ -351,11 +217,11 @@ class Mixture:
 
     @functools.cached_property
     def mean_s(self) -> Value:
-        return sum((_weighted(w, p.mean_s) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
+        return sum((weighted(w, p.mean_s) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
 
     @functools.cached_property
     def variance(self) -> Value:
-        second = sum((_weighted(w, p.variance + p.mean_s**2) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
+        second = sum((weighted(w, p.variance + p.mean_s**2) for w, p in zip(self.weights, self.parts, strict=True)), 0.0)
         with np.errstate(invalid="ignore"):  # without end less without end, where saturated
             return second - self.mean_s**2
 
@@ -363,7 +229,7 @@ class Mixture:
         taken = [np.asarray(weight) > rare for weight in self.weights]
         *reach, within = zip(*(p.tail(rare) for p in self.parts), strict=True)
         left = sum((w * np.where(t, one, 1.0) for t, w, one in zip(taken, self.weights, within, strict=True)), 0.0)
-        mean_s, variance, scale_s, sigma = (_largest([np.where(t, v, 0.0) for t, v in zip(taken, values, strict=True)]) for values in reach)
+        mean_s, variance, scale_s, sigma = (largest([np.where(t, v, 0.0) for t, v in zip(taken, values, strict=True)]) for values in reach)
         return Tail(mean_s, variance, scale_s, sigma, left)
 
     def characteristic(self, at: Frequencies) -> Complex:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.laws import Law
+from perfplan.models.beyond.laws import TimeLaw
 from perfplan.quantity import FloatArray, Fraction
 
 POINTS = 1 << 20  # of the lattice, half of them for negative steps
@@ -38,14 +38,14 @@ RAREST = 1e-8  # share of longer services or gaps that are not told apart
 class GIG1:
     """A single server with renewal arrivals, first come first served; utilization below 1, else `ValueError`.
 
-    >>> from perfplan.models.laws import constant, exponential
+    >>> from perfplan.models.beyond.laws import constant, exponential
     >>> queue = GIG1(exponential(1.25), constant(1.0))  # M/D/1 at 0.8: rho / (2 (1 - rho))
     >>> round(queue.mean_wait_s, 3), round(queue.prob_wait, 3)
     (2.0, 0.8)
     """
 
-    between: Law
-    service: Law
+    between: TimeLaw
+    service: TimeLaw
 
     def __post_init__(self) -> None:
         check_steady(self.utilization)
@@ -96,7 +96,7 @@ class GIG1:
             raise ValueError(f"waits and services must fit into one lattice; at {self.utilization:g} its step would be {step:g} s")
         return step
 
-    def _masses(self, law: Law, mean: float, cut: float = np.inf) -> FloatArray:
+    def _masses(self, law: TimeLaw, mean: float, cut: float = np.inf) -> FloatArray:
         """Of *law* on 0, h, 2 h ..; moved to its *mean*; what lies beyond *cut*, or the last, is there."""
         edges = (np.arange(POINTS // 2 + 1) - 0.5) * self._step
         masses = np.diff(np.where(np.append(edges[1:], np.inf) > cut, 1.0, law.within(np.asarray(edges))))

@@ -24,7 +24,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from perfplan.models.distributions import Distribution, Frequencies, Tail, powers, turn
+from perfplan.models.times.frequencies import Distribution, Frequencies, Tail, powers, turn
 from perfplan.quantity import FloatArray, Value
 
 TERMS = 320  # of the cosine series, where percentiles are looked for on a grid
@@ -51,9 +51,9 @@ def percentiles_s(distribution: Distribution, ps: Sequence[float], shape: tuple[
 
     More *terms* than TERMS are in double precision, for what differences are made of.
 
-    >>> from perfplan.models.distributions import Exponential, Series, Wait
-    >>> from perfplan.models.queueing import MMc
-    >>> wait = Wait.of(MMc(arrival_rps=0.5, service_s=1.0, servers=1))
+    >>> from perfplan.models.times.distributions import Exponential, Series
+    >>> from perfplan.models.stations.queueing import MMc
+    >>> wait = MMc(arrival_rps=0.5, service_s=1.0, servers=1).wait_law()
     >>> both = Series(parts=(wait, Exponential(mean_s=1.0)))
     >>> [float(v.round(1)) for v in percentiles_s(both, (0.5, 0.95, 0.999))]  # 2 ln 2, 2 ln 20, 2 ln 1000
     [1.4, 6.0, 13.8]
@@ -83,7 +83,7 @@ def _shallow(cells: Any, count: int, ps: Sequence[float], terms: int) -> list[Fl
 def sides_s(distribution: Distribution, p: float, shape: tuple[int, ...] = ()) -> tuple[FloatArray, FloatArray]:
     """The percentile *p* when a fiftieth more, and a fiftieth fewer, of the responses are slower: far apart where the cdf is flat there.
 
-    >>> from perfplan.models.distributions import Exponential, Mixture
+    >>> from perfplan.models.times.distributions import Exponential, Mixture
     >>> low, high = sides_s(Mixture(weights=(0.99, 0.01), parts=(Exponential(mean_s=0.001), Exponential(mean_s=1.0))), 0.99)
     >>> bool(low < 0.01), bool(high > 0.015)
     (True, True)
@@ -127,7 +127,7 @@ def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (),
     Where parts differ several thousand times in scale, the rare slow ones may be counted whole: the share is then too large, not too small.
     A larger *least* costs less: a share below it is then only known to be so.
 
-    >>> from perfplan.models.distributions import Exponential
+    >>> from perfplan.models.times.distributions import Exponential
     >>> float(exceeds(Exponential(mean_s=1.0), 3.0).round(4))  # exp(-3)
     0.0498
     """

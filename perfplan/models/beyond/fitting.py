@@ -22,8 +22,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from perfplan.models.laws import Law
-from perfplan.models.phase import PhaseType
+from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.times.phase import PhaseType
 from perfplan.quantity import FloatArray
 
 TIMES = np.geomspace(1e-2, 1e3, 160)  # at which survivals are compared, in means
@@ -33,16 +33,16 @@ RAREST = 1e-4  # survival below which a residual is not compared
 CLOSEST, FARTHEST = 0.02, 300.0  # a rate over the one before it, less one: closer ones cancel each other's digits
 
 
-def most_phases(law: Law, fits: Callable[[int], bool]) -> int | None:
+def most_phases(law: TimeLaw, fits: Callable[[int], bool]) -> int | None:
     """The most phases, FEWEST to MOST, that can vary as little as *law* and *fits* allows; None where none."""
     least = max(math.ceil(law.mean**2 / max(law.variance, 1e-300) - 1e-9), FEWEST) if law.variance else MOST + 1
     return max((n for n in range(least, MOST + 1) if fits(n)), default=None)
 
 
-def fit_service(law: Law, servers: int, phases: int) -> PhaseType:
+def fit_service(law: TimeLaw, servers: int, phases: int) -> PhaseType:
     """What stands for services of *law* behind *servers*: its mean exactly, its scv within a percent where *phases* allow it.
 
-    >>> from perfplan.models.laws import lognormal
+    >>> from perfplan.models.beyond.laws import lognormal
     >>> found = fit_service(lognormal(2.0, 3.0), 4, 3)
     >>> round(found.mean_s, 9), round(found.scv, 1)
     (2.0, 3.0)
@@ -60,10 +60,10 @@ def fit_service(law: Law, servers: int, phases: int) -> PhaseType:
     return _fitted(apart, phases, law.mean)
 
 
-def fit_gaps(law: Law, phases: int) -> PhaseType:
+def fit_gaps(law: TimeLaw, phases: int) -> PhaseType:
     """What stands for gaps of *law* between arrivals.
 
-    >>> from perfplan.models.laws import erlang
+    >>> from perfplan.models.beyond.laws import erlang
     >>> round(fit_gaps(erlang(0.5, 2), 3).scv, 3)
     0.5
     """
@@ -83,7 +83,7 @@ def fit_gaps(law: Law, phases: int) -> PhaseType:
     return _fitted(apart, phases, law.mean)
 
 
-def _curves(law: Law) -> tuple[FloatArray, FloatArray]:
+def _curves(law: TimeLaw) -> tuple[FloatArray, FloatArray]:
     """P(X > t) and P(residual > t) at TIMES."""
     fine = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 20_001)])
     over = 1 - law.within(fine * law.mean)

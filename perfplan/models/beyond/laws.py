@@ -18,16 +18,14 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import brentq
 
-from perfplan.models.general import tail_of
 from perfplan.quantity import FloatArray, Ratio, Seconds, Value
 
 HALVINGS = 60  # below the first guess; shorter times are taken for none
 NODES = np.polynomial.legendre.leggauss(4000)  # of integrals over probability, in the normal variable from -9 to 9
 
 
-class Law(abc.ABC):
+class TimeLaw(abc.ABC):
     """A law of times. Made by the functions below; combined by them too."""
 
     @abc.abstractmethod
@@ -85,7 +83,7 @@ class Law(abc.ABC):
         return self.quantile(np.clip(stats.norm.cdf(9 * NODES[0]), 1e-18, 1 - 1e-16))
 
 
-class _Known(Law):
+class _Known(TimeLaw):
     """A law of scipy's, with its own moments; *lst* its transform where that is closed."""
 
     def __init__(self, frozen: Any, lst: Any = None) -> None:
@@ -107,7 +105,7 @@ class _Known(Law):
         return np.asarray(self._frozen.rvs(size=count, random_state=rng))
 
 
-def known(frozen: Any) -> Law:
+def known(frozen: Any) -> TimeLaw:
     """A frozen law of `scipy.stats`.
 
     >>> float(known(stats.uniform(0.0, 2.0)).quantile(0.75))
@@ -116,7 +114,7 @@ def known(frozen: Any) -> Law:
     return _Known(frozen)
 
 
-def exponential(mean_s: Seconds) -> Law:
+def exponential(mean_s: Seconds) -> TimeLaw:
     """Exponential.
 
     >>> float(exponential(2.0).quantile(0.95).round(6))  # 2 ln 20
@@ -125,7 +123,7 @@ def exponential(mean_s: Seconds) -> Law:
     return gamma(mean_s, 1.0)
 
 
-def gamma(mean_s: Seconds, scv: Ratio) -> Law:
+def gamma(mean_s: Seconds, scv: Ratio) -> TimeLaw:
     """Gamma; Erlang's where 1 / *scv* is whole.
 
     >>> law = gamma(3.0, 0.5)
@@ -136,7 +134,7 @@ def gamma(mean_s: Seconds, scv: Ratio) -> Law:
     return _Known(stats.gamma(shape, scale=scale), lambda s: (1 + s * scale) ** -shape)
 
 
-def erlang(mean_s: Seconds, phases: int) -> Law:
+def erlang(mean_s: Seconds, phases: int) -> TimeLaw:
     """The sum of *phases* equal exponential times.
 
     >>> float(erlang(2.0, 2).within(2.0).round(6))  # 1 - 3 exp(-2)
@@ -145,7 +143,7 @@ def erlang(mean_s: Seconds, phases: int) -> Law:
     return gamma(mean_s, 1 / phases)
 
 
-def hyperexponential(probabilities: Sequence[float], means_s: Sequence[float]) -> Law:
+def hyperexponential(probabilities: Sequence[float], means_s: Sequence[float]) -> TimeLaw:
     """One of several exponential times.
 
     >>> round(hyperexponential([0.5, 0.5], [1.0, 3.0]).variance, 9)  # 2 (1 + 9) / 2 - 2^2
@@ -154,7 +152,7 @@ def hyperexponential(probabilities: Sequence[float], means_s: Sequence[float]) -
     return mixture(probabilities, [exponential(m) for m in means_s])
 
 
-def lognormal(mean_s: Seconds, scv: Ratio) -> Law:
+def lognormal(mean_s: Seconds, scv: Ratio) -> TimeLaw:
     """Lognormal.
 
     >>> float(lognormal(2.0, 3.0).quantile(0.5).round(9))  # mean / sqrt(1 + scv)
@@ -164,7 +162,7 @@ def lognormal(mean_s: Seconds, scv: Ratio) -> Law:
     return _Known(stats.lognorm(sigma, scale=float(mean_s) / np.exp(sigma**2 / 2)))
 
 
-def through(p50_s: Seconds, p99_s: Seconds) -> Law:
+def through(p50_s: Seconds, p99_s: Seconds) -> TimeLaw:
     """The lognormal with these percentiles.
 
     >>> [float(v.round(9)) for v in through(0.012, 0.09).quantile([0.5, 0.99])]
@@ -173,7 +171,7 @@ def through(p50_s: Seconds, p99_s: Seconds) -> Law:
     return _Known(stats.lognorm(float(np.log(p99_s / p50_s) / stats.norm.ppf(0.99)), scale=float(p50_s)))
 
 
-def weibull(shape: Ratio, scale_s: Seconds) -> Law:
+def weibull(shape: Ratio, scale_s: Seconds) -> TimeLaw:
     """Weibull.
 
     >>> float(weibull(2.0, 1.0).within(1.0).round(6))  # 1 - 1/e
@@ -182,7 +180,7 @@ def weibull(shape: Ratio, scale_s: Seconds) -> Law:
     return _Known(stats.weibull_min(float(shape), scale=float(scale_s)))
 
 
-def bounded_pareto(alpha: Ratio, low_s: Seconds, high_s: Seconds) -> Law:
+def bounded_pareto(alpha: Ratio, low_s: Seconds, high_s: Seconds) -> TimeLaw:
     """Pareto between two bounds.
 
     >>> float(bounded_pareto(1.0, 1.0, 4.0).within(2.0).round(9))  # (1 - 1/2) / (1 - 1/4)
@@ -191,7 +189,7 @@ def bounded_pareto(alpha: Ratio, low_s: Seconds, high_s: Seconds) -> Law:
     return _Known(stats.truncpareto(float(alpha), float(high_s / low_s), scale=float(low_s)))
 
 
-class _Nodes(Law):
+class Nodes(TimeLaw):
     """Times with probabilities."""
 
     def __init__(self, times: FloatArray, weights: FloatArray) -> None:
@@ -212,16 +210,16 @@ class _Nodes(Law):
         return (np.exp(-np.asarray(s)[..., None] * self._at) * self._of).sum(axis=-1)
 
 
-def constant(time_s: Seconds) -> Law:
+def constant(time_s: Seconds) -> TimeLaw:
     """Always the same.
 
     >>> float(constant(0.3).quantile(0.5))
     0.3
     """
-    return _Nodes(np.array([float(time_s)]), np.ones(1))
+    return Nodes(np.array([float(time_s)]), np.ones(1))
 
 
-def empirical(seconds: FloatArray, weights: FloatArray | None = None) -> Law:
+def empirical(seconds: FloatArray, weights: FloatArray | None = None) -> TimeLaw:
     """Samples, or the middles of a histogram's buckets with their counts as *weights*.
 
     >>> float(empirical(np.array([1.0, 2.0, 4.0, 8.0])).quantile(0.5))
@@ -230,26 +228,13 @@ def empirical(seconds: FloatArray, weights: FloatArray | None = None) -> Law:
     times = np.asarray(seconds, dtype=float).ravel()
     if times.size == 0 or not np.isfinite(times).all() or times.min() < 0:
         raise ValueError(f"times must be finite, not negative, and at least one; got {times.size}")
-    return _Nodes(times, np.ones(times.size) if weights is None else np.asarray(weights, dtype=float))
+    return Nodes(times, np.ones(times.size) if weights is None else np.asarray(weights, dtype=float))
 
 
-class _Cut(Law):
-    """Anything given by its cdf alone."""
-
-    def __init__(self, within: Any, draw: Any) -> None:
-        self._within, self._draw = within, draw
-
-    def within(self, t_s: Value) -> FloatArray:
-        return np.asarray(self._within(np.asarray(t_s, dtype=float)))
-
-    def sample(self, rng: np.random.Generator, count: int) -> FloatArray:
-        return np.asarray(self._draw(rng, count))
-
-
-class _Mixed(Law):
+class _Mixed(TimeLaw):
     """One of several laws."""
 
-    def __init__(self, probabilities: FloatArray, parts: Sequence[Law]) -> None:
+    def __init__(self, probabilities: FloatArray, parts: Sequence[TimeLaw]) -> None:
         self._p, self._parts = probabilities, parts
 
     def within(self, t_s: Value) -> FloatArray:
@@ -266,7 +251,7 @@ class _Mixed(Law):
         return np.asarray(np.choose(which, [law.sample(rng, count) for law in self._parts]))
 
 
-def mixture(probabilities: Sequence[float], parts: Sequence[Law]) -> Law:
+def mixture(probabilities: Sequence[float], parts: Sequence[TimeLaw]) -> TimeLaw:
     """One of *parts*: hit or miss, one branch or another.
 
     >>> round(mixture([0.9, 0.1], [constant(1.0), constant(11.0)]).mean, 9)
@@ -274,144 +259,3 @@ def mixture(probabilities: Sequence[float], parts: Sequence[Law]) -> Law:
     """
     p = np.asarray(probabilities, dtype=float)
     return _Mixed(p / p.sum(), parts)
-
-
-class _Sum(Law):
-    """Parts one after the other; constants among them shift the rest."""
-
-    def __init__(self, parts: Sequence[Law]) -> None:
-        fixed = [p for p in parts if isinstance(p, _Nodes) and p._at.size == 1]
-        self._shift = sum(float(p._at[0]) for p in fixed)
-        self._rest = [p for p in parts if p not in fixed]
-
-    def within(self, t_s: Value) -> FloatArray:
-        return np.asarray(np.vectorize(self._one, otypes=[float])(np.asarray(t_s, dtype=float) - self._shift))
-
-    def _one(self, t: float) -> float:
-        if not self._rest:
-            return float(t >= 0)
-        return 0.0 if t <= 0 else 1 - tail_of(self._product, t)
-
-    def _product(self, s: Any) -> Any:
-        found = self._rest[0].transform(s)
-        for part in self._rest[1:]:
-            found = found * part.transform(s)
-        return found
-
-    def quantile(self, p: Value) -> FloatArray:
-        return np.asarray(np.vectorize(self._quantile, otypes=[float])(p))
-
-    def _quantile(self, p: float) -> float:
-        if not self._rest:
-            return self._shift
-        high = max(sum(part.mean for part in self._rest), 1e-300)
-        while self._one(high) < p:
-            high *= 2
-        return self._shift + float(brentq(lambda t: self._one(t) - p, 1e-9 * high, high, xtol=1e-14 * high, rtol=1e-13))
-
-    @property
-    def mean(self) -> float:
-        return self._shift + sum(part.mean for part in self._rest)
-
-    @property
-    def variance(self) -> float:
-        return float(sum(part.variance for part in self._rest))
-
-    def transform(self, s: Any) -> Any:
-        return np.exp(-np.asarray(s) * self._shift) * (self._product(s) if self._rest else 1.0)
-
-    def sample(self, rng: np.random.Generator, count: int) -> FloatArray:
-        return np.asarray(self._shift + sum(part.sample(rng, count) for part in self._rest))
-
-
-def series(*parts: Law) -> Law:
-    """One after the other.
-
-    >>> float(series(exponential(1.0), exponential(1.0)).quantile(0.99).round(6))  # Erlang of two phases
-    6.638352
-    """
-    return _Sum(parts)
-
-
-def k_of(needed: int, *parts: Law) -> Law:
-    """When *needed* of *parts*, started together, have ended (all: fork-join; one: a race).
-
-    >>> float(k_of(1, exponential(1.0), exponential(1.0)).mean.__round__(9))
-    0.5
-    """
-    if not 1 <= needed <= len(parts):
-        raise ValueError(f"of {len(parts)} parts 1 to {len(parts)} can be waited for; got {needed}")
-
-    def within(t: FloatArray) -> FloatArray:
-        ended = np.zeros((len(parts) + 1, *t.shape))  # P(exactly k have ended), part after part
-        ended[0] = 1.0
-        for part in parts:
-            p = part.within(t)
-            ended[1:] = ended[1:] * (1 - p) + ended[:-1] * p
-            ended[0] = ended[0] * (1 - p)
-        return np.asarray(ended[needed:].sum(axis=0))
-
-    return _Cut(within, lambda rng, count: np.sort([p.sample(rng, count) for p in parts], axis=0)[needed - 1])
-
-
-def parallel(*parts: Law) -> Law:
-    """All of them, started together: a fork-join of independent branches.
-
-    >>> round(parallel(exponential(1.0), exponential(1.0)).mean, 6)  # 1 + 1/2
-    1.5
-    """
-    return k_of(len(parts), *parts)
-
-
-def race(*parts: Law) -> Law:
-    """The first of them: a hedged request.
-
-    >>> round(race(exponential(1.0), exponential(0.5)).mean, 6)  # 1 / (1 + 2)
-    0.333333
-    """
-    return k_of(1, *parts)
-
-
-class _Moved(Law):
-    """factor X + shift."""
-
-    def __init__(self, law: Law, factor: float, shift: float) -> None:
-        self._law, self._factor, self._by = law, factor, shift
-
-    def within(self, t_s: Value) -> FloatArray:
-        return self._law.within((np.asarray(t_s, dtype=float) - self._by) / self._factor)
-
-    def quantile(self, p: Value) -> FloatArray:
-        return np.asarray(self._by + self._factor * self._law.quantile(p))
-
-    @property
-    def mean(self) -> float:
-        return self._by + self._factor * self._law.mean
-
-    @property
-    def variance(self) -> float:
-        return self._factor**2 * self._law.variance
-
-    def transform(self, s: Any) -> Any:
-        return np.exp(-np.asarray(s) * self._by) * self._law.transform(np.asarray(s) * self._factor)
-
-    def sample(self, rng: np.random.Generator, count: int) -> FloatArray:
-        return np.asarray(self._by + self._factor * self._law.sample(rng, count))
-
-
-def scaled(law: Law, factor: Ratio, shift_s: Seconds = 0.0) -> Law:
-    """*factor* times as long, and *shift_s* later.
-
-    >>> scaled(exponential(1.0), 2.0, 0.5).mean
-    2.5
-    """
-    return _Moved(law, float(factor), float(shift_s))
-
-
-def timeout(law: Law, limit_s: Seconds) -> Law:
-    """Given up after *limit_s*: the shorter of both.
-
-    >>> float(timeout(exponential(1.0), 1.0).mean.__round__(4))  # 1 - 1/e
-    0.6321
-    """
-    return race(law, constant(limit_s))

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.queueing import erlang_c
+from perfplan.models.stations.queueing import erlang_c
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
 
 Transform = Callable[[Any], Any]  # s -> E exp(-s X)

@@ -24,15 +24,15 @@ from typing import Any
 import numpy as np
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.general import MG1, quantile_of, tail_of
-from perfplan.models.laws import Law
+from perfplan.models.beyond.general import MG1, quantile_of, tail_of
+from perfplan.models.beyond.laws import TimeLaw
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds, Value
 
 
-class _Interrupted(Law):
+class _Interrupted(TimeLaw):
     """Work with a repair for each interruption."""
 
-    def __init__(self, work: Law, rate_rps: float, repair: Law) -> None:
+    def __init__(self, work: TimeLaw, rate_rps: float, repair: TimeLaw) -> None:
         self._work, self._rate, self._repair = work, rate_rps, repair
 
     def within(self, t_s: Value) -> FloatArray:
@@ -58,12 +58,12 @@ class _Interrupted(Law):
         return np.asarray(work + np.bincount(np.repeat(np.arange(count), times), repairs, count))
 
 
-def interrupted(work: Law, every_s: Seconds, repair: Law) -> Law:
+def interrupted(work: TimeLaw, every_s: Seconds, repair: TimeLaw) -> TimeLaw:
     """The time that *work* takes on a server that breaks down after exponential times of mean *every_s* of work and is then repaired.
 
     With it as service, M/G/1 and M/G/c answer for servers that break down under load; who is repaired holds on to its customer.
 
-    >>> from perfplan.models.laws import constant, exponential
+    >>> from perfplan.models.beyond.laws import constant, exponential
     >>> law = interrupted(exponential(1.0), 10.0, constant(5.0))
     >>> law.mean, round(law.variance, 9)  # 1 + 0.1 x 5; (1.5)^2 + 0.1 x 25
     (1.5, 4.75)
@@ -75,14 +75,14 @@ def interrupted(work: Law, every_s: Seconds, repair: Law) -> Law:
 class SetUp:
     """An M/G/1 queue whose server takes a *set_up* before the first of each busy period: a cold start; utilization below 1.
 
-    >>> from perfplan.models.laws import constant, exponential
+    >>> from perfplan.models.beyond.laws import constant, exponential
     >>> SetUp(arrival_rps=0.5, service=exponential(1.0), set_up=constant(2.0)).mean_wait_s  # 1 + (2 x 2 + 0.5 x 4) / (2 (1 + 0.5 x 2))
     2.5
     """
 
     arrival_rps: Rps
-    service: Law
-    set_up: Law
+    service: TimeLaw
+    set_up: TimeLaw
 
     def __post_init__(self) -> None:
         check_steady(self._warm.utilization)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc, gammaln, xlogy
 
+from perfplan.models.times.distributions import Wait
 from perfplan.quantity import Count, FloatArray, Fraction, Ratio, Rps, Seconds, Value
 from perfplan.record import field, record
 
@@ -68,6 +69,14 @@ class MMc:
     arrival_rps: Rps = field("arrivals per second")
     service_s: Seconds = field("mean service time")
     servers: Count = field("servers")
+
+    def wait_law(self, scv: Value = 1.0) -> Wait:
+        """The law of the wait; *scv* is the squared coefficient of variation of the service time.
+
+        Exact at 1 (exponential). Else the wait of those who wait is stretched by (1 + scv) / 2, which makes its mean that of
+        Allen and Cunneen's M/G/c approximation (Bolch et al. 2006, eq. 6.80); its shape stays exponential.
+        """
+        return Wait(probability=self.prob_wait, rate_rps=self.wait_rate_rps * 2 / (1 + np.asarray(scv, dtype=float)))
 
     @property
     def load(self) -> FloatArray:

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from perfplan.models.fitting import fit_service, most_phases
-from perfplan.models.laws import Law
-from perfplan.models.phase import PhaseType, busy_servers, states
+from perfplan.models.beyond.fitting import fit_service, most_phases
+from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.times.phase import PhaseType, busy_servers, states
 from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
 
 GRID, COARSER = 8192, 16  # steps of the convolution of wait and service; of them to one at which a chain of phases is asked
@@ -33,15 +33,15 @@ MOST_SOLVED = 140_000  # square of the states of busy servers, times the capacit
 class MGcK:
     """An M/G/c/K station: *servers*, and *capacity* customers at most, those in service included.
 
-    >>> from perfplan.models.laws import exponential
-    >>> from perfplan.models.birthdeath import BirthDeath
+    >>> from perfplan.models.beyond.laws import exponential
+    >>> from perfplan.models.stations.birthdeath import BirthDeath
     >>> station = MGcK(arrival_rps=50.0, service=exponential(0.1), servers=4, capacity=6)
     >>> round(station.prob_block / BirthDeath.with_room(50.0, 0.1, 4, 6).prob_block, 4)
     1.0
     """
 
     arrival_rps: Rps
-    service: Law
+    service: TimeLaw
     servers: int
     capacity: int
 

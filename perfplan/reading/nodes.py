@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import yaml
 
@@ -158,3 +160,44 @@ def listed(overrides: str) -> tuple[str, ...]:
 def shorten(text: str, width: int = 60) -> str:
     """A text cut for an error message."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def child(node: yaml.Node, step: str) -> yaml.Node | None:
+    """What stands under a key or at an index; None where nothing does."""
+    if isinstance(node, yaml.MappingNode):
+        return next((cast(yaml.Node, v) for k, v in node.value if k.value == step), None)
+    if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
+        return cast(yaml.Node, node.value[int(step)])
+    return None
+
+
+def with_child(node: yaml.CollectionNode, step: str, child: yaml.Node, *, moved: bool) -> yaml.Node:
+    """A copy of *node* with *child* at *step*; in a map it stands last, where it is *moved* or new."""
+    if isinstance(node, yaml.SequenceNode):
+        items = [child if i == int(step) else one for i, one in enumerate(node.value)]
+        return yaml.SequenceNode(node.tag, items, node.start_mark, node.end_mark, node.flow_style)
+    key = yaml.ScalarNode("tag:yaml.org,2002:str", step, node.start_mark, node.end_mark)
+    rows = [(k, v) for k, v in node.value if k.value != step] + [(key, child)]
+    if not moved:
+        rows = [(k, child if k.value == step else v) for k, v in node.value]
+    return yaml.MappingNode(node.tag, rows, node.start_mark, node.end_mark, node.flow_style)
+
+
+def known(node: yaml.Node) -> set[str]:
+    """Keys or indices of a node."""
+    if isinstance(node, yaml.MappingNode):
+        return {str(k.value) for k, _ in node.value}
+    return {str(i) for i in range(len(node.value))} if isinstance(node, yaml.SequenceNode) else set()
+
+
+def join(path: str, key: str) -> str:
+    """The path of a key below a path."""
+    return f"{path}.{key}" if path else key
+
+
+def nearest(word: str, known: Any) -> str:
+    """The known word that is most like it, as a hint; else all of them."""
+    near = difflib.get_close_matches(word, [str(k) for k in known], 1, 0.5)
+    if near:
+        return f" ({near[0]}?)"
+    return f" (known: {', '.join(sorted(str(k) for k in known)[:20])})" if known else ""

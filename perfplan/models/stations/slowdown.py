@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from perfplan.models.arrays import check_steady
-from perfplan.models.birthdeath import BirthDeath
-from perfplan.models.distributions import Complex, Frequencies, Tail, between, last, pole
-from perfplan.models.queueing import MMc
-from perfplan.models.scalability import Crew
+from perfplan.models.stations.birthdeath import BirthDeath
+from perfplan.models.stations.queueing import MMc
+from perfplan.models.stations.scalability import Crew
+from perfplan.models.times.frequencies import Complex, Frequencies, Tail, between, last, pole
 from perfplan.quantity import FloatArray, Ratio, Seconds, Value
 from perfplan.record import field, record
 

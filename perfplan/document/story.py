@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.findings import findings
+from perfplan.document.findings import findings
 from perfplan.plan import month_index
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import HOURS_PER_MONTH, median

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from perfplan.models.phase import PhaseType
+from perfplan.models.times.phase import PhaseType
 
 
 def match(mean_s: float, scv: float, third: float | None = None) -> PhaseType:

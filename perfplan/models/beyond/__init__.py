@@ -1,0 +1,1 @@
+"""Models beyond those that plans use so far: one case at a time, in numbers. `perfplan.workbook.calculating` may use them."""

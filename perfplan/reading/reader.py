@@ -1,0 +1,57 @@
+"""A YAML scenario becomes a `Statement`, and each of its options another one."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from perfplan.reading.nodes import BadScenario, Problem, text_of
+from perfplan.reading.walking import Reader
+from perfplan.scenario.statement import Entry, Statement
+
+
+def read(path: str | Path, overrides: tuple[str, ...] = (), *, today: str = "") -> Statement:
+    """The statement of the scenario file at *path*, with *overrides* such as "traffic.peak_users=80k" on top.
+
+    *today* (default: the machine's date) is the day of a plan that states none. Raises `BadScenario` with every
+    mistake of the file.
+    """
+    path = Path(path)
+    text = text_of(path)
+    statement = Reader(path, text, overrides, today or datetime.date.today().isoformat()).statement()
+    return replace(statement, options=_options(statement))
+
+
+def stated_text(path: Path, overrides: tuple[str, ...]) -> str:
+    """The scenario at *path* as YAML with *overrides* written into it; comments are not kept."""
+    reader = Reader(path, text_of(path), (), "")
+    for override in overrides:
+        reader.override(override)
+    if reader.problems:
+        raise BadScenario(str(path), reader.problems)
+    said = "".join(f"#   {ascii(o)[1:-1]}\n" for o in overrides)
+    return f"# {ascii(path.name)[1:-1]}, with what was tried:\n{said}{yaml.serialize(reader.root, allow_unicode=True)}"
+
+
+def _options(statement: Statement) -> dict[str, Statement]:
+    """Every option as a statement of its own, all that it sets taken together; it must be a scenario too."""
+    options: dict[str, list[Entry]] = {}
+    for path, entry in statement.entries.items():
+        match = re.fullmatch(r"options\.([^.]+)\.set\.\d+", path)
+        if match:
+            options.setdefault(match[1], []).append(entry)
+    problems, found = [], {}
+    for name, entries in options.items():
+        try:
+            found[name] = statement.but(*(entry.text for entry in entries))
+        except BadScenario as error:
+            line = int(entries[0].where.rpartition(":")[2]) if entries[0].source == "stated" else 0
+            said = ", ".join(entry.text for entry in entries)
+            problems += [Problem(line, f"options.{name}.set", f"{said}: {p.path}: {p.message}") for p in error.problems]
+    if problems:
+        raise BadScenario(statement.file, problems)
+    return found
