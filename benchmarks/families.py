@@ -14,6 +14,7 @@ from typing import Any
 
 import accuracy
 import numpy as np
+import reference_simulated
 from scipy import stats
 
 
@@ -155,17 +156,17 @@ def main() -> int:
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 6
     errors: dict[str, list[float]] = {}
     for params, metrics in CASES:
-        system = accuracy._system(params)
+        system = reference_simulated.system_of(params)
         if system is None:
             raise ValueError(f"the simulator does not know {params['family']}")
-        runs = [accuracy.simulate(*system, requests, seed=seed) for seed in range(count)]
+        runs = [reference_simulated.simulate(*system, requests, seed=seed) for seed in range(count)]
         service = params["service"]
         print(
             f"{params['family']}: {service['law']} scv {service['scv']:g}, "
             + str({k: v for k, v in params.items() if k not in ("family", "service", "preemption", "servers_per_branch")})[:150]
         )
         for metric in metrics:
-            seen = np.array(accuracy.observed(list(system[1]), runs, metric))
+            seen = np.array(reference_simulated.observed(list(system[1]), runs, metric))
             half = float(stats.t.ppf(0.975, count - 1) * seen.std(ddof=1) / np.sqrt(count))
             found = accuracy.answer(params, metric)
             if found is None:

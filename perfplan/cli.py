@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", parents=[debug], help="print the JSON schema of scenarios, for editors")
     schema.set_defaults(run=_schema, needs="check")
 
-    fields = commands.add_parser("fields", parents=[debug], help="print the reference of all fields")
+    fields = commands.add_parser("fields", parents=[debug], help="print the reference of all units and fields, as Markdown")
     fields.set_defaults(run=_fields, needs="check")
 
     lab = commands.add_parser(
@@ -329,11 +329,9 @@ def _schema(_: argparse.Namespace) -> int:
 
 
 def _fields(_: argparse.Namespace) -> int:
-    from perfplan.schema import all_fields
+    from perfplan.schema import glossary
 
-    say("| field | kind | meaning | default | why |\n|---|---|---|---|---|")
-    for row in all_fields():
-        say("| " + " | ".join(value.replace("|", "\\|") for value in row.values()) + " |")
+    say(glossary().rstrip("\n"))
     return 0
 
 

@@ -182,11 +182,11 @@ GROWTH = Quantity(
 )
 PERCENTILE = Quantity(name="percentile", unit="", units=_PERCENT, low=0.01, high=0.999999, scale=LOGIT, example="p95")
 
-_KINDS = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Quantity)}
+KINDS = {kind.name: kind for kind in list(vars().values()) if isinstance(kind, Quantity)}
 
 
 def _by_name(name: str) -> Quantity:
-    return _KINDS[name]
+    return KINDS[name]
 
 
 Seconds = Annotated[Value, SECONDS]

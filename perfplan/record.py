@@ -76,6 +76,20 @@ class Declared:
             raise Misread(f"must be at most {self.most}, to be believed; got {got}")
 
     @property
+    def example(self) -> str:
+        """What may stand there."""
+        kind = self.kind
+        if isinstance(kind, Quantity):
+            return kind.example
+        if isinstance(kind, Choice):
+            return kind.words[0]
+        if isinstance(kind, Text):
+            return kind.example or "a text"
+        if isinstance(kind, Reference):
+            return f"a name of {kind.section}"
+        return "a map" if not (isinstance(kind, tuple) and kind[0] == "list") else "a list"
+
+    @property
     def label(self) -> str:
         """What stands over a column of it: its key as words."""
         return self.key.replace("_", " ").capitalize()

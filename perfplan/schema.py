@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perfplan.quantity import Quantity
+from perfplan.quantity import KINDS, Quantity
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario
 
@@ -71,6 +71,29 @@ def all_fields() -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     _walk(Scenario, "", rows)
     return rows
+
+
+def glossary() -> str:
+    """Every unit and every field, as Markdown: docs/glossary.md."""
+    units = "".join(
+        f"| {kind.name} | {kind.unit or '–'} | {', '.join(f'`{unit}`' for unit in kind.units) or '–'} | {kind.domain} | `{kind.example}` |\n"
+        for kind in sorted(KINDS.values(), key=lambda one: one.name)
+    )
+    tables: dict[str, list[str]] = {}
+    for row in all_fields():
+        above = row["field"].rpartition(".")[0]
+        default = row["default"] if not row["reason"] else f"{row['default']}: {row['reason']}"
+        cells = (row["field"], row["kind"], row["meaning"], default)
+        tables.setdefault(above or "scenario.yaml", []).append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |\n")
+    fields = "".join(
+        f"\n## {above}\n\n| field | kind | meaning | default, and why |\n|---|---|---|---|\n{''.join(rows)}"
+        for above, rows in tables.items()
+    )
+    return (
+        "# Glossary\n\nMade from the declarations: `perfplan fields > docs/glossary.md`. NAME stands for names that you give.\n\n"
+        "## Kinds of numbers\n\nEach may be an interval, such as `40k to 60k`, but whole numbers, which are bought.\n\n"
+        f"| kind | base unit | units | domain | such as |\n|---|---|---|---|---|\n{units}{fields}"
+    )
 
 
 def _walk(cls: type, prefix: str, rows: list[dict[str, str]]) -> None:

@@ -13,6 +13,7 @@ from perfplan.scenario.statement import Statement
 from perfplan.study import Study, study
 
 ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data"
 STOREFRONT = ROOT / "data" / "storefront" / "scenario.yaml"
 os.environ.setdefault("PERFPLAN_WORLDS", "60")  # notebooks that tests run need no precision
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,7 +32,7 @@ from perfplan.reading.nodes import (
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario, Traffic
 from perfplan.scenario.rules import problems as rules_broken
-from perfplan.scenario.statement import Branch, Entry, Statement
+from perfplan.scenario.statement import Branch, Entry, Maker, Statement, as_tuple
 from perfplan.stated import a, parse
 from perfplan.tiers.work import WIDEST, ServiceLaw, too_wide
 
@@ -114,7 +114,7 @@ class Reader:
 
     def _absent(self, node: yaml.Node, one: Declared, path: str, children: dict[str, Branch | str]) -> None:
         if not one.optional:
-            self._bad(node, path, f"is missing: {one.help} (such as {_example(one)})")
+            self._bad(node, path, f"is missing: {one.help} (such as {one.example})")
         elif one.default is not None:
             value = parse(one.default, one.kind) if isinstance(one.kind, Quantity) else one.default
             self.entries[path] = Entry(path=path, text=one.default, value=value, declared=one, source="default", where=one.reason)
@@ -123,7 +123,7 @@ class Reader:
     def _any(self, node: yaml.Node, one: Declared, path: str) -> Branch | str | None:
         kind = one.kind
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
-            self._bad(node, path, f"is empty: {one.help} (write {_example(one)}, or take the line out)")
+            self._bad(node, path, f"is empty: {one.help} (write {one.example}, or take the line out)")
             return None
         if isinstance(kind, tuple):
             return self._one_of(node, kind[1], path) if kind[0] == "one of" else self._many(node, one, path)
@@ -139,7 +139,7 @@ class Reader:
                 self._bad(node, path, f"must be a list ({one.help}); got {kind_name(node)}")
                 return None
             items = {str(i): self._any(item, inner, f"{path}.{i}") for i, item in enumerate(node.value)}
-            return Branch(make=_as_tuple, children={k: v for k, v in items.items() if v is not None})
+            return Branch(make=as_tuple, children={k: v for k, v in items.items() if v is not None})
         section = declared(Scenario).get(one.name)
         children: dict[str, Branch | str] = {}
         for key, (at, value) in self._keys(node, path).items():
@@ -184,7 +184,7 @@ class Reader:
 
     def _scalar(self, node: yaml.Node, one: Declared, path: str) -> str | None:
         if not isinstance(node, yaml.ScalarNode):
-            self._bad(node, path, f"must be one value such as {_example(one)}; got {kind_name(node)}")
+            self._bad(node, path, f"must be one value such as {one.example}; got {kind_name(node)}")
             return None
         text = str(node.value)
         try:
@@ -392,32 +392,5 @@ class Reader:
         self.problems.append(Problem(node.start_mark.line + 1 if node is not None and stated else OVERRIDE_LINE, path, message))
 
 
-@dataclass(frozen=True)
-class Maker:
-    """Makes a record from its fields; a class, so that a statement can be stored."""
-
-    cls: type
-
-    def __call__(self, values: dict[str, Any]) -> Any:
-        return self.cls(**values)
-
-
-def _as_tuple(values: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(values.values())
-
-
 def _reread(path: Path, text: str, today: str, overrides: tuple[str, ...]) -> Statement:
     return Reader(path, text, overrides, today).statement()
-
-
-def _example(one: Declared) -> str:
-    kind = one.kind
-    if isinstance(kind, Quantity):
-        return kind.example
-    if isinstance(kind, Choice):
-        return kind.words[0]
-    if isinstance(kind, Text):
-        return kind.example or "a text"
-    if isinstance(kind, Reference):
-        return f"a name of {kind.section}"
-    return "a map" if not (isinstance(kind, tuple) and kind[0] == "list") else "a list"

@@ -107,6 +107,21 @@ class Statement:
         return (e for e in self.entries.values() if e.law is not None and not e.law.certain)
 
 
+@dataclass(frozen=True)
+class Maker:
+    """Makes a record from its fields; a class, so that a statement can be stored."""
+
+    cls: type
+
+    def __call__(self, values: dict[str, Any]) -> Any:
+        return self.cls(**values)
+
+
+def as_tuple(values: dict[str, Any]) -> tuple[Any, ...]:
+    """Makes a list of its items."""
+    return tuple(values.values())
+
+
 def _with_shape(tier: Any, shape: Any) -> Any:
     return replace(tier, service=replace(tier.service, shape=shape))
 

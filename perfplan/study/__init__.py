@@ -66,11 +66,8 @@ class Study:
 
     @functools.cached_property
     def kept(self) -> dict[Callable[[Study], Any], Any]:
-        """What was made of it, see `once`."""
+        """What was made of it, see `once`; stored with it, so that the notebooks of a run find what the run has made."""
         return {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "kept"}
 
     @property
     def scenario(self) -> Scenario:

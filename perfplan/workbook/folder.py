@@ -30,7 +30,7 @@ from perfplan.terminal import say
 from perfplan.workbook.carrying import carry, carry_history, hash_of, looked_at, sign, survey
 from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
-from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, stated, verified
+from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, share, stated, verified
 from perfplan.workbook.page import page
 from perfplan.workbook.place import Making, ready, real, stop_if_asked, unhurried
 from perfplan.workbook.place import making as making_of
@@ -170,15 +170,23 @@ def fill(
         if verify:
             rows = [asdict(row) for row in simulated(study)]
             write(folder / "inputs" / VERIFIED, json.dumps(rows, indent=1) + "\n")
-        judged = _configs(folder, study, making.room, judged)
+        judged = _computed(making, study, statement, judged)
         with _engine(engine, folder, making.room) as name:
             notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([one.notebook for one in CHAPTERS])}
+    write(folder / "plan.html", page(study, notebooks, judged))
+    return study, notebooks
+
+
+def _computed(making: Making, study: Study, statement: Statement, judged: Judgements | None) -> Judgements:
+    """Write what needs no notebook: configs, tables, plan.json; then leave the study, with all that was made of it, to the notebooks."""
+    folder = making.plan
+    judged = _configs(folder, study, making.room, judged)
+    _tables(folder / "tables", study, judged, verified(str(folder / SCENARIO)))
     files = {path.relative_to(folder / "inputs").as_posix(): hash_of(path) for path in sorted(_walked(folder / "inputs"))}
     made = document(study, judged) | {"files": files, "overrides": list(statement.overrides)}
     write(folder / "plan.json", to_json(made))
-    write(folder / "plan.html", page(study, notebooks, judged))
-    _tables(folder / "tables", study, judged, verified(str(folder / SCENARIO)))
-    return study, notebooks
+    share(study, making.room)
+    return judged
 
 
 def write(path: Path, text: str) -> None:

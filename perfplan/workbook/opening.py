@@ -103,18 +103,22 @@ def code_key() -> str:
 
 
 def plan_of(statement: Statement, worlds: int = WORLDS) -> Study:
-    """The study of *statement*, computed once per content and kernel (and once per run, where a run shares a folder)."""
+    """The study of *statement*, computed once per content and kernel (and once per run, which shares it with its notebooks)."""
     name = content_key(statement, worlds)
     if name not in _OPEN:
         folder = os.environ.get(CACHE)
-        stored = Path(folder) / f"{name}.pickle" if folder else None
-        if stored is not None and stored.is_file():
-            _OPEN[name] = pickle.loads(stored.read_bytes())  # written by this run, into a folder of its own
+        shared = Path(folder) / f"{name}.pickle" if folder else None
+        if shared is not None and shared.is_file():
+            _OPEN[name] = pickle.loads(shared.read_bytes())  # written by this run, into a folder of its own
         else:
             _OPEN[name] = study(statement, worlds, SEED)
-            if stored is not None:
-                stored.write_bytes(pickle.dumps(_OPEN[name]))
     return _OPEN[name]
+
+
+def share(made: Study, room: Path) -> None:
+    """Leave a study in *room*, the folder of a run, for its notebooks: with all that was made of it."""
+    name = content_key(made.statement, made.worlds.rps.shape[0])
+    (room / f"{name}.pickle").write_bytes(pickle.dumps(made))
 
 
 def previous(scenario: str) -> dict[str, Any] | None:

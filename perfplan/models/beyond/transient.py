@@ -121,7 +121,7 @@ def large_over_time(
         m' = lambda - mu E min(n, c),    v' = lambda + mu E min(n, c) - 2 mu v P(n < c).
 
     Exact where nobody waits or everybody does; else the better, the larger: against `over_time` with 100 servers that are overloaded
-    for a while the mean is within 3 %, P(wait) within 0.13; with 1,000, within 1 % and 0.07 (tests/test_interruptions.py).
+    for a while the mean is within 3 %, P(wait) within 0.13; with 1,000, within 1 % and 0.07 (tests/models/beyond/test_interruptions.py).
 
     >>> filled = large_over_time(lambda t: 300.0, 1.0, [(0.0, 5000)], [2.0])[0]
     >>> round(filled.mean_number, 3), round(filled.sd_number**2, 3)  # M/M/inf from empty: both 300 (1 - e^-2)

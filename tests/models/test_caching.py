@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfplan.models.caching import characteristic_time, items_in_memory, lru_hit_ratio, miss_rate, zipf_classes
-from tests.test_queueing import CASES
+from tests.models.stations.test_queueing import CASES
 
 
 def lru_rows(family):

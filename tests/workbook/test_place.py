@@ -15,8 +15,9 @@ import pytest
 
 from perfplan.cli import main
 from perfplan.workbook import carrying, folder, place
+from tests.conftest import DATA
 
-PLAN = json.loads((Path(__file__).parent / "data" / "plan_1.json").read_text())
+PLAN = json.loads((DATA / "plan_1.json").read_text())
 KILLS = 100
 FILES = 40
 

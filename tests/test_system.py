@@ -23,7 +23,7 @@ from perfplan.study import study
 from perfplan.workbook import engine, folder
 from perfplan.workbook.engine import KernelDied, one_kernel
 from tests.conftest import ROOT, STOREFRONT
-from tests.test_workbook import hostile_scenario
+from tests.workbook.test_page import hostile_scenario
 
 PERFPLAN = [sys.executable, "-m", "perfplan"]
 
@@ -265,7 +265,7 @@ def test_a_kernel_that_is_killed_ends_the_plan_in_two_seconds(small, tmp_path, m
         (notebooks / path.name).write_text(json.dumps(text))
     monkeypatch.setattr(folder, "notebooks_folder", lambda: notebooks)
     monkeypatch.setattr(folder, "plan_of", lambda *_: None)
-    monkeypatch.setattr(folder, "_configs", lambda *_: {})
+    monkeypatch.setattr(folder, "_computed", lambda *_: {})
     for name in ("one", "stock"):
         assert main(["plan", str(small), "--out", str(tmp_path / "plan"), "--worlds", "30", "--engine", name]) == 3
         assert re.fullmatch(r"perfplan: the kernel was killed .*\(out of memory\?\).*\n", capsys.readouterr().err)

@@ -1,6 +1,5 @@
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfplan.models.stations.queueing import MMc, drain_time_s, erlang_b, erlang_c, servers_for_utilization
+from tests.conftest import DATA
 
-CASES = Path(__file__).parent / "data" / "queueing_cases.csv"
+CASES = DATA / "queueing_cases.csv"
 
 
 def cases(family):

@@ -11,7 +11,7 @@ from scipy.stats import expon, gamma, lognorm
 from perfplan.models.stations.queueing import MMc
 from perfplan.models.times.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits
 from perfplan.models.times.latency import exceeds, percentiles_s, sides_s
-from tests.test_queueing import CASES
+from tests.models.stations.test_queueing import CASES
 
 PS = (0.5, 0.95, 0.99)
 BOUND = 0.005  # the error that the module promises

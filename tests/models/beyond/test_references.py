@@ -1,10 +1,11 @@
 """Stations and networks beyond M/M/c: reference tables, laws that tie one model to another, limits."""
 
 import csv
-import importlib.util
+import importlib
 import json
 import math
 import re
+import sys
 from collections import defaultdict
 
 import numpy as np
@@ -56,13 +57,15 @@ BARS = {  # family: rows that are answered, largest error
 @pytest.fixture(scope="module")
 def errors():
     """Errors of all answered rows of the reference table, by family, as the benchmark computes them."""
-    spec = importlib.util.spec_from_file_location("accuracy", ROOT / "benchmarks" / "accuracy.py")
-    accuracy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(accuracy)
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        accuracy = importlib.import_module("accuracy")
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
     with (ROOT / "tests" / "data" / "queueing_cases.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     accuracy.ask_for_times(rows)
-    accuracy.REPLICATIONS = 0  # simulations take minutes: tests/test_simulate.py has smaller ones
+    accuracy.simulated.REPLICATIONS = 0  # simulations take minutes: tests/models/test_simulate.py has smaller ones
     found = defaultdict(list)
     for row in rows:
         answer = accuracy.answer(json.loads(row["params_json"]), json.loads(row["metric_json"]))
