@@ -1,8 +1,8 @@
-# make plan | make test | make lab: each installs what it needs into .venv once, and nothing anywhere else.
+# make plan | make test | make lab | make bench: each installs what it needs into .venv once, and nothing anywhere else.
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: plan test lab
+.PHONY: plan test lab bench
 plan: .venv/.plan
 	@$(BIN)/perfplan plan data/storefront/scenario.yaml --out plans/storefront
 	@$(BIN)/perfplan plan data/measured/scenario.yaml --out plans/measured
@@ -16,6 +16,12 @@ test: .venv/.test
 	printf '%s\n' linux win32 darwin | xargs -P 2 -I{} $(BIN)/mypy --strict --platform {} --cache-dir .mypy_cache/{}
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: .venv/.test
+	$(BIN)/python benchmarks/execution.py
+	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/accuracy.py queueing tests/data/queueing_cases.csv
+	$(BIN)/python benchmarks/accuracy.py caches tests/data/cache_cases.csv
 
 # uv installs several times faster than pip; where it cannot, pip does the same
 define install

@@ -12,7 +12,7 @@ With a stated middle it has two halves that meet there.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -35,6 +35,18 @@ def median(value: Value) -> float:
     (3.0, 2.0)
     """
     return float(np.median(np.asarray(value)))
+
+
+def quantiles(values: FloatArray, ps: Sequence[float]) -> FloatArray:
+    """Quantiles over worlds, the first axis: the half as `median` has it, others the next value that some world has, as some have no end.
+
+    Shape: (quantiles, ...), as `numpy.quantile`.
+
+    >>> quantiles(np.array([1.0, 2.0, 3.0, np.inf]), (0.05, 0.5, 0.95))
+    array([2. , 2.5, inf])
+    """
+    found = np.quantile(values, ps, axis=0, method="higher")
+    return np.asarray([np.median(values, axis=0) if p == 0.5 else one for p, one in zip(ps, found, strict=True)])
 
 
 class Misread(ValueError):

@@ -75,10 +75,7 @@ def all_fields() -> list[dict[str, str]]:
 
 def glossary() -> str:
     """Every unit and every field, as Markdown: docs/glossary.md."""
-    units = "".join(
-        f"| {kind.name} | {kind.unit or '–'} | {', '.join(f'`{unit}`' for unit in kind.units) or '–'} | {kind.domain} | `{kind.example}` |\n"
-        for kind in sorted(KINDS.values(), key=lambda one: one.name)
-    )
+    units = "".join(_unit_row(kind) for kind in sorted(KINDS.values(), key=lambda one: one.name))
     tables: dict[str, list[str]] = {}
     for row in all_fields():
         above = row["field"].rpartition(".")[0]
@@ -94,6 +91,11 @@ def glossary() -> str:
         "## Kinds of numbers\n\nEach may be an interval, such as `40k to 60k`, but whole numbers, which are bought.\n\n"
         f"| kind | base unit | units | domain | such as |\n|---|---|---|---|---|\n{units}{fields}"
     )
+
+
+def _unit_row(kind: Quantity) -> str:
+    written = ", ".join(f"`{unit}`" for unit in kind.units) or "–"
+    return f"| {kind.name} | {kind.unit or '–'} | {written} | {kind.domain} | `{kind.example}` |\n"
 
 
 def _walk(cls: type, prefix: str, rows: list[dict[str, str]]) -> None:

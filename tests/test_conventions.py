@@ -8,8 +8,12 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from perfplan import models
+from perfplan.models import availability, caching, capacity, cost, growth, slo
+from perfplan.models.stations import queueing
 from perfplan.quantity import Quantity
 from perfplan.record import declared, declares
 from perfplan.scenario import Scenario
@@ -54,8 +58,6 @@ def test_a_fields_name_ends_in_its_unit():
 def test_a_functions_name_and_arguments_end_in_their_unit():
     import typing
 
-    from perfplan import models
-
     checked = 0
     for found in pkgutil.walk_packages(models.__path__, "perfplan.models."):
         module = importlib.import_module(found.name)
@@ -72,6 +74,39 @@ def test_a_functions_name_and_arguments_end_in_their_unit():
                         assert argument.endswith(f"_{kind.suffix}") or argument == kind.suffix, f"{module.__name__}.{name}({argument})"
                         checked += 1
     assert checked > 15
+
+
+def test_models_say_the_shapes_of_their_arrays():
+    for found in pkgutil.walk_packages(models.__path__, "perfplan.models."):
+        module = importlib.import_module(found.name)
+        if "beyond." not in found.name and not found.ispkg:
+            assert "\nShapes: " in module.__doc__, found.name
+    assert "\nShapes: numbers" in models.beyond.__doc__
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (queueing.erlang_b, (3.0, 5.0)),
+        (queueing.erlang_c, (3.0, 5.0)),
+        (queueing.drain_time_s, (100.0, 8.0, 1.0, 10.0)),
+        (availability.k_of_n, (3.0, 5.0, 0.99)),
+        (cost.machines_month_usd, (3.0, 0.1)),
+        (growth.grown, (100.0, 0.02, 12.0)),
+        (growth.concurrent_users, (100.0, 0.2, 10.0)),
+        (slo.error_budget_s, (0.999, 2.6e6)),
+        (slo.budget_left, (0.999, 0.0004)),
+        (capacity.nodes_needed, (10.0, 4.0, 0.7)),
+        (caching.lru_hit_ratio, (1e4, 0.9, 1e3)),
+    ],
+)
+def test_arguments_broadcast_where_a_model_says_so(function, arguments):
+    """Each cell is what the numbers of that cell give."""
+    alone = function(*arguments)
+    first, second, *rest = arguments
+    made = np.asarray(function(np.full((2, 1), first), np.full((1, 3), second), *rest))
+    assert made.shape == (2, 3)
+    assert made == pytest.approx(np.full((2, 3), float(alone)), rel=1e-12)
 
 
 APART = ("explore", "calculator")  # notebooks that are no chapter of a plan

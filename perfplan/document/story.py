@@ -9,7 +9,7 @@ import numpy as np
 from perfplan.document.findings import findings
 from perfplan.plan import month_index
 from perfplan.plan.resources import STORAGE
-from perfplan.quantity import HOURS_PER_MONTH, median
+from perfplan.quantity import HOURS_PER_MONTH, median, quantiles
 from perfplan.scenario.statement import Entry
 from perfplan.study import Order, RunOut, Study, confidence, once, sampling_error
 from perfplan.study.fleet import lead_time_s
@@ -130,7 +130,7 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     first = study.run_outs[0]
     when = first.quantile(0.5)
     cost_now = median(study.worlds.cost_month_usd[:, 0])
-    low, middle, high = np.quantile(study.fleet.cost_usd[:, last], (0.05, 0.5, 0.95))
+    low, middle, high = quantiles(study.fleet.cost_usd[:, last], (0.05, 0.5, 0.95))
     p05, p95 = (month_name(as_of, first.quantile(p), short=True) for p in (0.05, 0.95))
     return (
         Headline(

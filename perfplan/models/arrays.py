@@ -1,4 +1,7 @@
-"""Small helpers for arrays of worlds x months, and for models of one cell that are asked for many."""
+"""Small helpers for arrays of worlds x months, and for models of one cell that are asked for many.
+
+Shapes: arguments broadcast; what comes out has their common shape, such as (worlds, months).
+"""
 
 from __future__ import annotations
 

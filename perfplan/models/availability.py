@@ -1,5 +1,7 @@
 """Availability of redundant nodes and of paths through tiers. Failures are independent; what is shared is stated apart.
 
+Shapes: arguments broadcast; what comes out has their common shape, such as (worlds, months).
+
 References
 ----------
 Trivedi, Bobbio: Reliability and Availability Engineering, 2017, sections 4.2 and 9.2.

@@ -7,6 +7,8 @@ more than a few dozen items; tiny caches are worse.
 
 Ranks are grouped into classes of geometrically growing width, so that 10^3 and 10^12 items cost the same.
 
+Shapes: arguments broadcast to one shape, such as (worlds, months); classes of popularity are one more axis, the last.
+
 References
 ----------
 Che, Tung, Wang: Hierarchical web caching systems, IEEE JSAC 20 (2002), eq. 4 and 5.

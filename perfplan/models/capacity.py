@@ -1,6 +1,8 @@
 """How many servers, nodes and connections a load needs, and when what there is runs out.
 
 Symbols: a offered load in erlang (rate x time a server is busy per request).
+
+Shapes: counts and limits broadcast, such as (worlds, months); months are over (worlds,).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Monthly cost from counts, list prices and traffic. No discounts, no commitments: list prices are what can be checked."""
+"""Monthly cost from counts, list prices and traffic. No discounts, no commitments: list prices are what can be checked.
+
+Shapes: arguments broadcast; what comes out has their common shape, such as (worlds, months).
+"""
 
 from __future__ import annotations
 

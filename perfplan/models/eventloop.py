@@ -2,6 +2,8 @@
 
 A journey is rows of `Code` from its entry to an END; a request is a slot, `place` its next row. Those who spend a time are in a heap;
 those who share a pool are in a list by the work that remains. `simulate` makes the arrays and reads them.
+
+Shapes: rows of code (steps,), slots (most,), servers and queues (pools, copies) and more: as each record says.
 """
 
 from __future__ import annotations

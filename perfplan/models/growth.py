@@ -1,6 +1,8 @@
 """Demand over time: users to requests, growth by month, planned events, the week's load levels.
 
 Symbols: m months from the plan's first month.
+
+Shapes: arguments broadcast, such as (worlds, 1) with (months,) to (worlds, months); a week is (168,), its levels (levels,).
 """
 
 from __future__ import annotations

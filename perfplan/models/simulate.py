@@ -10,6 +10,8 @@ Replications: each has streams of random numbers of its own; the same seed gives
 compared. The start is cut where the mean of the rest is best known (MSER, over all replications together). The loop is compiled by
 numba at the first call, and kept.
 
+Shapes: what requests met is (requests,), samples of a law are (n,).
+
 References
 ----------
 Law: Simulation Modeling and Analysis, 5th ed. 2015, sections 9.4 and 9.5; White: An effective truncation heuristic for bias

@@ -1,5 +1,7 @@
 """Service level objectives: error budgets in time and in requests, and what is left of them.
 
+Shapes: arguments broadcast; what comes out has their common shape, such as (worlds, months).
+
 References
 ----------
 Beyer, Jones, Petoff, Murphy: Site Reliability Engineering, 2016, ch. 3 and 4; The Site Reliability Workbook, 2018, ch. 2 and 5.

@@ -4,6 +4,8 @@ Sen's slope is the median of the slopes between all pairs of weeks, on the logar
 the ranks of the pairs, widened for peaks that resemble those of the week before. The slopes of the two halves lie within the interval
 too: where growth has changed, nobody knows which will go on. Valid for steady growth; seasons longer than a month are not seen.
 
+Shapes: weeks and peaks are (n,).
+
 References
 ----------
 Sen: Estimates of the regression coefficient based on Kendall's tau, J. Amer. Stat. Assoc. 63 (1968).

@@ -14,8 +14,6 @@ from perfplan.quantity import FloatArray, Law, Quantity
 from perfplan.record import Declared
 from perfplan.scenario import Scenario
 
-SOURCES = ("stated", "override", "fitted", "default")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -25,7 +23,7 @@ class Entry:
     text: str
     value: Law | str
     declared: Declared
-    source: str  # one of SOURCES
+    source: str  # stated, override, fitted or default
     where: str  # "scenario.yaml:41", "-p", "traffic.csv", or the reason of a default
     beside: str = ""  # another value for the same field that this one overrules
 

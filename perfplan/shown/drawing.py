@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from perfplan.plan import month_names
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import safe
 from perfplan.study import Study
@@ -38,7 +37,8 @@ def months_of(study: Study) -> list[str]:
 
 def fan_of(values: FloatArray) -> dict[int, list[float]]:
     """Quantiles over worlds by month, for `look.fan`."""
-    return {q: [float(v) for v in np.quantile(values, q / 100, axis=0, method="higher")] for q in QUANTILES}
+    found = quantiles(values, [q / 100 for q in QUANTILES])
+    return {q: [float(v) for v in row] for q, row in zip(QUANTILES, found, strict=True)}
 
 
 def shorts(names: Iterable[str], width: int = 22) -> dict[str, str]:

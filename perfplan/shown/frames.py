@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfplan.quantity import FloatArray
+from perfplan.quantity import FloatArray, quantiles
 from perfplan.record import declared
 from perfplan.shown.blocks import Column
 from perfplan.study import Study
@@ -30,7 +30,7 @@ def frame_of(rows: Rows, columns: Sequence[Column] = ()) -> pd.DataFrame:
 
 def band_of(values: FloatArray, month: int) -> tuple[float, float, float]:
     """P5, P50 and P95 over worlds in *month*."""
-    low, middle, high = np.quantile(values[:, month], (0.05, 0.5, 0.95), method="higher")
+    low, middle, high = quantiles(values[:, month], (0.05, 0.5, 0.95))
     return float(low), float(middle), float(high)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.quantity import MINUTE
+from perfplan.quantity import MINUTE, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure
@@ -45,7 +45,7 @@ SOAK_STAGE = "soak"  # hours long: it would leave no room for the others
 @once
 def stages(study: Study) -> Table:
     """Load-test stages around the predicted knee."""
-    last = float(np.quantile(study.worlds.rps[:, study.last], 0.95))
+    last = float(quantiles(study.worlds.rps[:, study.last], (0.95,))[0])
     rows: Rows = [{"stage": one.name, "load_rps": one.most_rps, "proves": one.proves} for one in test_stages(study)]
     later = f"the fleet of {study.named(study.last, short=True)} carries P95 of its demand"
     return Table(

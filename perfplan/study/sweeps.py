@@ -18,7 +18,7 @@ from perfplan.models.times.latency import sides_s
 from perfplan.plan import PERCENTILES, Plan, State, month_factors, plan, today_rps, with_fields
 from perfplan.plan.paths import EDGE, ROUND_TRIP, round_trip
 from perfplan.plan.resources import STORAGE
-from perfplan.quantity import FloatArray, Value, median
+from perfplan.quantity import FloatArray, Value, median, quantiles
 from perfplan.record import but
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import problems
@@ -125,7 +125,8 @@ def latency_band(study: Study, journey: str, loads: FloatArray, p: float = 0.95,
     few = take_worlds(study.worlds.scenario, worlds)
     many = np.broadcast_to(loads, (min(worlds, study.worlds.rps.shape[0]), loads.size))
     values = State(few, many).percentiles_s(journey, (p,))[0]
-    return {q: np.quantile(values, q / 100, axis=0, method="higher") for q in (5, 25, 50, 75, 95)}
+    shown = (5, 25, 50, 75, 95)
+    return dict(zip(shown, quantiles(values, [q / 100 for q in shown]), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

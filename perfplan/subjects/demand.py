@@ -8,7 +8,7 @@ from perfplan.models import growth
 from perfplan.operate.kind import STATES, today, worst
 from perfplan.plan import burst, concurrency, paths
 from perfplan.promises import kind_of, timed
-from perfplan.quantity import median
+from perfplan.quantity import median, quantiles
 from perfplan.reading.history import read_history
 from perfplan.study import Study
 from perfplan.study.verdicts import of_promise
@@ -31,7 +31,7 @@ def _growth(study: Study) -> Found:
 
 
 def _rates(study: Study, month: int) -> str:
-    low, middle, high = (float(np.quantile(study.worlds.rps[:, month], q)) for q in (0.05, 0.5, 0.95))
+    low, middle, high = quantiles(study.worlds.rps[:, month], (0.05, 0.5, 0.95)).tolist()
     return f"{rate(middle)} ({number(low)} … {number(high)})"
 
 

@@ -193,13 +193,13 @@ def _latency(fig: go.FigureWidget, made: Plan) -> None:
                     line=dict(color=look.colour(look.SERIES[i % len(look.SERIES)]), dash=look.DASHES[i % len(look.DASHES)]),
                 )
         for trace, ps in zip(fig.data, made.percentile_s.values(), strict=True):
-            middle = np.quantile(ps[0.95], 0.5, axis=0, method="higher") * 1e3
+            middle = np.median(ps[0.95], axis=0) * 1e3
             trace.x, trace.y = months, [float(v) if np.isfinite(v) else None for v in middle]
             trace.hovertemplate = "%{y:,.0f} ms"
 
 
 def _used(fig: go.FigureWidget, made: Plan) -> None:
-    rows = [(r.label, float(np.quantile(r.utilization[:, -1], 0.5, method="higher")), median(r.limit)) for r in made.resources.values()]
+    rows = [(r.label, median(r.utilization[:, -1]), median(r.limit)) for r in made.resources.values()]
     rows = sorted(((n, u, limit) for n, u, limit in rows if np.isfinite(u)), key=lambda r: r[1])
     with fig.batch_update():
         if not fig.data:

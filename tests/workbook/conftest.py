@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from perfplan.document import document, to_json
+from perfplan.reading import read
+from perfplan.study import study
 from perfplan.workbook import folder as module
 from perfplan.workbook import make
 from tests.conftest import DATA, STOREFRONT
@@ -14,9 +17,11 @@ KEPT = DATA / "plan_1.json"  # of schema 1, from the last version that wrote it
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """The storefront's plan folder, made twice: with other traffic, then as it is."""
+    """The storefront's plan folder, where an earlier plan stood, of other traffic."""
     out = tmp_path_factory.mktemp("plans") / "storefront"
-    make(STOREFRONT, out, ("traffic.peak_users=70k",), WORLDS)
+    out.mkdir()
+    earlier = study(read(STOREFRONT, ("traffic.peak_users=70k",)), WORLDS)
+    (out / "plan.json").write_text(to_json(document(earlier)), encoding="utf-8")
     make(STOREFRONT, out, (), WORLDS)
     return out
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from perfplan.quantity import Fraction, Seconds
+from perfplan.models.beyond.numbers import Fraction, Seconds
 
 NEGLIGIBLE = 1e-17  # share of queues whose length changes no digit
 
@@ -26,8 +26,8 @@ def mean_field_response_s(choices: int, load: Fraction, service_s: Seconds) -> f
     if not 0 <= rho < 1:
         raise ValueError(f"utilization must be at least 0 and below 1 for a steady state; got {rho:g}")
     if d == 1 or rho == 0:
-        return float(service_s) / (1 - rho)
+        return service_s / (1 - rho)
     total, i = 0.0, 1
     while (share := math.exp(math.log(rho) * (d**i - 1) / (d - 1))) > NEGLIGIBLE:
         total, i = total + share, i + 1
-    return total / rho * float(service_s)
+    return total / rho * service_s

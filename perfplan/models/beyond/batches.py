@@ -23,7 +23,8 @@ import numpy as np
 from scipy.special import gammainc, gammaincc
 
 from perfplan.models.arrays import check_steady
-from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
+from perfplan.models.beyond.numbers import Fraction, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 NEGLIGIBLE = 1e-16  # probability of a number of customers, over the sum of those before, beyond which none are kept
 
@@ -51,7 +52,7 @@ class Batches:
     @property
     def utilization(self) -> float:
         """Share of the time that a server is busy."""
-        return float(self.batch_rps) * float(self._larger.sum()) * float(self.service_s) / self.servers
+        return self.batch_rps * float(self._larger.sum()) * self.service_s / self.servers
 
     @property
     def prob_wait(self) -> float:
@@ -62,22 +63,22 @@ class Batches:
     def mean_wait_s(self) -> float:
         """Mean wait over all customers."""
         first, waiting = self._completions
-        return float(waiting @ first) * float(self.service_s) / self.servers
+        return float(waiting @ first) * self.service_s / self.servers
 
     @property
     def mean_response_s(self) -> float:
         """Mean of wait and service."""
-        return self.mean_wait_s + float(self.service_s)
+        return self.mean_wait_s + self.service_s
 
     def waits_longer_than(self, t_s: Seconds) -> float:
         """P(wait > *t_s*)."""
         first, waiting = self._completions
-        return float(waiting @ gammaincc(first, self.servers * float(t_s) / float(self.service_s)))
+        return float(waiting @ gammaincc(first, self.servers * t_s / self.service_s))
 
     def takes_longer_than(self, t_s: Seconds) -> float:
         """P(wait and service > *t_s*)."""
         first, waiting = self._completions
-        x, c = float(t_s) / float(self.service_s), self.servers
+        x, c = t_s / self.service_s, self.servers
         at_once = (1 - self.prob_wait) * np.exp(-x)
         if c == 1:  # one completion more
             return float(at_once + waiting @ gammaincc(first + 1, x))
@@ -87,11 +88,11 @@ class Batches:
 
     def wait_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* starts service; 0 for those who need not wait."""
-        return 0.0 if self.prob_wait <= 1 - float(p) else self._quantile(self.waits_longer_than, float(p))
+        return 0.0 if self.prob_wait <= 1 - p else self._quantile(self.waits_longer_than, p)
 
     def response_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* is served."""
-        return self._quantile(self.takes_longer_than, float(p))
+        return self._quantile(self.takes_longer_than, p)
 
     def _quantile(self, over: Callable[[float], float], p: float) -> float:
         from scipy.optimize import brentq
@@ -109,7 +110,7 @@ class Batches:
     @functools.cached_property
     def _number(self) -> FloatArray:
         """Probabilities of 0, 1, .. customers."""
-        rate, larger = float(self.batch_rps) * float(self.service_s), self._larger
+        rate, larger = self.batch_rps * self.service_s, self._larger
         backwards = larger[::-1]
         p, total = [1.0], 1.0
         while len(p) <= self.servers or p[-1] > NEGLIGIBLE * total * (1 - self.utilization):

@@ -17,7 +17,8 @@ from scipy.optimize import brentq
 
 from perfplan.models.beyond.general import tail_of
 from perfplan.models.beyond.laws import Nodes, TimeLaw, constant
-from perfplan.quantity import FloatArray, Ratio, Seconds, Value
+from perfplan.models.beyond.numbers import Ratio, Seconds
+from perfplan.quantity import FloatArray, Value
 
 
 class _Cut(TimeLaw):
@@ -84,6 +85,7 @@ class _Sum(TimeLaw):
 def series(*parts: TimeLaw) -> TimeLaw:
     """One after the other.
 
+    >>> from perfplan.models.beyond.laws import exponential
     >>> float(series(exponential(1.0), exponential(1.0)).quantile(0.99).round(6))  # Erlang of two phases
     6.638352
     """
@@ -93,6 +95,7 @@ def series(*parts: TimeLaw) -> TimeLaw:
 def k_of(needed: int, *parts: TimeLaw) -> TimeLaw:
     """When *needed* of *parts*, started together, have ended (all: fork-join; one: a race).
 
+    >>> from perfplan.models.beyond.laws import exponential
     >>> float(k_of(1, exponential(1.0), exponential(1.0)).mean.__round__(9))
     0.5
     """
@@ -114,6 +117,7 @@ def k_of(needed: int, *parts: TimeLaw) -> TimeLaw:
 def parallel(*parts: TimeLaw) -> TimeLaw:
     """All of them, started together: a fork-join of independent branches.
 
+    >>> from perfplan.models.beyond.laws import exponential
     >>> round(parallel(exponential(1.0), exponential(1.0)).mean, 6)  # 1 + 1/2
     1.5
     """
@@ -123,6 +127,7 @@ def parallel(*parts: TimeLaw) -> TimeLaw:
 def race(*parts: TimeLaw) -> TimeLaw:
     """The first of them: a hedged request.
 
+    >>> from perfplan.models.beyond.laws import exponential
     >>> round(race(exponential(1.0), exponential(0.5)).mean, 6)  # 1 / (1 + 2)
     0.333333
     """
@@ -159,15 +164,17 @@ class _Moved(TimeLaw):
 def scaled(law: TimeLaw, factor: Ratio, shift_s: Seconds = 0.0) -> TimeLaw:
     """*factor* times as long, and *shift_s* later.
 
+    >>> from perfplan.models.beyond.laws import exponential
     >>> scaled(exponential(1.0), 2.0, 0.5).mean
     2.5
     """
-    return _Moved(law, float(factor), float(shift_s))
+    return _Moved(law, factor, shift_s)
 
 
 def timeout(law: TimeLaw, limit_s: Seconds) -> TimeLaw:
     """Given up after *limit_s*: the shorter of both.
 
+    >>> from perfplan.models.beyond.laws import exponential
     >>> float(timeout(exponential(1.0), 1.0).mean.__round__(4))  # 1 - 1/e
     0.6321
     """

@@ -27,7 +27,8 @@ from scipy.special import bdtrc, ndtr, ndtri
 from perfplan.models.arrays import check_steady
 from perfplan.models.beyond.general import MG1, tail_of
 from perfplan.models.beyond.laws import TimeLaw
-from perfplan.quantity import Count, FloatArray, Fraction, Rps, Seconds
+from perfplan.models.beyond.numbers import Count, Fraction, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 SHARED = np.linspace(-8, 8, 161)  # what all siblings have in common, as a normal variable
 SHARED_WEIGHTS = np.exp(-(SHARED**2) / 2) / np.exp(-(SHARED**2) / 2).sum()
@@ -67,16 +68,16 @@ class ForkJoin:
     def response_quantile_s(self, p: Fraction) -> Seconds:
         """Time within which a share *p* of jobs is done."""
         times, within = self._response
-        at = np.searchsorted(within, float(p))
+        at = np.searchsorted(within, p)
         low, high = -np.log1p(-within[at - 1 : at + 1].clip(max=1 - 1e-15))  # straight for an exponential tail
-        return float(times[at - 1] + (times[at] - times[at - 1]) * (-np.log1p(-float(p)) - low) / max(high - low, 1e-300))
+        return float(times[at - 1] + (times[at] - times[at - 1]) * (-np.log1p(-p) - low) / max(high - low, 1e-300))
 
     @functools.cached_property
     def correlation(self) -> float:
         """Between the responses of two siblings, of the normal copula."""
         rho, scv, mean = self._branch.utilization, self._scv, self.service.mean
         wait = self._branch.mean_wait_s
-        spread = wait**2 + float(self.arrival_rps) * self.service.moment(3) / (3 * (1 - rho))
+        spread = wait**2 + self.arrival_rps * self.service.moment(3) / (3 * (1 - rho))
         of_services = scv * mean**2
         return 1.0 if of_services == 0 else float(spread / (spread + of_services) / (1 + scv * (3 - 2 * rho)))
 

@@ -21,8 +21,9 @@ import numpy as np
 from scipy.special import gammaln
 
 from perfplan.models.arrays import check_steady
+from perfplan.models.beyond.numbers import Fraction, Rps, Seconds
 from perfplan.models.stations.queueing import erlang_c
-from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 Transform = Callable[[Any], Any]  # s -> E exp(-s X)
 
@@ -46,10 +47,10 @@ def quantile_of(transform: Transform, p: Fraction, mean_s: Seconds) -> float:
     """Time that a share *p* stays within, from a transform; *mean_s* gives the scale."""
     from scipy.optimize import brentq
 
-    high = float(mean_s)
-    while tail_of(transform, high) > 1 - float(p):
+    high = mean_s
+    while tail_of(transform, high) > 1 - p:
         high *= 2
-    return float(brentq(lambda t: tail_of(transform, t) - (1 - float(p)), high * 1e-9, high, xtol=1e-13 * high, rtol=1e-14))
+    return float(brentq(lambda t: tail_of(transform, t) - (1 - p), high * 1e-9, high, xtol=1e-13 * high, rtol=1e-14))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class MG1:
     @property
     def utilization(self) -> float:
         """Share of the time that the server is busy."""
-        return float(self.arrival_rps) * float(self.service_s)
+        return self.arrival_rps * self.service_s
 
     @property
     def mean_wait_s(self) -> float:
@@ -77,19 +78,19 @@ class MG1:
         1.0
         """
         rho = self.utilization
-        return rho * float(self.service_s) * (1 + self.scv) / (2 * (1 - rho))
+        return rho * self.service_s * (1 + self.scv) / (2 * (1 - rho))
 
     def wait(self, s: Any) -> Any:
         """Transform of the wait: (1 - rho) s / (s - lambda (1 - b(s)))."""
-        return (1 - self.utilization) * s / (s - float(self.arrival_rps) * (1 - self.service(s)))
+        return (1 - self.utilization) * s / (s - self.arrival_rps * (1 - self.service(s)))
 
     def wait_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* starts service; 0 for those who need not wait."""
-        return 0.0 if float(p) <= 1 - self.utilization else quantile_of(self.wait, p, self.mean_wait_s)
+        return 0.0 if p <= 1 - self.utilization else quantile_of(self.wait, p, self.mean_wait_s)
 
     def response_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* is served."""
-        return quantile_of(lambda s: self.wait(s) * self.service(s), p, self.mean_wait_s + float(self.service_s))
+        return quantile_of(lambda s: self.wait(s) * self.service(s), p, self.mean_wait_s + self.service_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +144,12 @@ class MDc:
         """Time within which a share *p* starts service."""
         from scipy.optimize import brentq
 
-        if self.wait_within(0.0) >= float(p):
+        if self.wait_within(0.0) >= p:
             return 0.0
         high = self.service_s
-        while self.wait_within(high) < float(p):
+        while self.wait_within(high) < p:
             high += self.service_s
-        return float(brentq(lambda t: self.wait_within(t) - float(p), high - self.service_s, high, xtol=1e-14, rtol=1e-14))
+        return float(brentq(lambda t: self.wait_within(t) - p, high - self.service_s, high, xtol=1e-14, rtol=1e-14))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +192,7 @@ class DMc:
 
     def wait_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* starts service."""
-        over = self.prob_wait / (1 - float(p))
+        over = self.prob_wait / (1 - p)
         return max(math.log(over) * self.service_s / (self.servers * (1 - self.sigma)), 0.0)
 
 

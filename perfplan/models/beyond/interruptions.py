@@ -26,7 +26,8 @@ import numpy as np
 from perfplan.models.arrays import check_steady
 from perfplan.models.beyond.general import MG1, quantile_of, tail_of
 from perfplan.models.beyond.laws import TimeLaw
-from perfplan.quantity import FloatArray, Fraction, Rps, Seconds, Value
+from perfplan.models.beyond.numbers import Fraction, Rps, Seconds
+from perfplan.quantity import FloatArray, Value
 
 
 class _Interrupted(TimeLaw):
@@ -68,7 +69,7 @@ def interrupted(work: TimeLaw, every_s: Seconds, repair: TimeLaw) -> TimeLaw:
     >>> law.mean, round(law.variance, 9)  # 1 + 0.1 x 5; (1.5)^2 + 0.1 x 25
     (1.5, 4.75)
     """
-    return _Interrupted(work, 1 / float(every_s), repair)
+    return _Interrupted(work, 1 / every_s, repair)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,18 +96,18 @@ class SetUp:
     @property
     def mean_wait_s(self) -> Seconds:
         """Mean wait, set-up included."""
-        rate, first = float(self.arrival_rps), self.set_up.mean
+        rate, first = self.arrival_rps, self.set_up.mean
         second = self.set_up.variance + first**2
         return self._warm.mean_wait_s + (2 * first + rate * second) / (2 * (1 + rate * first))
 
     @property
     def prob_set_up(self) -> float:
         """Share of customers that find the server cold: (1 - rho) / (1 + a E D)."""
-        return (1 - self._warm.utilization) / (1 + float(self.arrival_rps) * self.set_up.mean)
+        return (1 - self._warm.utilization) / (1 + self.arrival_rps * self.set_up.mean)
 
     def wait(self, s: Any) -> Any:
         """Transform of the wait."""
-        rate, s = float(self.arrival_rps), np.asarray(s)
+        rate, s = self.arrival_rps, np.asarray(s)
         cold = (rate - (rate - s) * self.set_up.transform(s)) / (s * (1 + rate * self.set_up.mean))
         return self._warm.wait(s) * cold
 

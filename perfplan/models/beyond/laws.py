@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from perfplan.quantity import FloatArray, Ratio, Seconds, Value
+from perfplan.models.beyond.numbers import Ratio, Seconds
+from perfplan.quantity import FloatArray, Value
 
 HALVINGS = 60  # below the first guess; shorter times are taken for none
 NODES = np.polynomial.legendre.leggauss(4000)  # of integrals over probability, in the normal variable from -9 to 9
@@ -130,7 +131,7 @@ def gamma(mean_s: Seconds, scv: Ratio) -> TimeLaw:
     >>> law.mean, law.variance  # scv x mean^2
     (3.0, 4.5)
     """
-    shape, scale = 1 / float(scv), float(mean_s) * float(scv)
+    shape, scale = 1 / scv, mean_s * scv
     return _Known(stats.gamma(shape, scale=scale), lambda s: (1 + s * scale) ** -shape)
 
 
@@ -159,7 +160,7 @@ def lognormal(mean_s: Seconds, scv: Ratio) -> TimeLaw:
     1.0
     """
     sigma = float(np.sqrt(np.log1p(scv)))
-    return _Known(stats.lognorm(sigma, scale=float(mean_s) / np.exp(sigma**2 / 2)))
+    return _Known(stats.lognorm(sigma, scale=mean_s / np.exp(sigma**2 / 2)))
 
 
 def through(p50_s: Seconds, p99_s: Seconds) -> TimeLaw:
@@ -177,7 +178,7 @@ def weibull(shape: Ratio, scale_s: Seconds) -> TimeLaw:
     >>> float(weibull(2.0, 1.0).within(1.0).round(6))  # 1 - 1/e
     0.632121
     """
-    return _Known(stats.weibull_min(float(shape), scale=float(scale_s)))
+    return _Known(stats.weibull_min(shape, scale=scale_s))
 
 
 def bounded_pareto(alpha: Ratio, low_s: Seconds, high_s: Seconds) -> TimeLaw:
@@ -186,7 +187,7 @@ def bounded_pareto(alpha: Ratio, low_s: Seconds, high_s: Seconds) -> TimeLaw:
     >>> float(bounded_pareto(1.0, 1.0, 4.0).within(2.0).round(9))  # (1 - 1/2) / (1 - 1/4)
     0.666666667
     """
-    return _Known(stats.truncpareto(float(alpha), float(high_s / low_s), scale=float(low_s)))
+    return _Known(stats.truncpareto(alpha, float(high_s / low_s), scale=low_s))
 
 
 class Nodes(TimeLaw):
@@ -216,7 +217,7 @@ def constant(time_s: Seconds) -> TimeLaw:
     >>> float(constant(0.3).quantile(0.5))
     0.3
     """
-    return Nodes(np.array([float(time_s)]), np.ones(1))
+    return Nodes(np.array([time_s]), np.ones(1))
 
 
 def empirical(seconds: FloatArray, weights: FloatArray | None = None) -> TimeLaw:

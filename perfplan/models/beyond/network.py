@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.models.beyond.numbers import Rps, Seconds
 from perfplan.models.stations.queueing import MMc
-from perfplan.quantity import FloatArray, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 MOST_STEPS = 100_000  # of an iteration that usually takes a few hundred
 
@@ -74,7 +75,7 @@ def closed(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) 
     customers = int(customers)
     if not customers:
         return _empty(stations)
-    thinking = Visited(service_s=float(think_s), servers=None)
+    thinking = Visited(service_s=think_s, servers=None)
     weights = [_log_weights(s, customers) for s in (*stations, thinking)]
     before = list(itertools.accumulate(weights, _convolve, initial=_nobody(customers)))
     after = list(itertools.accumulate(reversed(weights), _convolve, initial=_nobody(customers)))[::-1]
@@ -90,9 +91,9 @@ def closed(stations: Sequence[Visited], customers: int, think_s: Seconds = 0.0) 
 def _refuse_senseless(customers: int, think_s: Seconds, demand_s: float) -> None:
     if not math.isfinite(customers) or customers < 0 or customers != int(customers):
         raise ValueError(f"customers must be a whole number, 0 or more; got {customers}")
-    if not (math.isfinite(float(think_s)) and float(think_s) >= 0):
+    if not (math.isfinite(think_s) and think_s >= 0):
         raise ValueError(f"think_s must be a finite time, 0 or more; got {think_s}")
-    if demand_s + float(think_s) == 0:
+    if demand_s + think_s == 0:
         raise ValueError("some station, or thinking, must take time; a circle that takes none has no throughput")
 
 
@@ -141,7 +142,7 @@ def closed_approximately(stations: Sequence[Visited], customers: int, think_s: S
     queues = np.array([s.servers is not None for s in stations])
     for _ in range(MOST_STEPS):
         residence = demand * np.where(queues, 1 + number * (customers - 1) / customers, 1.0)
-        throughput = customers / (float(think_s) + residence.sum())
+        throughput = customers / (think_s + residence.sum())
         after = throughput * residence
         moved = float(np.abs(after - number).max(initial=0.0))
         number = after
@@ -193,13 +194,13 @@ class Open:
     stations: Sequence[Visited]
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(float(self.arrival_rps)) and float(self.arrival_rps) >= 0):
+        if not (math.isfinite(self.arrival_rps) and self.arrival_rps >= 0):
             raise ValueError(f"arrival_rps must be a finite rate, 0 or more; got {self.arrival_rps}")
 
     def station(self, index: int) -> MMc:
         """The station as an M/M/c queue."""
         one = self.stations[index]
-        return MMc(arrival_rps=float(self.arrival_rps) * one.visits, service_s=one.service_s, servers=float(one.servers or math.inf))
+        return MMc(arrival_rps=self.arrival_rps * one.visits, service_s=one.service_s, servers=float(one.servers or math.inf))
 
     @property
     def mean_response_s(self) -> float:

@@ -33,11 +33,12 @@ from perfplan.models.arrays import check_steady
 from perfplan.models.beyond.fitting import fit_service, most_phases
 from perfplan.models.beyond.general import Transform, quantile_of
 from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.beyond.numbers import Fraction, Rps, Seconds
 from perfplan.models.stations.birthdeath import BirthDeath
 from perfplan.models.stations.queueing import MMc
 from perfplan.models.stations.service import NORMAL, NORMAL_WEIGHTS, QueueWait, Shape
 from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType, busy_servers, rate_matrix, states, stationary
-from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 ROUNDS = 400  # of the fixed point of a busy period's transform; its error shrinks by the higher classes' utilization each time
 MOST_SOLVED = 45  # states of busy servers, of a station that is solved by its phases
@@ -77,7 +78,7 @@ class Priority:
 
     def wait_quantile_s(self, of_class: int, p: Fraction) -> Seconds:
         """Time within which a share *p* of a class starts service; 0 for those who need not wait."""
-        return 0.0 if float(p) <= 1 - self.prob_wait else quantile_of(self._wait(of_class), p, self.mean_wait_s(of_class))
+        return 0.0 if p <= 1 - self.prob_wait else quantile_of(self._wait(of_class), p, self.mean_wait_s(of_class))
 
     def response_quantile_s(self, of_class: int, p: Fraction) -> Seconds:
         """Time within which a share *p* of a class is served."""
@@ -194,18 +195,18 @@ def preempted_response_quantile_s(p: Fraction, above_rps: Rps, arrival_rps: Rps,
     from scipy.sparse import diags_array
     from scipy.sparse.linalg import expm_multiply
 
-    used = (float(above_rps) + float(arrival_rps)) * float(service_s) / servers
+    used = (above_rps + arrival_rps) * service_s / servers
     check_steady(used)
     most = servers + int(40 / -math.log(max(used, 1e-15))) + int(8 * math.sqrt(servers)) + 20
-    x = BirthDeath.with_room(float(above_rps) + float(arrival_rps), service_s, servers, most).probabilities
+    x = BirthDeath.with_room(above_rps + arrival_rps, service_s, servers, most).probabilities
     ahead = np.arange(most + 1)
-    up = np.append(np.full(most, float(above_rps)), 0.0)
-    down, served = np.minimum(ahead, servers) / float(service_s), (ahead < servers) / float(service_s)
+    up = np.append(np.full(most, above_rps), 0.0)
+    down, served = np.minimum(ahead, servers) / service_s, (ahead < servers) / service_s
     chain: Any = diags_array([-(up + down + served), up[:-1], down[1:]], offsets=[0, -1, 1], format="csc")
-    t, step = 0.0, 4 * float(service_s) / (1 - used)
-    while (later := expm_multiply(chain * step, x)).sum() > 1 - float(p):
+    t, step = 0.0, 4 * service_s / (1 - used)
+    while (later := expm_multiply(chain * step, x)).sum() > 1 - p:
         t, x = t + step, later
-    return t + float(brentq(lambda s: float(expm_multiply(chain * s, x).sum()) - (1 - float(p)), 0.0, step, xtol=1e-13 * step))
+    return t + float(brentq(lambda s: float(expm_multiply(chain * s, x).sum()) - (1 - p), 0.0, step, xtol=1e-13 * step))
 
 
 def preempted_mean_response_s(above_rps: Rps, arrival_rps: Rps, service_s: Seconds, servers: int) -> float:
@@ -216,6 +217,6 @@ def preempted_mean_response_s(above_rps: Rps, arrival_rps: Rps, service_s: Secon
     """
     number = [
         rate * float(MMc(arrival_rps=rate, service_s=service_s, servers=servers).mean_response_s) if rate else 0.0
-        for rate in (float(above_rps), float(above_rps) + float(arrival_rps))
+        for rate in (above_rps, above_rps + arrival_rps)
     ]
-    return (number[1] - number[0]) / float(arrival_rps)
+    return (number[1] - number[0]) / arrival_rps

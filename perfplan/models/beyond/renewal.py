@@ -22,11 +22,12 @@ from perfplan.models.arrays import check_steady
 from perfplan.models.beyond.combined import scaled
 from perfplan.models.beyond.fitting import FEWEST, MOST, fit_gaps, fit_service, most_phases
 from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.beyond.numbers import Fraction
 from perfplan.models.beyond.walk import GIG1
 from perfplan.models.stations.queueing import erlang_c
 from perfplan.models.times.matching import match
 from perfplan.models.times.phase import MapPhC, MarkovianArrivals, PhaseType, states
-from perfplan.quantity import FloatArray, Fraction
+from perfplan.quantity import FloatArray
 
 MOST_STATES = 100  # of the phases of busy servers, that a queue is solved with
 FEWEST_SOLVED = 4  # servers that can stand for more of them
@@ -70,7 +71,7 @@ class GIGc:
         if isinstance(self._alike, GIG1):
             return float(self._alike.wait_quantile_s(p))
         times, over = self._tail
-        return float(np.interp(-(1 - float(p)), -over, times)) if over[0] > 1 - float(p) else 0.0
+        return float(np.interp(-(1 - p), -over, times)) if over[0] > 1 - p else 0.0
 
     def response_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* is served."""
@@ -85,8 +86,8 @@ class GIGc:
             late = np.where(waited < t, self.service.within(np.maximum(t - waited, 0.0)), 0.0)
             return float((1 - over[0]) * self.service.within(t) + share @ late)
 
-        high = float(times[-1] + self.service.quantile(1 - (1 - float(p)) / 4))
-        return float(brentq(lambda t: within(t) - float(p), 0.0, high, xtol=1e-10 * high))
+        high = float(times[-1] + self.service.quantile(1 - (1 - p) / 4))
+        return float(brentq(lambda t: within(t) - p, 0.0, high, xtol=1e-10 * high))
 
     @functools.cached_property
     def _tail(self) -> tuple[FloatArray, FloatArray]:

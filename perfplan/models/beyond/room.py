@@ -22,8 +22,9 @@ from scipy.special import gammaln
 
 from perfplan.models.beyond.fitting import fit_service, most_phases
 from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.beyond.numbers import Fraction, Rps, Seconds
 from perfplan.models.times.phase import PhaseType, busy_servers, states
-from perfplan.quantity import FloatArray, Fraction, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 GRID, COARSER = 8192, 16  # steps of the convolution of wait and service; of them to one at which a chain of phases is asked
 MOST_SOLVED = 140_000  # square of the states of busy servers, times the capacity, of a station that is still solved by its phases
@@ -53,7 +54,7 @@ class MGcK:
     @property
     def throughput_rps(self) -> Rps:
         """Customers served per second."""
-        return float(self.arrival_rps) * (1 - self.prob_block)
+        return self.arrival_rps * (1 - self.prob_block)
 
     @property
     def mean_response_s(self) -> Seconds:
@@ -69,7 +70,7 @@ class MGcK:
     def response_quantile_s(self, p: Fraction) -> Seconds:
         """Time within which a share *p* of those who enter is served."""
         times, within = self._response
-        return float(np.interp(float(p), within, times))
+        return float(np.interp(p, within, times))
 
     @functools.cached_property
     def _phases(self) -> _Phases | None:
@@ -77,7 +78,7 @@ class MGcK:
         phases = most_phases(self.service, lambda n: states(self.servers, n) ** 2 * self.capacity <= MOST_SOLVED)
         if not self.arrival_rps or phases is None:
             return None
-        return _solve(float(self.arrival_rps), fit_service(self.service, self.servers, phases), self.servers, self.capacity)
+        return _solve(self.arrival_rps, fit_service(self.service, self.servers, phases), self.servers, self.capacity)
 
     @functools.cached_property
     def _number(self) -> FloatArray:
@@ -98,7 +99,7 @@ class MGcK:
     @functools.cached_property
     def _by_residuals(self) -> FloatArray:
         """The recursion of Tijms, van Hoorn and Federgruen; the last probability such that arrivals leave."""
-        rate, c, most = float(self.arrival_rps), self.servers, self.capacity
+        rate, c, most = self.arrival_rps, self.servers, self.capacity
         times, over, left = self._fine
         step, load = np.gradient(times), rate * self.service.mean
         n = np.arange(most - c + 1)[:, None]

@@ -16,9 +16,10 @@ from scipy.special import gammainc, ndtr
 
 from perfplan.models.arrays import check_steady
 from perfplan.models.beyond.laws import TimeLaw
+from perfplan.models.beyond.numbers import Fraction, Ratio, Rps, Seconds
 from perfplan.models.stations.scalability import Crew
 from perfplan.models.stations.slowdown import excess, mean_longer, others_met
-from perfplan.quantity import FloatArray, Fraction, Ratio, Rps, Seconds
+from perfplan.quantity import FloatArray
 
 SIZES = np.linspace(-7, 7, 2001)  # of jobs, as normal variables
 
@@ -40,9 +41,9 @@ def shared_response_quantile_s(p: Fraction, arrival_rps: float, service_s: float
     up = np.append(np.full(most, arrival_rps), 0.0)
     a: Any = diags_array([-(up + n * share + share), up[:-1], (n * share)[1:]], offsets=[0, -1, 1], format="csc")
     t, step = 0.0, 4 * service_s / (1 - arrival_rps * service_s / float(crew.full))
-    while (ahead := expm_multiply(a * step, x)).sum() > 1 - float(p):
+    while (ahead := expm_multiply(a * step, x)).sum() > 1 - p:
         t, x = t + step, ahead
-    return t + float(brentq(lambda s: float(expm_multiply(a * s, x).sum()) - (1 - float(p)), 0.0, step, xtol=1e-13 * step, rtol=1e-14))
+    return t + float(brentq(lambda s: float(expm_multiply(a * s, x).sum()) - (1 - p), 0.0, step, xtol=1e-13 * step, rtol=1e-14))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,20 +77,20 @@ class Sharing:
     def response_within(self, t_s: Seconds) -> float:
         """P(response <= *t_s*)."""
         times, weights, shape, scale = self._sizes
-        return float(weights @ np.where(times <= t_s, gammainc(shape, np.maximum(float(t_s) - times, 0.0) / scale), 0.0))
+        return float(weights @ np.where(times <= t_s, gammainc(shape, np.maximum(t_s - times, 0.0) / scale), 0.0))
 
     def response_quantile_s(self, p: Fraction) -> Seconds:
         """Time within which a share *p* is served."""
         from scipy.optimize import brentq
 
-        high = float(self.mean_response_s)
-        while self.response_within(high) < float(p):
+        high = self.mean_response_s
+        while self.response_within(high) < p:
             high *= 2
-        return float(brentq(lambda t: self.response_within(t) - float(p), 0.0, high, xtol=1e-12 * high))
+        return float(brentq(lambda t: self.response_within(t) - p, 0.0, high, xtol=1e-12 * high))
 
     @property
     def _load(self) -> float:
-        return float(self.arrival_rps) * self.service.mean
+        return self.arrival_rps * self.service.mean
 
     @property
     def _crew(self) -> Crew:
@@ -100,4 +101,4 @@ class Sharing:
         """Sizes of jobs, their weights, and the gamma law of the time that each takes longer: shape and scale."""
         times, weights = self.service.quantile(ndtr(SIZES)), np.exp(-(SIZES**2) / 2)
         mean = self.service.mean
-        return (times, weights / weights.sum(), *excess(times, float(self.arrival_rps) * mean, self._crew, mean))
+        return (times, weights / weights.sum(), *excess(times, self.arrival_rps * mean, self._crew, mean))

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from perfplan.quantity import FloatArray, Seconds
+from perfplan.models.beyond.numbers import Seconds
+from perfplan.quantity import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def over_time(
 
     p = np.zeros(most + 1)
     p[: 1 if start is None else start.size] = 1.0 if start is None else start
-    n, mu = np.arange(most + 1), 1 / float(service_s)
+    n, mu = np.arange(most + 1), 1 / service_s
     stops = sorted({*times_s, *(t for t, _ in servers), *breaks_s} - {0.0})
     found, now = {0.0: p}, 0.0
     for stop in (s for s in stops if s <= max(times_s)):
@@ -129,7 +130,7 @@ def large_over_time(
     """
     from scipy.integrate import solve_ivp
 
-    mu, state, now = 1 / float(service_s), np.array([float(start_number), 1e-9]), 0.0
+    mu, state, now = 1 / service_s, np.array([start_number, 1e-9]), 0.0
     found = {0.0: state}
     for stop in (s for s in sorted({*times_s, *(t for t, _ in servers), *breaks_s} - {0.0}) if s <= max(times_s)):
         c, edge = _servers(servers, now), float(np.nextafter(stop, 0))  # a rate that jumps at the stop has not jumped yet

@@ -25,7 +25,8 @@ import numpy as np
 
 from perfplan.models.arrays import check_steady
 from perfplan.models.beyond.laws import TimeLaw
-from perfplan.quantity import FloatArray, Fraction
+from perfplan.models.beyond.numbers import Fraction
+from perfplan.quantity import FloatArray
 
 POINTS = 1 << 20  # of the lattice, half of them for negative steps
 REACH = 25.0  # length of the lattice, in mean waits in heavy traffic
@@ -68,11 +69,11 @@ class GIG1:
 
     def wait_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* starts service; 0 for those who need not wait."""
-        return float(np.interp(float(p), self._within[1], self._within[0]))
+        return float(np.interp(p, self._within[1], self._within[0]))
 
     def response_quantile_s(self, p: Fraction) -> float:
         """Time within which a share *p* is served."""
-        return float(np.interp(float(p), self._responses[1], self._responses[0]))
+        return float(np.interp(p, self._responses[1], self._responses[0]))
 
     @functools.cached_property
     def _longest_gap(self) -> tuple[float, float, float]:

@@ -3,6 +3,8 @@
 Symbols: n customers in the system, lambda_n and mu_n rates up and down, pi_n stationary probabilities:
 pi_n = pi_0 prod lambda_(k-1) / mu_k, computed in logarithms, so that 100,000 servers do not overflow.
 
+Shapes: numbers; rates and probabilities by the number of customers are (N + 1,) or (N,), as said.
+
 References
 ----------
 Gross, Shortle, Thompson, Harris: Fundamentals of Queueing Theory, 4th ed. 2008, sections 2.4 (M/M/c/K), 2.7 (finite sources),
@@ -93,11 +95,6 @@ class BirthDeath:
     def mean_queue_length(self) -> float:
         """Customers waiting on average."""
         return float(self.probabilities @ np.maximum(np.arange(self.probabilities.size) - self.servers, 0))
-
-    @property
-    def prob_empty(self) -> float:
-        """Probability that nobody is there."""
-        return float(self.probabilities[0])
 
     @property
     def prob_wait(self) -> float:

@@ -1,7 +1,9 @@
 """Stations with exponential service: Erlang's formulas and the M/M/c queue.
 
 Symbols: a offered load in erlang (arrival rate x mean service time), c servers, rho = a / c utilization.
-Everything broadcasts. A station with rho >= 1 has no steady state: waits are inf, the wait is certain.
+A station with rho >= 1 has no steady state: waits are inf, the wait is certain.
+
+Shapes: everything broadcasts; what comes out has the common shape of the fields and arguments, such as (worlds, months).
 
 References
 ----------
@@ -185,12 +187,3 @@ def drain_time_s(excess: Count, arrival_rps: Rps, service_s: Seconds, servers: C
     spare = np.asarray(servers / np.asarray(service_s, dtype=float) - arrival_rps)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(spare > 0, np.asarray(excess) / spare, np.where(np.asarray(excess) > 0, np.inf, 0.0))
-
-
-def servers_for_utilization(load: Value, limit: Fraction) -> FloatArray:
-    """Servers that keep the utilization at *limit* or below, not rounded.
-
-    >>> float(servers_for_utilization(30.0, 0.75))
-    40.0
-    """
-    return np.asarray(load, dtype=float) / limit

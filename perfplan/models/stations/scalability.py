@@ -3,6 +3,8 @@
 alpha is contention (what is done one after the other), beta coherency (what each must tell every other). beta = 0: Amdahl's law.
 Cores that hinder each other so are a `Crew`, and so are hyper-threads, of which the second on a core adds less than the first.
 
+Shapes: loads broadcast with the parameters of a `Crew`, such as (worlds, months); measured points are (n,).
+
 References
 ----------
 Gunther: Guerrilla Capacity Planning, 2007, ch. 4 to 6.

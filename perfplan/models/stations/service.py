@@ -11,6 +11,8 @@ services that vary more, this overestimates heavy tails by a quarter: there the 
 M/H2/c, whose service has the same three moments and which is solved exactly. Against simulations and real servers: `benchmarks/laws.py`
 and `benchmarks/servers.py`.
 
+Shapes: nodes and weights of a law are (n,); a station's fields broadcast, such as (worlds, months), and so do its answers.
+
 References
 ----------
 Cosmetatos: Approximate explicit formulae for the average queueing time in M/D/r and D/M/r, INFOR 13 (1975). Tijms: A First Course

@@ -8,6 +8,8 @@ taken for a gamma law with these two moments, and sizes are mixed by their own l
 time to absorption of a reversible chain, a sum of exponentials, of which a plan keeps four. Against simulations of lognormal and
 hyperexponential services and against M/M/c-PS: within 1.6 % (benchmarks/accuracy.py, families mmc_ps and mgc_ps).
 
+Shapes: numbers for one station, sizes (n,); the response that a plan uses has the shape of its utilization.
+
 References
 ----------
 Coffman, Muntz, Trotter: Waiting time distributions for processor-sharing systems, J. ACM 17 (1970). Cohen: The multiple phase service

@@ -5,6 +5,8 @@ is the mean time in each part of the requests that take just as long as the perc
 
     sum_i E(X_i | T = q) = q,      E(X_i | T = q) = d q / d e  where X_i takes (1 + e) times as long.
 
+Shapes: (percentiles,) a part, of one world.
+
 References
 ----------
 Tasche: Risk contributions and performance measurement, 1999 (Euler's allocation; the derivative of a quantile).

@@ -4,6 +4,8 @@ A distribution answers with its mean, variance, slowest scale and characteristic
 percentiles of it. Parts in series are taken as independent (a sum; exact for a path through M/M/c stations in a Jackson
 network without overtaking, else an approximation).
 
+Shapes: fields broadcast, such as (worlds, months); `characteristic` adds frequencies as the last axis.
+
 References
 ----------
 Gubner: A new formula for lognormal characteristic functions, IEEE Trans. Vehicular Technology 55 (2006).

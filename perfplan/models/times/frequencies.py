@@ -1,4 +1,7 @@
-"""What a law of times answers, and arithmetic of transforms at many frequencies at once: (worlds, months, frequencies)."""
+"""What a law of times answers, and arithmetic of transforms at many frequencies at once.
+
+Shapes: means and variances broadcast, such as (worlds, months); frequencies are one more axis, the last.
+"""
 
 from __future__ import annotations
 

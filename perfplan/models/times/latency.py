@@ -10,6 +10,8 @@ that L reaches as far beyond x as the tail needs (`_length_s`). A series has par
 its last term; there it is computed again with twice the terms until half the terms say the same. A share so small that single precision
 shows in it is computed again in double precision. Errors: percentiles 0.5 %, shares 2 % down to LEAST (`benchmarks/latency_error.py`).
 
+Shapes: a distribution's fields broadcast with *shape*, such as (worlds, months); each percentile has that shape.
+
 References
 ----------
 Fang, Oosterlee: A novel pricing method based on Fourier-cosine series expansions, SIAM J. Sci. Comput. 31 (2008), eq. 11.

@@ -3,6 +3,8 @@
 Hyperexponential with three moments where the squared coefficient of variation (scv) is above 1, with two (balanced means) where no such
 law has the third; a mixture of Erlangs of k - 1 and k phases below 1 (two moments). What stands for more of a law is in `fitting`.
 
+Shapes: numbers.
+
 References
 ----------
 Whitt: Approximating a point process by a renewal process, Oper. Res. 30 (1982) (three moments). Tijms: A First Course in

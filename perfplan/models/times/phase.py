@@ -13,6 +13,8 @@ so that R = (E (x) I) Z and G = (E (x) I) H, with H' = H S0 + Z (E (x) I) H S1 o
 Scalars only: each queue is a linear-algebra problem of its own. Sizes: (arrival phases) x (states of c servers) squared;
 a few hundred states are solved in a second.
 
+Shapes: phases are (m,), changes between them (m, m); answers are numbers.
+
 References
 ----------
 Latouche, Ramaswami: Introduction to Matrix Analytic Methods in Stochastic Modeling, 1999, ch. 6, 8 (logarithmic reduction).

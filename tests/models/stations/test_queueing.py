@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfplan.models.stations.queueing import MMc, drain_time_s, erlang_b, erlang_c, servers_for_utilization
+from perfplan.models.stations.queueing import MMc, drain_time_s, erlang_b, erlang_c
 from tests.conftest import DATA
 
 CASES = DATA / "queueing_cases.csv"
@@ -117,7 +117,6 @@ def test_no_load_waits_for_nobody():
     station = MMc(arrival_rps=0.0, service_s=1.0, servers=3)
     assert float(station.prob_wait) == 0.0
     assert float(station.mean_wait_s) == 0.0
-    assert float(servers_for_utilization(0.0, 0.5)) == 0.0
 
 
 def test_shapes_broadcast_over_worlds_and_months():
