@@ -143,7 +143,7 @@ def waits(arrivals: str, service: str, servers: str, service_varies: str = "1", 
     make, model = _queue(mean_s, int(there), vary, gaps)
     try:
         here = make(rps)
-        tried = there / mean_s * (np.linspace(0.05, 0.97, POINTS) if gaps == 1 else np.linspace(0.1, 0.95, 12))
+        tried = there / mean_s * (np.linspace(0.05, 0.97, POINTS) if gaps == 1 else np.linspace(0.2, 0.95, 6))
         lines = [np.array([float(make(float(x)).response_quantile_s(p)) for x in tried]) for p in (0.5, 0.95, 0.99)]
     except ValueError as error:
         raise _refused("service_varies, arrivals_vary", str(error)) from None

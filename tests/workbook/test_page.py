@@ -300,7 +300,7 @@ COVERED = r"""addEventListener('load', () => setTimeout(() => {
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 @pytest.mark.parametrize(
     "overrides",
-    [(), ("traffic.peak_users=900", "traffic.growth=0%/month"), ("traffic.growth=20%/month", "tiers.postgres.connections=20")],
+    [(), ("traffic.peak_users=900", "traffic.growth=0%/month"), ("traffic.growth=8%/month", "tiers.postgres.connections=20")],
 )
 def test_no_label_of_a_figure_covers_another_or_leaves_its_figure(tmp_path, overrides):
     make(STOREFRONT, tmp_path / "plan", overrides, 30)

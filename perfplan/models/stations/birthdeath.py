@@ -97,6 +97,11 @@ class BirthDeath:
         return float(self.probabilities @ np.maximum(np.arange(self.probabilities.size) - self.servers, 0))
 
     @property
+    def prob_empty(self) -> float:
+        """Probability that nobody is there."""
+        return float(self.probabilities[0])
+
+    @property
     def prob_wait(self) -> float:
         """Probability that all servers are busy (what a Poisson arrival sees)."""
         return float(self.probabilities[self.servers :].sum())
