@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from scipy.interpolate import PchipInterpolator
 
 from perfplan.models.beyond import laws
 from perfplan.models.beyond.network import Visited, closed
@@ -23,14 +24,15 @@ from perfplan.models.stations.service import Shape, Station
 from perfplan.quantity import BYTES, COUNT, FRACTION, HOUR, RATIO, RPS, SECONDS, WHOLE, FloatArray, Misread, Quantity
 from perfplan.reading import BadScenario, Problem
 from perfplan.shown import look
-from perfplan.shown.blocks import BODY, Html, bundle, safe
+from perfplan.shown.blocks import BODY, Column, Table, bundle
 from perfplan.shown.drawing import figure
+from perfplan.shown.frames import Rows, frame_of, number_text
 from perfplan.stated import parse
 from perfplan.subjects.alerts import ALERTS
 from perfplan.words import count, duration, number, percent, rate, share, size
 
 MOST_SERVERS = 100_000  # that are tried
-POINTS = 60  # of a curve
+POINTS, FEW = 60, 6  # of a curve, and those of them that are solved where that takes long
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -46,9 +48,12 @@ class Answer:
         return "\n".join([self.sentence, *(f"{name}: {value}" for name, value in self.numbers.items()), self.model])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        rows = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value)}</dd>" for name, value in self.numbers.items())
-        said = f'<h3>{safe(self.sentence)}</h3><dl>{rows}</dl><p class="note">{safe(self.model)}</p>'
-        return bundle(Html(f'<article class="finding holds">{said}</article>'), BODY)
+        rows: Rows = [{"what": name, "value": value} for name, value in self.numbers.items()]
+        table = Table(name="", title=self.sentence, subtitle=self.model, frame=frame_of(rows), columns=NUMBERS, stack=1, first=True)
+        return bundle(table.html(), BODY)
+
+
+NUMBERS = (Column("what", "What"), Column("value", "Value", number_text))
 
 
 def _number(name: str, text: str, quantity: Quantity) -> float:
@@ -90,11 +95,19 @@ def _line(fig: go.Figure, x: FloatArray, y: FloatArray, name: str, index: int, u
         line=dict(color=look.colour(look.SERIES[index]), dash=look.DASHES[index]),
         hovertemplate=f"%{{y:,.3r}}{unit}",
     )
-    known = np.flatnonzero(np.isfinite(y))
-    if known.size:
-        end = known[-1]
-        high = float(np.log10(max(float(y[end]), 1e-12))) if fig.layout.yaxis.type == "log" else float(y[end])
-        look.label(fig, float(x[end]), high, name, xshift=6)
+
+
+def _lines(fig: go.Figure, x: FloatArray, lines: dict[str, FloatArray], unit: str, top: float = np.inf) -> None:
+    """Several lines, each named where it ends or leaves the figure through its *top*."""
+    for index, (name, y) in enumerate(lines.items()):
+        _line(fig, x, y, name, index, unit)
+        end = int(np.flatnonzero(np.nan_to_num(y, nan=np.inf, posinf=np.inf) <= top)[-1])
+        look.label(fig, _on(fig.layout.xaxis, x[end]), _on(fig.layout.yaxis, y[end]), name, xshift=6)
+
+
+def _on(axis: Any, value: float) -> float:
+    """Where a value stands on an axis, as plotly counts it for labels."""
+    return float(np.log10(value)) if axis.type == "log" else float(value)
 
 
 # ---- the answers ----
@@ -113,10 +126,10 @@ def erlang(arrivals: str, holding: str, servers: str, at_most: str) -> Answer:
         f"Share that finds all servers busy (%, log scale) against servers, {number(load)} erlang",
         margin=dict(r=90),
     )
-    fig.update_layout(yaxis=dict(type="log", ticksuffix=" %"), xaxis=dict(nticks=8))
+    fig.update_layout(yaxis=dict(type="log", ticksuffix=" %", dtick=1), xaxis=dict(nticks=8))
     tried = np.unique(np.round(np.linspace(max(load * 0.7, 1), max(enough_c, there) * 1.15, POINTS)))
-    _line(fig, tried, 100 * erlang_b(load, tried), "turned away (B)", 0, " %")
-    _line(fig, tried, 100 * np.where(tried > load, erlang_c(load, tried), np.nan), "waits (C)", 1, " %")
+    late = 100 * np.where(tried > load, erlang_c(load, tried), np.nan)
+    _lines(fig, tried, {"turned away (B)": 100 * erlang_b(load, tried), "waits (C)": late}, " %")
     look.moment(fig, there, f"{count(there)} servers")
     return Answer(
         sentence=f"{number(load)} erlang on {count(there)} servers: {share(lost)} are turned away where nobody may wait, "
@@ -143,8 +156,8 @@ def waits(arrivals: str, service: str, servers: str, service_varies: str = "1", 
     make, model = _queue(mean_s, int(there), vary, gaps)
     try:
         here = make(rps)
-        tried = there / mean_s * (np.linspace(0.05, 0.97, POINTS) if gaps == 1 else np.linspace(0.2, 0.95, 6))
-        lines = [np.array([float(make(float(x)).response_quantile_s(p)) for x in tried]) for p in (0.5, 0.95, 0.99)]
+        tried = there / mean_s * np.linspace(0.05, 0.97, POINTS)
+        lines = {f"p{100 * p:g}": 1e3 * _by_load(make, p, tried, there / mean_s, POINTS if gaps == 1 else FEW) for p in (0.5, 0.95, 0.99)}
     except ValueError as error:
         raise _refused("service_varies, arrivals_vary", str(error)) from None
     p50, p95, p99 = (float(here.response_quantile_s(p)) for p in (0.5, 0.95, 0.99))
@@ -154,22 +167,29 @@ def waits(arrivals: str, service: str, servers: str, service_varies: str = "1", 
         "Response time (ms) against arrivals per second",
         margin=dict(r=60),
     )
-    for i, (name, values) in enumerate(zip(("p50", "p95", "p99"), lines, strict=True)):
-        _line(fig, tried, 1e3 * values, name, i, " ms")
-    look.moment(fig, rps, f"{number(rps)} a second")
-    fig.update_layout(yaxis=dict(range=[0, 4e3 * max(p99, mean_s)], ticksuffix=" ms"), xaxis=dict(ticksuffix=" rps", nticks=6))
+    top = 4e3 * max(p99, mean_s)
+    fig.update_layout(yaxis=dict(range=[0, top], ticksuffix=" ms"), xaxis=dict(ticksuffix=" rps", nticks=6, rangemode="tozero"))
+    _lines(fig, tried, lines, " ms", top)
+    look.moment(fig, rps, f"{number(rps)} a second", high=True)
     return Answer(
         sentence=f"{share(float(here.prob_wait))} wait, {duration(float(here.mean_wait_s))} on average over all; "
         f"95 of 100 are answered within {duration(p95)}",
         numbers={
-            "Utilization": share(used),
+            "Response p50 / p95 / p99": f"{duration(p50)} / {duration(p95)} / {duration(p99)}",
             "P(wait)": share(float(here.prob_wait)),
             "Mean wait": duration(float(here.mean_wait_s)),
-            "Response p50 / p95 / p99": f"{duration(p50)} / {duration(p95)} / {duration(p99)}",
+            "Utilization": share(used),
         },
         model=model,
         figure=fig,
     )
+
+
+def _by_load(make: Callable[[float], Any], p: float, tried: FloatArray, full_rps: float, points: int) -> FloatArray:
+    """A percentile of the response at the loads *tried*, solved at *points* of them: between, it is smooth times the distance to full."""
+    known = tried if points >= tried.size else np.linspace(tried[0], tried[-1], points)
+    solved = np.array([float(make(float(x)).response_quantile_s(p)) for x in known]) * (1 - known / full_rps)
+    return np.asarray(PchipInterpolator(known, solved)(tried) / (1 - tried / full_rps))
 
 
 def _queue(mean_s: float, servers: int, vary: float, gaps: float) -> tuple[Callable[[float], Any], str]:
@@ -220,14 +240,14 @@ def cache(items: str, item: str, memory: str, skew: str = "0.9") -> Answer:
     tried = np.geomspace(each, max(there * each, 2 * held), POINTS)
     hits = [float(lru_hit_ratio(there, exponent, items_in_memory(m, each, 1))) for m in tried]
     here, twice = (float(lru_hit_ratio(there, exponent, items_in_memory(times * held, each, 1))) for times in (1, 2))
-    fig = figure(f"{size(held)} hit {share(here)}; twice as much hits {share(twice)}", "Hit ratio (%) against memory (log scale)")
-    fig.update_layout(xaxis=dict(type="log", ticksuffix=" MB"), yaxis=dict(range=[0, 102], ticksuffix=" %"))
+    fig = figure(f"{size(held)} hits {share(here)}; twice as much {share(twice)}", "Hit ratio (%) against memory (log scale)")
+    fig.update_layout(xaxis=dict(type="log", ticksuffix=" MB", dtick=1), yaxis=dict(range=[0, 102], ticksuffix=" %"))
     fig.add_scatter(
         x=[float(m) / 1e6 for m in tried], y=[100 * h for h in hits], mode="lines", name="hit ratio", hovertemplate="%{y:.1f} %"
     )
     look.moment(fig, held / 1e6, size(held))
     return Answer(
-        sentence=f"{size(held)} hold {share(min(float(items_in_memory(held, each, 1)) / there, 1.0))} of all items and hit {share(here)}",
+        sentence=f"{size(held)} holds {share(min(float(items_in_memory(held, each, 1)) / there, 1.0))} of all items and hits {share(here)}",
         numbers={"Hit ratio": share(here), "With twice the memory": share(twice), "All items": size(there * each)},
         model="LRU, Zipf popularity, independent requests (Che's characteristic time): within a hundredth for caches of useful size.",
         figure=fig,
@@ -274,11 +294,12 @@ def budget(availability: str, window: str = "30d") -> Answer:
         "Minutes until an alert fires (log scale) against the share of requests that fail (%, log scale)",
         margin=dict(r=110),
     )
-    fig.update_layout(xaxis=dict(type="log", ticksuffix=" %"), yaxis=dict(type="log", ticksuffix=" min"))
+    fig.update_layout(xaxis=dict(type="log", ticksuffix=" %", dtick=1), yaxis=dict(type="log", ticksuffix=" min", dtick=1))
     bad = np.geomspace(1 - target, 1.0, POINTS)
-    for i, (_, hours, urgency, factor) in enumerate(rates):
-        fires = np.where(bad >= factor * (1 - target), 60 * hours * factor * (1 - target) / bad, np.nan)
-        _line(fig, 100 * bad, fires, f"{urgency}, {hours} h", i, " min")
+    allowed, lines = 1 - target, {}
+    for _, hours, urgency, factor in rates:
+        lines[f"{urgency}, {hours} h"] = np.where(bad >= factor * allowed, 60 * hours * factor * allowed / bad, np.nan)
+    _lines(fig, 100 * bad, lines, " min")
     return Answer(
         sentence=f"{share(target)} over {duration(window_s)} allows {duration(left_s)} of full outage",
         numbers={"Error budget": duration(left_s)}
