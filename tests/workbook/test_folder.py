@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from perfplan import tables
 from perfplan.cli import main
 from perfplan.workbook import make, opening
 from perfplan.workbook.opening import open_plan
@@ -233,3 +234,16 @@ def test_a_run_reads_its_scenario_once(small, tmp_path, monkeypatch):
     assert (len(seen), again.file) == (1, small.name)
     assert again.digest() == first.digest()
     assert opening.stated(small, ()).digest() != first.digest()
+
+
+def test_the_notebooks_of_a_run_get_what_the_run_has_made(statement, tmp_path, monkeypatch):
+    """Tables are made once a plan: the study that a kernel opens has them."""
+    made = opening.plan_of(statement, 30)
+    titles = [table(made).title for table in tables.OF_A_STUDY]
+    opening.share(made, tmp_path)
+    monkeypatch.setenv(opening.CACHE, str(tmp_path))
+    monkeypatch.setattr(opening, "_OPEN", {})
+    monkeypatch.setattr(opening, "study", None)  # nothing is planned again
+    found = opening.plan_of(statement, 30)
+    assert found is not made
+    assert [found.kept[table].title for table in tables.OF_A_STUDY] == titles
