@@ -93,7 +93,9 @@ def _state(study: Study, row: Row, made: Sequence[File], judged: Judgements) -> 
     found, place, formula = _found(study, row.id, made, judged)
     if found is not None and found.answer == "artefact" and attested is not None:
         shown = _attested(study, row, attested)
-        return dataclasses.replace(shown, answer="artefact", text=f"{found.text}; {shown.text}", place=place, formula=formula)
+        verdict = "not met" if found.verdict == "not met" else shown.verdict  # who has deployed it has deployed what a tool refuses
+        text = f"{found.text}; {shown.text}"
+        return dataclasses.replace(shown, answer="artefact", verdict=verdict, text=text, place=place, formula=formula)
     if found is not None:
         return ItemState(item=row, answer=found.answer, verdict=found.verdict, text=found.text, place=place, formula=formula)
     if attested is not None:

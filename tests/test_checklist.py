@@ -154,3 +154,12 @@ def test_items_without_what_they_need_stay_unanswered(small):
     found = {s.item.id: s for s in states(study(read(small), worlds=40))}
     assert found["2.2.1.c"].answer == "none"  # no cache in this scenario
     assert found["1.2.4"].answer == "none"  # no availability objective
+
+
+def test_an_answer_does_not_outweigh_a_tool_that_refuses(small):
+    small.write_text(SMALL + 'answers:\n  3.4.1: {value: "yes", owner: a, date: 2026-10-01}\n')
+    made = study(read(small), worlds=30)
+    for accepted, verdict in ((True, "met"), (False, "not met")):
+        judged = {"nginx.conf": Judgement(judge="nginx", accepted=accepted, said="")}
+        found = next(one for one in states(made, judged) if one.item.id == "3.4.1")
+        assert (found.answer, found.verdict) == ("artefact", verdict)

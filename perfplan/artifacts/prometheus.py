@@ -14,7 +14,7 @@ from perfplan.judging.servers import run
 from perfplan.models.slo import burn_rate
 from perfplan.operate.source import Source
 from perfplan.operate.text import comment, slug, template, yaml
-from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns
+from perfplan.subjects.alerts import ALERTS, CPU, DISK, MEMORY, Burn, burns
 from perfplan.words import number, share
 
 HOUR = 3600
@@ -284,9 +284,10 @@ def files(source: Source) -> tuple[File, ...]:
 
 ANSWERS = (
     Answers(item="5.2.1", text="burn-rate alerts of every promise counted in requests", place=PLACE, formula=rules),
-    Answers(item="5.2.1.a", text="2 % of the budget within 1 h pages", place=PLACE, formula=burn_rate),
-    Answers(item="5.2.1.b", text="5 % of the budget within 6 h pages", place=PLACE, formula=burn_rate),
-    Answers(item="5.2.1.c", text="10 % of the budget within 3 days opens a ticket", place=PLACE, formula=burn_rate),
+    *(
+        Answers(item=f"5.2.1.{letter}", text=f"{share(spent)} of the budget within {hours} h: {urgency}", place=PLACE, formula=burn_rate)
+        for letter, (spent, hours, urgency) in zip("abc", ALERTS, strict=True)
+    ),
     Answers(item="5.2.2", text="CPU, memory and disk", place=PLACE, formula=rules),
     Answers(item="5.2.2.a", text=f"CPU above {share(CPU)} for 5 minutes", place=PLACE, formula=rules),
     Answers(item="5.2.2.b", text=f"memory above {share(MEMORY)} for 5 minutes", place=PLACE, formula=rules),

@@ -142,7 +142,7 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
         ),
         Headline(
             name="Runs out first",
-            value=first.resource.label if np.isfinite(first.quantile(0.95)) or np.isfinite(when) else "nothing",
+            value=first.resource.label if np.isfinite(when) else "nothing",
             note=f"{month_name(as_of, when)} (P5–P95 {p05} … {p95})"
             if np.isfinite(when)
             else f"in half of all worlds nothing runs out within {study.worlds.rps.shape[1] - 1} months",

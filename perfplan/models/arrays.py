@@ -37,12 +37,11 @@ def each(question: Callable[..., float], *arguments: Value) -> FloatArray:
 
     Cells of the same numbers are asked once; models that solve a queue take milliseconds to seconds a cell.
 
-    >>> from perfplan.models.beyond.forkjoin import ForkJoin
-    >>> from perfplan.models.beyond.laws import exponential
-    >>> def p95_s(rate, service_s):  # of one branch: M/M/1, ln 20 / (1 - rho) services
-    ...     return ForkJoin(arrival_rps=rate, service=exponential(service_s), branches=1, needed=1).response_quantile_s(0.95)
-    >>> each(p95_s, np.array([[0.25], [0.5]]), np.array([1.0, 2.0])).round(1).tolist()
-    [[4.0, 12.0], [6.0, inf]]
+    >>> def mean_s(rate, service_s):  # M/M/1
+    ...     check_steady(rate * service_s)
+    ...     return service_s / (1 - rate * service_s)
+    >>> each(mean_s, np.array([[0.25], [0.5]]), np.array([1.0, 2.0])).round(3).tolist()
+    [[1.333, 4.0], [2.0, inf]]
     """
     cells = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in arguments))
     rows, place = np.unique(np.stack([cell.ravel() for cell in cells], axis=1), axis=0, return_inverse=True)

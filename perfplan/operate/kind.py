@@ -126,11 +126,11 @@ def run_out(study: Study, place: Place) -> tuple[str, str]:
     out = next(one for one in study.run_outs if one.resource.place == place)
     (month, named), half = early(study.scenario, out), out.quantile(0.5)
     as_of = str(study.scenario.as_of)
-    text = (
-        f"runs out in {month_name(as_of, half)} at the median ({named} {month_name(as_of, month)})"
-        if np.isfinite(month)
-        else "lasts for the whole plan"
-    )
+    text = "lasts for the whole plan"
+    if np.isfinite(half):
+        text = f"runs out in {month_name(as_of, half)} at the median ({named} {month_name(as_of, month)})"
+    elif np.isfinite(month):
+        text = f"may run out from {month_name(as_of, month)} ({named})"
     return text, STATES[of_run_out(study, out)]
 
 

@@ -49,3 +49,8 @@ def visits_of(scenario: Scenario, journey: str, hits: Mapping[str, Value]) -> di
         for called, times in kind_of(tier).carries.passes(tier, hits.get(name, 0.0)).items() if name in visits else ():
             visits[called] = visits.get(called, 0.0) + visits[name] * times
     return visits
+
+
+def availabilities(scenario: Scenario, carried: Carried) -> dict[str, float]:
+    """Of each journey, in the first world and month: today, where every input is at its median."""
+    return {name: float(path_availability(scenario, carried, name)[0, 0]) for name in scenario.journeys}

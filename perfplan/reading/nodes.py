@@ -137,10 +137,10 @@ def kind_name(node: yaml.Node | None) -> str:
     return f"the text {shorten(node.value)!r}" if isinstance(node, yaml.ScalarNode) else "nothing"
 
 
-def listed(overrides: str) -> tuple[str, ...]:
+def overrides_of(overrides: str) -> tuple[str, ...]:
     """Overrides from one text: parted by semicolons, as people write them, or a JSON list, which may hold any text.
 
-    >>> listed("traffic.peak=80 rps; tiers.api.instances=4"), listed('["name=a; b"]')
+    >>> overrides_of("traffic.peak=80 rps; tiers.api.instances=4"), overrides_of('["name=a; b"]')
     (('traffic.peak=80 rps', 'tiers.api.instances=4'), ('name=a; b',))
     """
     text = overrides.strip()

@@ -67,8 +67,8 @@ def burn_rates(study: Study) -> Table:
     )
 
 
-def _window(hours: int, days: str = " days") -> str:
-    return f"{hours} h" if hours < 24 else f"{hours // 24}{days}"
+def _window(hours: int) -> str:
+    return f"{hours} h" if hours < 24 else f"{hours // 24} days"
 
 
 WATCH = (
@@ -105,16 +105,20 @@ def burn(study: Study) -> go.Figure:
     name, above = next(iter(up.items()), ("an availability of 99.9 %", None))
     budget = 0.001 if above is None else 1 - above
     days = next((one.counters.days for one in burns(study) if one.objective == name), 30)
-    outage_s = ALERTS[0][1] * HOUR * factor(*ALERTS[0][:2], days) * budget
+    spent_first, first_hours, _ = ALERTS[0]
+    outage = first_hours * HOUR * factor(spent_first, first_hours, days) * budget
+    title = f"A full outage pages within {duration(outage)} and has then spent {100 * spent_first:g} % of the budget"
+    if outage > first_hours * HOUR:
+        title = f"Not even a full outage sets off the alert over {_window(first_hours)}: the promise allows too much"
     fig = figure(
-        f"A full outage pages within {duration(outage_s)} and has then spent {100 * ALERTS[0][0]:g} % of the month’s budget",
+        title,
         f"Minutes until each burn-rate alert of {name} fires (log scale) against the share of requests that fail (log scale); "
         f"window {days} days",
         height=340,
         margin=dict(t=20, r=100),
     )
     for i, (spent, hours, _) in enumerate(ALERTS):
-        label = f"{100 * spent:g} % in {f'{hours} h' if hours < 24 else f'{hours // 24} d'}"
+        label = f"{100 * spent:g} % in {_window(hours)}"
         need = factor(spent, hours, days) * budget
         minutes = [60 * hours * need / b if b >= need else None for b in bad]
         fig.add_scatter(

@@ -10,6 +10,7 @@ from perfplan.shown.frames import (
 )
 from perfplan.study import Study, once
 from perfplan.subjects.ambition import targets, together
+from perfplan.words import spelled
 
 TIERS = (
     Column("what", "Target"),
@@ -32,7 +33,7 @@ def tiers_of_ambition(study: Study) -> Table:
     ]
     return Table(
         name="tiers",
-        title=f"All four targets of the quick reference together: {lowest if lowest != 'none' else 'no tier'} is reached",
+        title=f"All {spelled(len(found))} targets of the quick reference together: {lowest if lowest != 'none' else 'no tier'} is reached",
         subtitle="Today, every input at its median. "
         "The error rates contradict the availabilities when both count requests; the stricter one binds.",
         frame=frame_of(rows),

@@ -44,7 +44,7 @@ class Column:
     _: KW_ONLY
     bar: bool = False
     hollow: Callable[[Any], bool] | None = None  # bars that do not reach what was asked
-    broken: Callable[[Any], bool] | None = None  # values that break a promise
+    broken: Callable[[Any], bool] | str | None = None  # values that break a promise; or the column that says whether they do
 
     @property
     def numeric(self) -> bool:
@@ -93,7 +93,7 @@ class Table:
 
     def _row(self, record: dict[Any, Any], index: int, largest: dict[str, float]) -> str:
         first, *rest = self.columns
-        cells = "".join(_cell(c, record[c.key], largest.get(c.key)) for c in rest)
+        cells = "".join(_cell(c, record, largest.get(c.key)) for c in rest)
         kind = ' class="first"' if self.first and index == 0 else ""
         return (
             f'<tr role="row"{kind}><th role="rowheader" scope="row"><span '
@@ -116,7 +116,14 @@ def _text(column: Column, value: Any) -> object:
     return value if column.write is None else column.write(value)
 
 
-def _cell(column: Column, value: Any, largest: float | None) -> str:
+def _is_broken(column: Column, record: dict[Any, Any]) -> bool:
+    if isinstance(column.broken, str):
+        return bool(record[column.broken])
+    return column.broken is not None and column.broken(record[column.key])
+
+
+def _cell(column: Column, record: dict[Any, Any], largest: float | None) -> str:
+    value = record[column.key]
     classes = ["num"] if column.numeric else []
     style = ""
     if largest is not None:
@@ -125,7 +132,7 @@ def _cell(column: Column, value: Any, largest: float | None) -> str:
         style = f' style="--v:{size:.3f}"'
     first, line, second = str(safe(_text(column, value))).partition("\n")
     text = Html(f"{first}<br><small>{second}</small>" if line else first)
-    if column.broken and column.broken(value):
+    if _is_broken(column, record):
         text = Html(f'<b class="broken">{text}</b>')
     number = f' data-v="{value:.9g}"' if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else ""
     return f'<td role="cell" class="{" ".join(classes)}" data-label="{safe(column.header)}"{number}{style}>{text}</td>'

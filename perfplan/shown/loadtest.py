@@ -53,7 +53,7 @@ def stages(study: Study) -> Table:
         title=f"A steady test supports the plan if the first promise breaks near {rate(steady_knee(study))}",
         subtitle="Arrival rates for an open load generator; the knee is the highest steady load at which every promise "
         "but that of the peak second holds, at the median.",
-        frame=frame_of([*rows, {"stage": "next year", "load_rps": last, "proves": later}]),
+        frame=frame_of([*rows, {"stage": study.named(study.last), "load_rps": last, "proves": later}]),
         columns=STAGES,
         stack=1,
     )

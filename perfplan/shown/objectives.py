@@ -12,19 +12,18 @@ import plotly.graph_objects as go
 from perfplan.models.slo import DAYS_30, error_budget_s
 from perfplan.operate import watched
 from perfplan.plan import until
-from perfplan.plan.uptime import path_availability
+from perfplan.plan.uptime import availabilities as availabilities_of
 from perfplan.promises import timed
 from perfplan.promises.kind import PEAK_HOUR
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, months_of
 from perfplan.shown.frames import (
-    Below,
     Rows,
     frame_of,
     month_of,
 )
-from perfplan.study import Study, confidence, once
+from perfplan.study import Study, confidence, once, sampling_error
 from perfplan.study.verdicts import first_below, holds_with
 from perfplan.words import (
     capital,
@@ -55,7 +54,7 @@ def objectives(study: Study) -> Table:
             Column("promise", "Promise"),
             Column("asked", "Confidence", percent),
             Column("p_now", "P now", percent),
-            Column("p_last", "P at its end", percent, bar=True, broken=Below(confidence(study.scenario))),
+            Column("p_last", "P at its end", percent, bar=True, broken="shown_broken"),
             Column("end", "Asked until", month),
             Column("holds_until", "Holds until", Until(month)),
             Column("also", "Judged the other way", str),
@@ -91,6 +90,7 @@ def _promise(study: Study, name: str) -> dict[str, Any]:
         "holds_until": first_below(p, asked) - 1,
         "end": last,
         "also": also,
+        "shown_broken": p[last] < asked,
     }
 
 
@@ -120,8 +120,7 @@ AVAILABILITIES = (
 @once
 def availabilities(study: Study) -> Table:
     """Availability of each journey, composed from its tiers."""
-    made = study.middle
-    up = {name: float(path_availability(made.scenario, made.carried, name)[0, 0]) for name in study.scenario.journeys}
+    up = availabilities_of(study.scenario, study.middle.carried)
     worst = min(up, key=lambda name: up[name])
     rows: Rows = [
         {"journey": n, "availability": up[n], "down_30_days_s": float(error_budget_s(up[n], DAYS_30))}
@@ -152,7 +151,7 @@ def promise_by_month(study: Study) -> go.Figure:
     )
     if not np.isfinite(start):
         title = f"Today’s fleet keeps every promise with {percent(asked)} for the whole plan"
-    error = number(196 * np.sqrt(0.25 / study.worlds.rps.shape[0]), 2)
+    error = number(100 * sampling_error(0.5, study.worlds.rps.shape[0]), 2)
     fig = figure(
         title,
         f"P(every promise holds) by month, {count(study.worlds.rps.shape[0])} worlds (sampling error at most {error} points)",

@@ -12,7 +12,7 @@ from perfplan.models.stations.queueing import MMc
 from perfplan.models.stations.service import Station
 from perfplan.plan import spares, steady_limit
 from perfplan.plan.resources import Resource
-from perfplan.quantity import median
+from perfplan.quantity import median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, months_of, short
@@ -29,6 +29,7 @@ from perfplan.shown.frames import (
 )
 from perfplan.study import SHOWN, Order, RunOut, Study, confidence, once
 from perfplan.study.fleet import lead_time_s, unit_price_usd
+from perfplan.study.verdicts import early
 from perfplan.tiers import bought_of
 from perfplan.tiers.place import Place
 from perfplan.words import (
@@ -99,7 +100,7 @@ def run_outs(study: Study) -> Table:
         title=title,
         subtitle="Today's counts; a resource runs out when its utilization at the peak hour passes its limit, N + 1 included. "
         f"Order by: run-out less lead time, {percent(asked)} confidence.",
-        frame=frame_of([_run_out(study, out, asked) for out in study.run_outs]),
+        frame=frame_of([_run_out(study, out) for out in study.run_outs]),
         columns=(
             Column("resource", "Resource"),
             Column("used_now", "Used now", share),
@@ -115,9 +116,9 @@ def run_outs(study: Study) -> Table:
     )
 
 
-def _run_out(study: Study, out: RunOut, asked: float) -> dict[str, Any]:
-    one, early = out.resource, out.quantile(1 - asked)
-    due = day_name(study.order_by(early, lead_time_s(study.scenario, one.place))) if np.isfinite(early) else "not within the plan"
+def _run_out(study: Study, out: RunOut) -> dict[str, Any]:
+    one, (month, _) = out.resource, early(study.scenario, out)
+    due = day_name(study.order_by(month, lead_time_s(study.scenario, one.place))) if np.isfinite(month) else "not within the plan"
     return {
         "resource": one.label,
         "count": one.count,
@@ -155,12 +156,11 @@ def needed(study: Study) -> Table:
 
 def _needed(study: Study, place: Place, one: Resource) -> dict[str, Any]:
     steady, spare = steady_limit(study.scenario, place), spares(study.scenario, place)
-    used = np.where(np.isfinite(one.utilization), one.utilization, np.nan)
-    want = nodes_needed(used * one.count, 1.0, steady, spare)
+    want = nodes_needed(one.utilization * one.count, 1.0, steady, spare)
     row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(place, one.count)}
     for m in range(study.worlds.rps.shape[1]):
         known = np.isfinite(want[:, m]).mean() > 0.99
-        low, middle, high = np.nanquantile(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)
+        low, middle, high = quantiles(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)
         row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
         row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else "saturated elsewhere"
     return row
@@ -206,8 +206,11 @@ def _station(study: Study, place: Place, one: Station) -> dict[str, Any]:
         "prob_wait": one.prob_wait,
         "mean_wait_s": one.mean_wait_s,
     }
-    what = "threads of one instance" if place.field == "instances" else place.field
-    return {"station": f"{place.tier} {what}", **{key: first_of(value, shape) for key, value in values.items()}}
+    of_one = bought_of(study.scenario.tiers[place.tier], place.field).servers
+    return {
+        "station": f"{place.tier} {of_one} of one instance" if of_one else place.words,
+        **{key: first_of(value, shape) for key, value in values.items()},
+    }
 
 
 # ---- figures ----
@@ -279,11 +282,11 @@ def threads(study: Study) -> go.Figure:
     shape = study.middle.rps.shape
     rows = [
         (
-            f"{t} {'threads' if f == 'instances' else f}",
-            100 * float(np.broadcast_to(np.asarray(s.utilization), shape)[0, 0]),
-            100 * float(np.broadcast_to(np.asarray(s.utilization), shape)[0, study.last]),
+            f"{place.tier} {bought_of(study.scenario.tiers[place.tier], place.field).servers or place.field}",
+            100 * first_of(one.utilization, shape),
+            100 * first_of(one.utilization, shape, study.last),
         )
-        for (t, f), s in study.middle.carried.stations.items()
+        for place, one in study.middle.carried.stations.items()
     ]
     rows = sorted(((n, a, min(b, 120.0) if np.isfinite(b) else 120.0) for n, a, b in rows), key=lambda r: r[2])
     then = study.named(study.last)

@@ -113,10 +113,6 @@ def model_of(scenario: Scenario, name: str, station: Station) -> tuple[str, str,
     return "M/G/c by residual services (Tijms, Cosmetatos)", scv, f"within 3{NBSP}%"
 
 
-def _is_missed(error: float) -> bool:
-    return abs(error) > ERROR
-
-
 def _percentile(p: float) -> str:
     return f"p{p * 100:g}"
 
@@ -161,9 +157,9 @@ def _compared(name: str, title: str, subtitle: str, found: Sequence[Compared], h
         Column("predicted_s", "Predicted", duration),
         Column("found_s", header, duration),
         Column("shown_half", "±", str),
-        Column("error", "Error", _signed, broken=_is_missed),
+        Column("error", "Error", _signed, broken="shown_missed"),
     )
-    rows: Rows = [asdict(one) | {"error": one.error, "shown_half": _half(one.half_s)} for one in found]
+    rows: Rows = [asdict(one) | {"error": one.error, "shown_half": _half(one.half_s), "shown_missed": one.beyond > ERROR} for one in found]
     return Table(name=name, title=title, subtitle=subtitle, frame=frame_of(rows), columns=columns, stack=3)
 
 

@@ -90,7 +90,7 @@ class Study:
         return datetime.date.fromisoformat(str(self.scenario.as_of))
 
     def named(self, month: float, short: bool = False) -> str:
-        """The name of a month of the plan, counted from today's; never: of one without end."""
+        """The name of a month of the plan, counted from today's; "later" where it has no end."""
         return month_name(str(self.scenario.as_of), month, short)
 
     def order_by(self, month: float, lead_time_s: float) -> datetime.date:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perfplan.models import availability, caching, slo
 from perfplan.models.times import latency
-from perfplan.plan.uptime import path_availability
+from perfplan.plan.uptime import availabilities
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import LEVELS, NONE, Level, reached
@@ -69,7 +69,7 @@ def slowest_p95_s(study: Study) -> float:
 
 def lowest_availability(study: Study) -> float:
     """Of the worst journey."""
-    return min(float(path_availability(study.scenario, study.middle.carried, name)[0, 0]) for name in study.scenario.journeys)
+    return min(availabilities(study.scenario, study.middle.carried).values())
 
 
 def _judge(what: str, said: str, missed: str = "not met") -> Callable[[Study], Found | None]:

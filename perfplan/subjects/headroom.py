@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from perfplan.operate.kind import STATES
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.sweeps import TRIED, knee, todays_knee
@@ -14,6 +15,12 @@ from perfplan.subjects.kind import ARCHITECTURE, REQUIREMENTS, Finding, Found, I
 from perfplan.words import listed, number, rate
 
 MINIMUM, RECOMMENDED = 2.0, 3.0  # times today's peak, as the checklist asks
+
+
+def _word(study: Study) -> str:
+    """HOLDS where today's fleet has the headroom that is wanted, and no promise is broken at any load."""
+    found = todays_knee(study)
+    return HOLDS if found.rps / found.peak_rps >= median(study.scenario.headroom) and not found.always else RISK
 
 
 def findings(study: Study) -> Iterator[Finding]:
@@ -28,7 +35,7 @@ def findings(study: Study) -> Iterator[Finding]:
         title = f"Load breaks the first promise at {number(has)} times today's peak"
         value = f"{rate(found.rps)} against a peak of {rate(found.peak_rps)}"
     yield Finding(
-        kind=HOLDS if has >= wanted and not found.always else RISK,
+        kind=_word(study),
         phase=1,
         about="headroom",
         month=0,
@@ -44,14 +51,14 @@ def _headroom(study: Study) -> Found:
     found = todays_knee(study)
     has, wanted = found.rps / found.peak_rps, median(study.scenario.headroom)
     text = f"{number(has)} times today's peak before a promise breaks; {number(wanted)} wanted, {RECOMMENDED:g} recommended"
-    return Found(text=text, verdict="met" if has >= RECOMMENDED else "at risk" if has >= wanted else "not met")
+    return Found(text=text, verdict=STATES[_word(study)])
 
 
 def _breakpoints(study: Study) -> Found:
     found = todays_knee(study)
     always = f"; broken at any load: {listed(found.always)}" if found.always else ""
     text = f"{found.saturates}; load breaks the first promise above {rate(found.rps)}{always}"
-    return Found(text=text, verdict="met" if found.rps > found.peak_rps * MINIMUM else "at risk")
+    return Found(text=text, verdict=STATES[_word(study)])
 
 
 def _limit(study: Study) -> Found:

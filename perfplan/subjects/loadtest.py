@@ -9,7 +9,7 @@ import numpy as np
 from perfplan.quantity import HOUR, MINUTE
 from perfplan.study import Study
 from perfplan.study.sweeps import steady_knee, steadys_knee, todays_knee
-from perfplan.words import number
+from perfplan.words import number, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,12 @@ def stages(study: Study) -> list[Stage]:
     today, second = found.peak_rps, found.second_rps
     burst_s, times = float(study.scenario.traffic.burst_s), float(study.scenario.traffic.peak_second)
     return [
-        Stage(name="smoke", steps=((max(1.0, SMOKE * today), MINUTE),), why="1 % of today's peak hour", proves="every journey answers"),
+        Stage(
+            name="smoke",
+            steps=((max(1.0, SMOKE * today), MINUTE),),
+            why=f"{share(SMOKE)} of today's peak hour",
+            proves="every journey answers",
+        ),
         Stage(
             name="load",
             steps=((today, 5 * MINUTE), (today, 20 * MINUTE), (0.0, MINUTE)),
@@ -57,7 +62,7 @@ def stages(study: Study) -> list[Stage]:
         Stage(
             name="stress",
             steps=((LOW * knee, 5 * MINUTE), (HIGH * knee, 15 * MINUTE), (0.0, MINUTE)),
-            why=f"80 to 120 % of the predicted knee, {number(knee)} requests a second",
+            why=f"{100 * LOW:g} to {share(HIGH)} of the predicted knee, {number(knee)} requests a second",
             proves="the first latency or availability promise breaks where the plan says",
         ),
         Stage(
@@ -66,7 +71,7 @@ def stages(study: Study) -> list[Stage]:
             why=f"the busiest second, {times:g} times the peak hour, for a burst of traffic.burst",
             proves="the busiest second is carried, and what queued drains",
         ),
-        Stage(name="soak", steps=((SOAK * today, 4 * HOUR),), why="80 % of today's peak hour", proves="nothing leaks in hours"),
+        Stage(name="soak", steps=((SOAK * today, 4 * HOUR),), why=f"{share(SOAK)} of today's peak hour", proves="nothing leaks in hours"),
     ]
 
 

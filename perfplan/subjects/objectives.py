@@ -13,7 +13,7 @@ from perfplan.models.times import latency
 from perfplan.operate import watched
 from perfplan.operate.kind import STATES, worst
 from perfplan.plan import judge, until
-from perfplan.plan.uptime import path_availability
+from perfplan.plan.uptime import availabilities
 from perfplan.promises import counted, kind_of, timed
 from perfplan.promises.kind import Jobs, Timed
 from perfplan.quantity import median
@@ -163,8 +163,7 @@ def _availability(study: Study) -> Found | None:
     found = _said(study, down)
     if found is None:
         return None
-    made = study.middle
-    up = [f"{name} {share(float(path_availability(made.scenario, made.carried, name)[0, 0]))}" for name in study.scenario.journeys]
+    up = [f"{name} {share(value)}" for name, value in availabilities(study.scenario, study.middle.carried).items()]
     return Found(text=f"composed from tiers: {', '.join(up)}; {found.text}", verdict=found.verdict)
 
 

@@ -115,8 +115,10 @@ def _sharding(study: Study) -> Found | None:
 
 def _first(study: Study) -> Found:
     soonest = min(month_quantile(out.months, 0.05) for out in study.run_outs)
-    text = f"first resource runs out in {study.named(soonest)} (P5); orders and dates stand in chapter 0"
-    return Found(text=text, answer="artefact")
+    first = (
+        f"first resource runs out in {study.named(soonest)} (P5)" if np.isfinite(soonest) else "no resource runs out within the plan (P5)"
+    )
+    return Found(text=f"{first}; orders and dates stand in chapter 0", answer="artefact")
 
 
 ITEMS = (

@@ -77,9 +77,9 @@ def _fewest(good: Callable[[FloatArray], Any], least: float, name: str) -> int:
     """The smallest whole number above *least* that is good enough; more is always as good."""
     low, high = int(np.floor(least)), max(int(np.ceil(least)), 1)
     while not bool(np.all(good(np.array(float(high))))):
-        low, high = high, 2 * high
-        if high > MOST_SERVERS:
+        if high >= MOST_SERVERS:
             raise _refused(name, f"must be reachable with {MOST_SERVERS:,} servers or fewer")
+        low, high = high, min(2 * high, MOST_SERVERS)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if bool(np.all(good(np.array(float(middle))))) else (middle, high)
@@ -101,7 +101,10 @@ def _lines(fig: go.Figure, x: FloatArray, lines: dict[str, FloatArray], unit: st
     """Several lines, each named where it ends or leaves the figure through its *top*."""
     for index, (name, y) in enumerate(lines.items()):
         _line(fig, x, y, name, index, unit)
-        end = int(np.flatnonzero(np.nan_to_num(y, nan=np.inf, posinf=np.inf) <= top)[-1])
+        shown = np.flatnonzero(np.isfinite(y) & (y <= top) & (y > 0))
+        if not shown.size:
+            continue
+        end = int(shown[-1])
         look.label(fig, _on(fig.layout.xaxis, x[end]), _on(fig.layout.yaxis, y[end]), name, xshift=6)
 
 
@@ -302,13 +305,18 @@ def budget(availability: str, window: str = "30d") -> Answer:
     _lines(fig, 100 * bad, lines, " min")
     return Answer(
         sentence=f"{share(target)} over {duration(window_s)} allows {duration(left_s)} of full outage",
-        numbers={"Error budget": duration(left_s)}
-        | {
-            f"{urgency.capitalize()}: {share(spent)} in {hours} h": f"burn rate {number(factor)}" for spent, hours, urgency, factor in rates
-        },
+        numbers={"Error budget": duration(left_s)} | {_alert(*row[:3]): _burns(row[3], allowed) for row in rates},
         model="Burn rate = share spent x window / alert window (The Site Reliability Workbook, chapter 5).",
         figure=fig,
     )
+
+
+def _alert(spent: float, hours: int, urgency: str) -> str:
+    return f"{urgency.capitalize()}: {share(spent)} in {hours} h"
+
+
+def _burns(factor: float, allowed: float) -> str:
+    return f"burn rate {number(factor)}{', never fires' if factor * allowed >= 1 else ''}"
 
 
 def users(online: str, think: str, service: str, servers: str = "1") -> Answer:

@@ -14,7 +14,7 @@ from perfplan.plan import Plan, month_names, plan
 from perfplan.promises import timed
 from perfplan.quantity import Quantity, median
 from perfplan.reading import read, stated_text
-from perfplan.reading.nodes import listed
+from perfplan.reading.nodes import overrides_of
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import Statement
 from perfplan.shown import look
@@ -107,7 +107,7 @@ class Explorer:
 
 def explore(scenario: str, overrides: str = "") -> Explorer:
     """The explorer of a scenario file."""
-    return Explorer(read(find(scenario), listed(overrides)))
+    return Explorer(read(find(scenario), overrides_of(overrides)))
 
 
 def _controls(statement: Statement) -> list[Control]:

@@ -295,8 +295,7 @@ def _progress(names: list[str]) -> Iterator[str]:
 
 def _tables(folder: Path, study: Study, judged: Judgements, simulated: list[dict[str, Any]] | None) -> None:
     folder.mkdir()
-    beside = (tables.measured(study), tables.verified(simulated))
-    for one in [*all_tables(study, judged), *(table for table in beside if table)]:
+    for one in all_tables(study, judged, simulated):
         one.tidy().map(_no_formula).to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
 
 
@@ -305,10 +304,11 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and re.match(r"[=@\t\r]|[+-](?![\d.$])", value) else value
 
 
-def all_tables(study: Study, judged: Judgements | None = None) -> list[Table]:
-    """Every table of a plan; *judged*: what tools said of its files."""
+def all_tables(study: Study, judged: Judgements | None = None, simulated: list[dict[str, Any]] | None = None) -> list[Table]:
+    """Every table of a plan; *judged*: what tools said of its files, *simulated*: what its worst months showed."""
     found = states(study, judged)
-    return [make_table(study) for make_table in tables.OF_A_STUDY] + [tables.items(found, str(phase)) for phase in range(1, 7)]
+    made = [make_table(study) for make_table in tables.OF_A_STUDY] + [tables.items(found, str(phase)) for phase in range(1, 7)]
+    return made + [table for table in (tables.measured(study), tables.verified(simulated)) if table]
 
 
 @contextlib.contextmanager

@@ -17,10 +17,10 @@ from perfplan.checklist import ANSWERS, VERDICTS, ItemState, summary, tally, ver
 from perfplan.document.findings import findings as all_findings
 from perfplan.judging import JUDGED, Judgements, kept_judgements
 from perfplan.reading import BadScenario, read
-from perfplan.reading.nodes import Problem, listed
+from perfplan.reading.nodes import Problem, overrides_of
 from perfplan.scenario.statement import Statement
 from perfplan.shown.blocks import HEADING, SHEET, Block, Html, empty_block, finding_block, key, mix, safe
-from perfplan.study import Study, study
+from perfplan.study import Study, sampling_error, study
 from perfplan.study.verdicts import BROKEN
 from perfplan.words import month_name
 from perfplan.workbook.chapters import CHAPTERS
@@ -40,7 +40,7 @@ def open_plan(scenario: str, overrides: str = "", worlds: str = "", **fields: st
     working folder, then from the folders above it.
     """
     named = [f"{FIELDS[name]}={text}" for name, text in fields.items() if str(text).strip()]  # papermill makes `80000` an int
-    statement = stated(find(scenario), (*named, *listed(overrides)))
+    statement = stated(find(scenario), (*named, *overrides_of(overrides)))
     count = _count(str(worlds))
     enough("check", statement, count)
     return plan_of(statement, count)
@@ -171,7 +171,7 @@ def rests(made_of: Study) -> Block:
     """What the numbers rest on, and what they leave out."""
     worlds = made_of.worlds.rps.shape[0]
     most = f"{worlds:,} draws of every uncertain input, stratified; the sampling error of a probability is at most"
-    rows = (("Worlds", f"{most} {196 * (0.25 / worlds) ** 0.5:.1f} points."), *RESTS)
+    rows = (("Worlds", f"{most} {100 * sampling_error(0.5, worlds):.1f} points."), *RESTS)
     body = "".join(f"<dt>{safe(a)}</dt><dd>{safe(b)}</dd>" for a, b in rows)
     return Block(markup=Html(f'<article class="finding holds"><dl>{body}</dl></article>'))
 

@@ -221,10 +221,10 @@ def _value(value: Any) -> str:
 
 def _assumptions(study: Study) -> str:
     table = tables.assumptions(study)
-    return _section("Assumptions", "8 Assumptions", "For whoever doubts", f"<h2>{safe(table.title)}</h2>", [table.html()])
+    return _section("Assumptions", f"{len(CHAPTERS)} Assumptions", "For whoever doubts", f"<h2>{safe(table.title)}</h2>", [table.html()])
 
 
 def _checklist(study: Study, judged: Judgements) -> str:
     found = states(study, judged)
     head = f"<h2>{safe(summary(found).split(';')[0])}</h2>"
-    return _section("Checklist", "9 Checklist", "For all three readers", head, [checklist_table(found)])
+    return _section("Checklist", f"{len(CHAPTERS) + 1} Checklist", "For all three readers", head, [checklist_table(found)])

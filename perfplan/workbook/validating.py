@@ -260,7 +260,9 @@ def _text(kept_text: str, made: str) -> list[Difference]:
 
 
 def _json(kept_text: str, made: str) -> list[Difference]:
-    one, other = ({k: v for k, v in json.loads(text).items() if k not in ("files", "perfplan")} for text in (kept_text, made))
+    one, other = (json.loads(text) for text in (kept_text, made))
+    if isinstance(one, dict) and isinstance(other, dict):  # a plan; what the simulation saw is a list
+        one, other = ({k: v for k, v in data.items() if k not in ("files", "perfplan")} for data in (one, other))
     return differences(one, other)
 
 

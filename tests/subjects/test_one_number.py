@@ -7,16 +7,21 @@ import pytest
 
 from perfplan.artifacts import configs
 from perfplan.checklist import states
+from perfplan.document.findings import findings
 from perfplan.figures import stages as stages_figure
+from perfplan.operate.kind import STATES
 from perfplan.reading import read
 from perfplan.study import study
 from perfplan.study.levels import LEVELS, reached
-from perfplan.study.sweeps import NOWHERE, TRIED
+from perfplan.study.sweeps import NOWHERE, TRIED, todays_knee
+from perfplan.study.verdicts import HOLDS
 from perfplan.subjects.alerts import burns, factor
 from perfplan.subjects.loadtest import stages
-from perfplan.tables import burn_rates, tiers_of_ambition
+from perfplan.tables import burn_rates, objectives, tiers_of_ambition
+from perfplan.tables import models as models_table
 from perfplan.tables import stages as stages_table
-from tests.conftest import SMALL
+from perfplan.tables import stations as stations_table
+from tests.conftest import ROOT, SMALL
 
 
 def test_burn_rates_on_the_page_are_those_of_the_alerts(storefront):
@@ -72,3 +77,41 @@ def test_the_load_test_is_the_same_in_script_table_and_figure(storefront):
 def test_how_far_was_looked_is_said_as_it_is():
     assert NOWHERE == "nothing saturates within eight times today's peak"
     assert np.isclose(TRIED, 8)
+
+
+@pytest.mark.parametrize("wanted", [1.2, 1.5, 4.0])
+def test_finding_and_items_say_the_same_of_headroom(storefront, small, wanted):
+    small.write_text(SMALL + f"headroom: {wanted}\n")
+    made = study(read(small), worlds=30)
+    finding = next(one for one in findings(made) if one.about == "headroom")
+    said = {one.item.id: one.verdict for one in states(made)}
+    assert {said["1.3.2"], said["2.1.4"]} == {STATES[finding.kind]}
+    assert (finding.kind == HOLDS) == (todays_knee(made).rps / todays_knee(made).peak_rps >= wanted)
+
+
+def test_every_finding_is_shown_by_the_chapter_it_belongs_to(storefront):
+    """Chapters are numbered as findings say; 0 shows what breaks first."""
+    phases = {int(phase) for path in (ROOT / "perfplan" / "subjects").glob("*.py") for phase in re.findall(r"phase=(\d)", path.read_text())}
+    assert {one.phase for one in findings(storefront)} <= phases
+    shown = {
+        int(path.name[0])
+        for path in (ROOT / "notebooks").glob("[0-9]_*.ipynb")
+        if f"opening.findings(study, {path.name[0]})" in path.read_text()
+    }
+    assert shown == phases | {0}
+
+
+def test_each_promise_is_marked_by_its_own_confidence(small):
+    """The second asks for less, and gets it."""
+    small.write_text(SMALL.replace("below: 200ms}", "below: 200ms, confidence: 99%}\n  second: {kind: throughput, confidence: 50%}"))
+    made = study(read(small), worlds=30)
+    rows = objectives(made).frame
+    assert list(rows.shown_broken) == [p < asked for p, asked in zip(rows.p_last, rows.asked, strict=True)]
+    assert "shown_broken" not in objectives(made).tidy().columns
+
+
+def test_a_station_of_a_cache_is_no_thread(storefront):
+    """What serves is asked of the kind, in the table of stations as in that of models."""
+    names = {row.station for row in stations_table(storefront).frame.itertuples()}
+    assert {"redis instances", "api threads of one instance"} <= names
+    assert {row.station for row in models_table(storefront).frame.itertuples()} >= {"redis instances", "api threads"}

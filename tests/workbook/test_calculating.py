@@ -133,3 +133,8 @@ def test_the_notebook_asks_every_answer():
     text = json.dumps(json.loads((ROOT / "notebooks" / "calculator.ipynb").read_text()))
     for name in ("erlang", "waits", "scaling", "cache", "pool", "budget", "users"):
         assert f"calculating.{name}(" in text
+
+
+def test_as_many_servers_are_tried_as_is_said():
+    assert number(calculating.erlang("90k rps", "1s", "95000", "1%"), "at most 1") > 80_000
+    assert "never fires" in calculating.budget("90%").numbers["Page: 2 % in 1 h".replace("2 %", "2\N{NO-BREAK SPACE}%")]

@@ -66,7 +66,7 @@ def test_dates_to_order_by(plan):
     runbook = dict(re.findall(r"^- (\d+ \w+ \d+): (.*?) \(lead", plan.configs["runbook.md"], re.M))
     lines = re.findall(r"^- (\d+ \w+ \d+): (.*?) \(lead", plan.configs["runbook.md"], re.M)
     assert sorted(lines) == sorted((row[1], row[0]) for row in now)
-    one(
+    assert one(
         [
             now[0][1],
             re.search(r"the first is due (\d+ \w+ \d+)", plan.text)[1],
@@ -80,7 +80,7 @@ def test_dates_to_order_by(plan):
     for finding in findings:
         tier, field = finding["about"].removeprefix("tiers.").split(".")
         named = next(name for name in by_table if name.startswith(tier) and field.split("_")[0] in name.replace("primary cores", "cores"))
-        one([by_table[named], re.search(r"order by (\d+ \w+ \d+)", finding["remedy"])[1]])
+        assert one([by_table[named], re.search(r"order by (\d+ \w+ \d+)", finding["remedy"])[1]])
 
 
 def test_the_size_of_the_pool(plan):
@@ -89,7 +89,7 @@ def test_the_size_of_the_pool(plan):
     fleet = asked[-1]["counts"]["tiers.postgres.connections"]
     ordered = [row["what"].split("→")[1] for row in plan.tables["orders"] if "connections" in row["what"] and row["asked"] == "now"][-1]
     pools = numbers(r"(?m)^postgres\S* = .*? pool_size=(\d+)", plan.configs["pgbouncer-postgres.ini"])
-    one(
+    assert one(
         [
             fleet,
             float(ordered),
@@ -111,12 +111,12 @@ def test_the_load_that_breaks_the_first_promise(plan):
         *numbers(r"today’s fleet holds ([\d,]+)", plan.labels("today’s fleet holds")[0]),
         *numbers(r"([\d,]+) rps", plan.table("The first objective breaks")[0][1]),
     ]
-    one(loads)
+    assert one(loads)
     times = re.findall(r"breaks (?:the first promise )?at ([\d.]+) times today's peak", plan.text)
-    one([*times, re.match(r"[\d.]+", plan.items["1.3.2"])[0], plan.table("The first objective breaks")[0][2]])
+    assert one([*times, re.match(r"[\d.]+", plan.items["1.3.2"])[0], plan.table("The first objective breaks")[0][2]])
     steady = re.findall(r"first promise breaks near ([\d,]+) rps", plan.text)
     crossed = re.findall(r"crosses the predicted knee at ([\d,]+)", plan.text)
-    one([*steady, *crossed, *re.findall(r"of the predicted knee, ([\d,]+) requests", plan.configs["load_test.js"])])
+    assert one([*steady, *crossed, *re.findall(r"of the predicted knee, ([\d,]+) requests", plan.configs["load_test.js"])])
 
 
 def test_what_it_costs(plan):
@@ -128,13 +128,13 @@ def test_what_it_costs(plan):
     )
     last = next(column for column in plan.tables["costs"][0] if column not in ("tier", "month_0", "month_36"))
     rows = {row[0]: row[1:] for row in plan.table("of the cost in")}
-    one([*written, rows["all, with the plan"][1]])
+    assert one([*written, rows["all, with the plan"][1]])
     assert float(plan.tables["costs"][0][last]) == pytest.approx(exact, rel=1e-6)
     today = plan.data["numbers"][f"cost.today_fleet.{plan.data['as_of'][:7]}"]["value"]
     assert float(plan.tables["costs"][1]["month_0"]) == pytest.approx(today, rel=1e-6)
     assert plan.items["5.3.3.c"].startswith(f"{rows['all, today' + chr(39) + 's fleet'][0]} a month today")
     extra = re.findall(r"\((\+\$[\d,]+) against today's fleet\)", plan.text)
-    one([*extra, *re.findall(r": (\+\$[\d,]+) a month in", plan.text)])
+    assert one([*extra, *re.findall(r": (\+\$[\d,]+) a month in", plan.text)])
 
 
 def test_percentiles_at_todays_peak(plan):
@@ -153,8 +153,8 @@ def test_percentiles_at_todays_peak(plan):
     whole = {row["journey"]: f"{1e3 * float(row['p95_s']):.3g} ms" for row in plan.tables["tail"] if row["part"] == "together"}
     assert set(items) == set(table) == set(runbook) == set(whole)
     for journey in items:
-        one([items[journey], table[journey], runbook[journey], whole[journey]])
-    one([slowest[2], items[slowest[1]], re.search(r"p95 is ([\d.]+ ms)", plan.items["QR.1"])[1]])
+        assert one([items[journey], table[journey], runbook[journey], whole[journey]])
+    assert one([slowest[2], items[slowest[1]], re.search(r"p95 is ([\d.]+ ms)", plan.items["QR.1"])[1]])
 
 
 def test_burn_rates(plan):
@@ -172,7 +172,9 @@ def test_burn_rates(plan):
 def test_when_the_first_thing_runs_out(plan):
     first = plan.tables["run_outs"][0]
     label = re.search(r"Runs out first (.*?) \(2\)", plan.text)[1]
-    one([first["resource"], label, plan.table("run out first")[0][0], re.search(rf"({label}) run out first", plan.text, re.I)[1].lower()])
+    assert one(
+        [first["resource"], label, plan.table("run out first")[0][0], re.search(rf"({label}) run out first", plan.text, re.I)[1].lower()]
+    )
 
 
 def test_how_sure_it_is(plan):

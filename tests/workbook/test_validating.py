@@ -242,3 +242,12 @@ def test_noise_within_a_column_is_nothing_and_a_share_beside_millions_is_somethi
     assert not all(d.allowed for d in _csv(kept, kept.replace("0.95", "0.05")))
     with pytest.raises(ValueError, match="zip"):
         _csv(kept, kept + "one more,1\n")
+
+
+def test_what_was_simulated_may_differ_in_its_last_digits_only():
+    """verified.json is a list of rows, plan.json a map."""
+    from perfplan.workbook.validating import _json
+
+    rows = [{"name": "peak", "found_s": 0.25, "predicted_s": 0.24}]
+    assert all(d.allowed for d in _json(json.dumps(rows), json.dumps([rows[0] | {"found_s": 0.25000001}])))
+    assert not all(d.allowed for d in _json(json.dumps(rows), json.dumps([rows[0] | {"found_s": 0.3}])))
