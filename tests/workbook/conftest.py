@@ -1,8 +1,10 @@
 """What tests of the workbook share: a plan folder of the storefront, and plans that are made without notebooks."""
 
 import json
+import os
 
 import pytest
+from filelock import FileLock
 
 from perfplan.document import document, to_json
 from perfplan.reading import read
@@ -17,12 +19,16 @@ KEPT = DATA / "plan_1.json"  # of schema 1, from the last version that wrote it
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """The storefront's plan folder, where an earlier plan stood, of other traffic."""
-    out = tmp_path_factory.mktemp("plans") / "storefront"
-    out.mkdir()
-    earlier = study(read(STOREFRONT, ("traffic.peak_users=70k",)), WORLDS)
-    (out / "plan.json").write_text(to_json(document(earlier)), encoding="utf-8")
-    make(STOREFRONT, out, (), WORLDS)
+    """The storefront's plan folder, where an earlier plan stood, of other traffic; one for all that run tests at a time."""
+    room = tmp_path_factory.getbasetemp()
+    room = room.parent if "PYTEST_XDIST_WORKER" in os.environ else room
+    out = room / "plans" / "storefront"
+    with FileLock(room / "storefront.lock"):
+        if not (out / "plan.html").is_file():
+            out.mkdir(parents=True)
+            earlier = study(read(STOREFRONT, ("traffic.peak_users=70k",)), WORLDS)
+            (out / "plan.json").write_text(to_json(document(earlier)), encoding="utf-8")
+            make(STOREFRONT, out, (), WORLDS)
     return out
 
 

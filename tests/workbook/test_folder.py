@@ -13,7 +13,9 @@ import pytest
 
 from perfplan import tables
 from perfplan.cli import main
+from perfplan.reading import read
 from perfplan.workbook import make, opening
+from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.opening import open_plan
 from tests.conftest import ROOT, SMALL, STOREFRONT
 from tests.workbook.conftest import WORLDS
@@ -38,34 +40,30 @@ def test_the_earlier_plan_is_kept_and_compared(folder):
 
 
 def test_executed_notebooks_hold_up_under_nbval_and_a_changed_number_or_figure_does_not(folder, tmp_path):
-    source = folder / "notebooks" / "3_implementation.ipynb"
-    again = tmp_path / "notebooks" / source.name
-    shutil.copytree(folder / "inputs", tmp_path / "inputs")
-    again.parent.mkdir()
+    """All chapters, cell by cell; their kernels find the study that this test has shared, as in a run."""
+    for part in ("inputs", "notebooks", "history"):
+        shutil.copytree(folder / part, tmp_path / part)
+    (tmp_path / "room").mkdir()
+    opening.share(opening.plan_of(read(folder / "inputs" / "scenario.yaml"), WORLDS), tmp_path / "room")
 
-    def nbval(change):
-        again.write_text(change(source.read_text()))
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--nbval",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--override-ini=filterwarnings=default",
-            "--override-ini=addopts=",
-            str(again),
-        ]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    def nbval(*names):
+        options = ["--nbval", "-q", "-p", "no:cacheprovider", "--override-ini=filterwarnings=default", "--override-ini=addopts="]
+        command = [sys.executable, "-m", "pytest", *options, *(f"notebooks/{name}.ipynb" for name in names)]
+        variables = os.environ | {opening.CACHE: str(tmp_path / "room")}
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, env=variables)
 
-    same = nbval(lambda t: t)
+    same = nbval(*(chapter.notebook for chapter in CHAPTERS))
     assert same.returncode == 0, same.stdout[-3000:]
     assert "passed" in same.stdout
-    changed = nbval(lambda t: t.replace("busiest station", "laziest station", 1))
-    assert changed.returncode == 1
-    figure = nbval(lambda t: re.sub(r'("hovertemplate": ")%\{x:\.0f\} %', r"\1%{x:.3f} %", t, count=1))
-    assert figure.returncode == 1
+    path = tmp_path / "notebooks" / "3_implementation.ipynb"
+    kept = path.read_text()
+    for changed in (
+        kept.replace("busiest station", "laziest station", 1),
+        re.sub(r'("hovertemplate": ")%\{x:\.0f\} %', r"\1%{x:.3f} %", kept, count=1),
+    ):
+        assert changed != kept
+        path.write_text(changed)
+        assert nbval(path.stem).returncode == 1
 
 
 def test_a_notebook_runs_alone_under_plain_papermill(tmp_path):
