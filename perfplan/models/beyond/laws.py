@@ -1,12 +1,7 @@
-"""Times as values: laws, and what becomes of them in series, in parallel, in races, in mixtures and under time-outs.
+"""Times as values: laws of times, by their kinds and as mixtures. What becomes of several is in `combined`.
 
 Each has `within` (its cdf), `quantile`, `mean`, `variance`, `transform` (E exp(-sX)) and `sample`. Parts are independent: siblings of a
-fork-join that queue behind the same arrivals are not, see `forkjoin`. Quantiles are exact to 1e-9 where the cdf is closed; sums come
-from the product of transforms, inverted by Euler's method (about 1e-8 where the sum has a density).
-
-References
-----------
-Abate, Whitt: Numerical inversion of Laplace transforms of probability distributions, ORSA J. Computing 7 (1995).
+fork-join that queue behind the same arrivals are not, see `forkjoin`. Quantiles are exact to 1e-9 where the cdf is closed.
 """
 
 from __future__ import annotations
