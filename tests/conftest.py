@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: two files of tests at a time are as many threads as there are cores
+
 import pytest
 
 from perfplan.reading import read
