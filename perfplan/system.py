@@ -80,7 +80,7 @@ def open_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115  # for the process
 
 
 def exchange(one: Path, other: Path) -> bool:

@@ -97,7 +97,7 @@ def _is_judgement(row: Any) -> bool:
         and set(row) == {"judge", "accepted", "said"}
         and isinstance(row["judge"], str)
         and isinstance(row["said"], str)
-        and row["accepted"] in (True, False, None)
+        and (row["accepted"] is None or isinstance(row["accepted"], bool))
     )
 
 

@@ -69,7 +69,7 @@ class State:
     def quick_percentiles_s(self, journey: str, percentiles: Sequence[float]) -> list[FloatArray]:
         """The same; at more than FINE loads a world by interpolation of what they are times the distance to saturation.
 
-        Within 1 % in 98 of 100 cells (tests/plan/test_plan.py).
+        Within 1 % in 98 of 100 cells (tests/test_plan.py).
         """
         if self.rps.shape[1] <= FINE:
             return self.percentiles_s(journey, percentiles)

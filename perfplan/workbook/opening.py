@@ -217,7 +217,7 @@ def judged(scenario: str) -> Judgements:
     path = find(scenario).with_name(JUDGED)
     try:
         return kept_judgements(path)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadScenario(str(path), [Problem(0, "judged", f"must be what perfplan wrote there: {error}")]) from None
 
 

@@ -46,7 +46,7 @@ def test_waits_of_varying_services_are_pollaczeks_and_khinchines():
     assert number(answer, "Mean wait") == pytest.approx(100 * (1 + 4) / 2, rel=0.01)
 
 
-def test_waits_of_regular_arrivals_are_those_of_simulations():
+def test_waits_of_regular_arrivals_are_those_of_gi_m_1():
     """E4/M/1 at 0.8: sigma solves sigma = (4 rho' / (4 rho' + 1 - sigma))^4, the transform of the gaps at mu (1 - sigma)."""
     mu, rate = 10.0, 8.0
     sigma = 0.5

@@ -343,7 +343,16 @@ def test_what_judges_said_comes_back_as_it_was_kept(tmp_path):
     assert kept_judgements(tmp_path / "none.json") == {}
 
 
-@pytest.mark.parametrize("text", ["[]", '{"nginx.conf": true}', '{"nginx.conf": {"judge": "nginx", "accepted": "yes", "said": ""}}', "{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"nginx.conf": true}',
+        '{"nginx.conf": {"judge": "nginx", "accepted": "yes", "said": ""}}',
+        '{"a": {"judge": "b", "accepted": 1, "said": ""}}',
+        "{",
+    ],
+)
 def test_what_nobody_kept_is_refused(tmp_path, text):
     (tmp_path / "judged.json").write_text(text)
     with pytest.raises(ValueError, match=r"judge, accepted and said|Expecting"):
