@@ -243,6 +243,27 @@ def _law_of(params: dict[str, Any]) -> laws.Law:
     return _of_times(json.dumps(params["service"]))
 
 
+def _solved_once(make: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+    """*make* of parameters is made once: the rows of a case ask one station for several numbers."""
+    kept = functools.lru_cache(maxsize=8)(lambda text: make(json.loads(text)))
+    return lambda params: kept(json.dumps(params))
+
+
+@_solved_once
+def _priority(params: dict[str, Any]) -> Priority:
+    return Priority(arrivals_rps=[c["arrivals"]["rate"] for c in params["classes"]], service=_law_of(params), servers=params["servers"])
+
+
+@_solved_once
+def _room(params: dict[str, Any]) -> MGcK:
+    return MGcK(arrival_rps=params["arrivals"]["rate"], service=_law_of(params), servers=params["servers"], capacity=params["capacity"])
+
+
+@_solved_once
+def _fork_join(params: dict[str, Any]) -> ForkJoin:
+    return ForkJoin(arrival_rps=params["arrivals"]["rate"], service=_law_of(params), branches=params["branches"], needed=params["needed"])
+
+
 def _asked(name: str, found: dict[str, Callable[[], float]], method: str) -> Answer:
     return (float(found[name]()), method) if name in found else None
 
@@ -265,7 +286,7 @@ def priority(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     rates, k = [c["arrivals"]["rate"] for c in params["classes"]], [c["name"] for c in params["classes"]].index(metric["class"])
     if metric["name"] == "mean_wait" and params["service"]["law"] == "exponential":
         return priority_waits_s(rates, params["service"]["mean"], params["servers"])[k], "models.general.priority_waits_s"
-    station = Priority(arrivals_rps=rates, service=_law_of(params), servers=params["servers"])
+    station = _priority(params)
     found = {
         "mean_wait": lambda: station.mean_wait_s(k),
         "mean_response": lambda: station.mean_response_s(k),
@@ -276,7 +297,7 @@ def priority(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
 
 
 def room(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
-    station = MGcK(arrival_rps=params["arrivals"]["rate"], service=_law_of(params), servers=params["servers"], capacity=params["capacity"])
+    station = _room(params)
     found = {
         "prob_block": lambda: station.prob_block,
         "mean_response": lambda: station.mean_response_s,
@@ -290,9 +311,7 @@ def room(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
 def fork_join(params: dict[str, Any], metric: dict[str, Any]) -> Answer:
     if params["servers_per_branch"] != 1 or params["arrivals"]["process"] != "poisson":
         return None
-    station = ForkJoin(
-        arrival_rps=params["arrivals"]["rate"], service=_law_of(params), branches=params["branches"], needed=params["needed"]
-    )
+    station = _fork_join(params)
     found = {"mean_response": lambda: station.mean_response_s, "response_quantile": lambda: station.response_quantile_s(metric["p"])}
     return _asked(metric["name"], found, "models.forkjoin.ForkJoin")
 
