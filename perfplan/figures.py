@@ -3,7 +3,7 @@
 from perfplan.shown.alerts import burn
 from perfplan.shown.budgets import budget_left
 from perfplan.shown.caching import hit_ratio
-from perfplan.shown.costs import cost_by_tier
+from perfplan.shown.costs import cost_bridge, cost_by_tier
 from perfplan.shown.demand import growth, regions, week
 from perfplan.shown.headroom import latency_by_load, saturation
 from perfplan.shown.latency import tail_figure as tail
@@ -22,6 +22,7 @@ __all__ = [
     "accuracy",
     "budget_left",
     "burn",
+    "cost_bridge",
     "cost_by_tier",
     "demand",
     "frontier",

@@ -12,7 +12,7 @@ from perfplan.shown.headroom import breakpoints, headroom
 from perfplan.shown.latency import bottlenecks, latencies, tail, what_ifs
 from perfplan.shown.loadtest import predictions, stages
 from perfplan.shown.objectives import availabilities, indicators, objectives
-from perfplan.shown.options import options, sensitivities
+from perfplan.shown.options import options, sensitivities, ways
 from perfplan.shown.overview import changes
 from perfplan.shown.resources import needed, orders, run_outs, stations
 from perfplan.shown.timeouts import timeouts
@@ -21,6 +21,7 @@ from perfplan.shown.waiting import jobs, pools
 
 OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     orders,
+    ways,
     run_outs,
     needed,
     costs,
@@ -88,5 +89,6 @@ __all__ = [
     "timeouts",
     "verified",
     "watch",
+    "ways",
     "what_ifs",
 ]

@@ -20,12 +20,13 @@ from perfplan.models.times.latency import percentiles_s
 from perfplan.operate import TENDED, WATCHED, tended, watched
 from perfplan.plan import plan, with_counts
 from perfplan.plan.paths import carry
+from perfplan.plan.resources import lead_time_s
 from perfplan.quantity import Quantity
 from perfplan.reading import BadScenario, read
 from perfplan.record import Choice, but, declared
 from perfplan.stated import parse
 from perfplan.study import SHOWN, Study, run_outs, study
-from perfplan.study.fleet import Fleet, lead_time_s
+from perfplan.study.fleet import Fleet
 from perfplan.study.ladder import ladder
 from perfplan.study.verify import system
 from perfplan.tiers import KINDS, Cache, Service, bought_of, kind_of

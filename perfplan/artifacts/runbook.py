@@ -11,11 +11,11 @@ from perfplan.operate.text import markdown
 from perfplan.plan.paths import origins
 from perfplan.promises import counted
 from perfplan.quantity import median
-from perfplan.study.fleet import lead_time_s
+from perfplan.study.remedy import positions
 from perfplan.study.sweeps import NOWHERE, todays_knee
 from perfplan.tiers import kind_of
 from perfplan.tiers.rungs import CALL, POOL, REQUEST
-from perfplan.words import count, day_name, duration, number, percent, rate, share, size, weeks
+from perfplan.words import day_name, duration, number, percent, rate, share, size, weeks
 
 
 def runbook(source: Source) -> str:
@@ -125,18 +125,8 @@ def _misses(source: Source) -> tuple[str, str, str, str]:
 
 def _calendar(source: Source) -> str:
     study = source.study
-    orders = []
-    for order in study.fleet.orders:
-        if order.month <= study.last:
-            for place, (old, new) in order.changes.items():
-                lead = lead_time_s(study.scenario, place)
-                orders.append(
-                    (
-                        study.order_by(order.month, lead),
-                        f"{markdown(study.worlds.resources[place].label)}: {count(old)} → {count(new)} (lead time {weeks(lead)})",
-                    )
-                )
-    due = "\n".join(f"- {day_name(day)}: {text}" for day, text in sorted(orders)) or "- nothing is to be ordered for the months asked for"
+    orders = [f"- {day_name(row.by)}: {markdown(row.text)} (lead time {weeks(row.lead_s)})" for row in positions(study)]
+    due = "\n".join(orders) or "- nothing is to be ordered for the months asked for"
     watch = ", ".join(markdown(o.resource.label) for o in study.run_outs[:3])
     weekly = f"p95 of each journey against the plan; {watch}: utilization at the peak hour against the limit of the plan"
     again = "put the new traffic numbers into the scenario and plan again; compare with `perfplan diff`"

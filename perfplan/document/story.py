@@ -11,13 +11,13 @@ from perfplan.plan import month_index
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import HOURS_PER_MONTH, median, quantiles
 from perfplan.scenario.statement import Entry
-from perfplan.study import Order, RunOut, Study, confidence, once, sampling_error
-from perfplan.study.fleet import lead_time_s
-from perfplan.study.remedy import bought, extra_usd, orders_asked, stuck
+from perfplan.study import RunOut, Study, confidence, once, sampling_error
+from perfplan.study.aside import Aside, set_aside
+from perfplan.study.remedy import Position, bought, positions, price, stuck
 from perfplan.study.verdicts import BROKEN, cause, first_below
 from perfplan.subjects.kind import Finding
 from perfplan.tiers.place import Place
-from perfplan.words import NBSP, capital, change, day_name, money, month_name, percent, rate, share, short_money, weeks
+from perfplan.words import NBSP, capital, day_name, listed, money, month_name, percent, rate, share, short_money, weeks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,28 +67,57 @@ def story(study: Study) -> Story:
     asked = confidence(study.scenario)
     start = first_below(study.p_all, asked)
     broken = start <= study.last
-    first = next((f for f in found if f.kind == BROKEN and f.month == start), next((f for f in found if f.kind == BROKEN), None))
+    lost = set_aside(study)
+    by_name = {f.about: f for f in found if f.kind == BROKEN}
+    others = [f for name, f in by_name.items() if name not in study.fleet.aside]
+    first = next((f for f in others if f.month == start), next(iter(others), None))
     return Story(
-        verdict=_verdict(study, first, broken, start, asked),
+        verdict=_never(study, lost, by_name) + _verdict(study, first, broken, start, asked),
         remedy=_remedy(study, broken, start, asked),
         headlines=_headlines(study, asked),
         decision=_decision(study),
-        asked=bool(_next_orders(study)),
+        asked=bool(_next(study)),
         why=_why(study, first),
         nothing=_nothing(study, asked),
         findings=tuple(found),
     )
 
 
+def _never(study: Study, lost: list[Aside], found: dict[str, Finding]) -> str:
+    """What nothing keeps, with its cause and the way out; the rest of the page is about the other promises."""
+    said = []
+    for one in lost:
+        title = found[one.name].title if one.name in found else f"{capital(one.name)} cannot be kept from {study.named(one.month)}"
+        said.append(f"{title}, and nothing that can be bought or done keeps it: {one.cause}. It takes {one.way_out}.")
+    return "".join(f"{text} " for text in said) + ("The rest is about the other promises. " if lost else "")
+
+
 def _verdict(study: Study, first: Finding | None, broken: bool, start: float, asked: float) -> str:
-    as_of = str(study.scenario.as_of)
+    as_of, every = str(study.scenario.as_of), _every(study)
+    if broken and study.fleet.settings is not None and (later := first_below(study.fleet.settings, asked)) > start:
+        return _with_settings(study, later, asked)
     if broken and first is not None:
         helped = first_below(study.fleet.p_all, asked) > first.month
-        return f"{first.title}{_event(study, first.month)}" + (", unless the fleet grows by then." if helped and first.month > 0 else ".")
+        return f"{first.title}{_event(study, first.month)}" + (", unless something is done by then." if helped and first.month > 0 else ".")
     if broken:
         return f"Together, the promises hold with less than {percent(asked)} from {month_name(as_of, start)}."
     until = month_name(as_of, start - 1 if np.isfinite(start) else study.worlds.rps.shape[1] - 1)
-    return f"Every promise holds with {percent(asked)} confidence until {until}, with what there is today."
+    return f"{capital(every)} holds with {percent(asked)} confidence until {until}, with what there is today."
+
+
+def _with_settings(study: Study, start: float, asked: float) -> str:
+    """What is left of the trouble when settings that cost nothing are made."""
+    made = f"with settings that cost nothing ({listed([row.text for row in positions(study) if row.free])})"
+    if study.fleet.settings is None or start > study.last:
+        return f"{capital(_every(study))} holds with {percent(asked)} confidence until {study.named(study.last)} {made}."
+    p = percent(float(study.fleet.settings[int(start)]))
+    event = f"{_event(study, start)}," if _event(study, start) else ""
+    return f"In {study.named(start)}{event} {_every(study)} holds with {p} probability only, {made}."
+
+
+def _every(study: Study) -> str:
+    """What P is about: all promises, or those that can be kept."""
+    return "every other promise" if study.fleet.aside else "every promise"
 
 
 def _event(study: Study, month: float) -> str:
@@ -98,30 +127,22 @@ def _event(study: Study, month: float) -> str:
 
 def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     as_of = str(study.scenario.as_of)
-    orders = orders_asked(study)
-    if not broken and not orders:
+    rows = positions(study)
+    if not broken and not rows:
         return "Nothing has to be bought for the months asked for."
     if not broken:
-        return f"To stay within utilization limits and N + 1 with {percent(asked)} confidence, it still asks for {bought(study, orders)}."
-    good = first_below(study.fleet.p_all, asked)
-    extra = extra_usd(study)
-    total = median(study.fleet.cost_usd[:, study.last])
+        return f"To stay within utilization limits and N + 1 with {percent(asked)} confidence, it still asks for {bought(study)}."
+    lost = study.fleet.lost
+    good = lost + first_below(study.fleet.p_all[lost:], asked)
     if good <= study.last:
         p = float(study.fleet.p_all[int(good)])
-        bought_text = (
-            f"The best fleet found adds {bought(study, orders)} and reaches"
-            if orders
-            else "Nothing that can be bought helps: P(all hold) stays at"
-        )
-        why = stuck(study, int(good))
-        return f"{bought_text} {percent(p)} in {month_name(as_of, good)}: {why}; demand, targets or code must change."
-    later = [o.month for o in study.fleet.orders if o.month > study.last]  # what is ordered after the months asked for is another decision
-    held = month_name(as_of, min(good, *later, study.worlds.rps.shape[1]) - 1)
-    extra_text = f"{change(extra, money)} against today's fleet" if abs(extra) >= 1 else "no more than today's fleet"
-    return (
-        f"Adding {bought(study, orders)} keeps every promise with {percent(asked)} confidence until {held} for {money(total)} a "
-        f"month ({extra_text})."
-    )
+        best = f"The best that was found, {bought(study)}, reaches" if rows else "Nothing that can be bought helps: P(all hold) stays at"
+        return f"{best} {percent(p)} in {month_name(as_of, good)}: {stuck(study, int(good))}; demand, targets or code must change."
+    held = month_name(as_of, min(good, study.worlds.rps.shape[1]) - 1)
+    since = f" from {study.named(lost)}" if lost else ""
+    late = f" Before, nothing can be there in time: P(all hold) is {percent(float(study.fleet.p_all[0]))} now." if lost else ""
+    keep = f"keep{'s' if len(rows) == 1 else ''} {_every(study)}"
+    return f"{capital(bought(study))} {keep} with {percent(asked)} confidence{since} until {held}, {price(study)}.{late}"
 
 
 def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
@@ -134,10 +155,10 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     p05, p95 = (month_name(as_of, first.quantile(p), short=True) for p in (0.05, 0.95))
     return (
         Headline(
-            name="P(every promise holds), today’s fleet",
+            name=f"P({_every(study)} holds), today’s fleet",
             value=f"{percent(now)} → {percent(then)}",
             broken=percent(then) if then < asked else "",
-            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}",
+            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}{_together(study)}",
             opened=_open_probability(study),
         ),
         Headline(
@@ -157,7 +178,14 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     )
 
 
+def _together(study: Study) -> str:
+    """P of all months together with the plan, where that differs from the lowest month's by more than a point."""
+    way = study.fleet.way
+    return f", {percent(way.together)} in all months together" if way is not None and way.p - way.together > POINT else ""
+
+
 MOST_INPUTS = 8  # behind one number
+POINT = 0.01
 
 
 def _open_probability(study: Study) -> Opened:
@@ -212,26 +240,21 @@ def _entries(study: Study, paths: list[str]) -> tuple[Entry, ...]:
     return tuple(known[p] for p in dict.fromkeys(paths) if p in known and known[p].law is not None)[:MOST_INPUTS]
 
 
-def _next_orders(study: Study) -> list[tuple[str, str, float]]:
-    """What to order first: (text, date, lead time) of the next order within the months asked for."""
-    orders = orders_asked(study)
-    return [due_of(study, orders[0])] if orders else []
-
-
-def due_of(study: Study, order: Order) -> tuple[str, str, float]:
-    """What an order adds, its last day, and the longest lead time in it."""
-    lead = max(lead_time_s(study.scenario, place) for place in order.changes)
-    return bought(study, [order]), day_name(study.order_by(order.month, lead)), lead
+def _next(study: Study) -> list[Position]:
+    """What to decide first: all that costs money or weeks and is due on the same day as the first of it."""
+    rows = [row for row in positions(study) if not row.free]
+    return [row for row in rows if row.by == rows[0].by]
 
 
 def _decision(study: Study) -> str:
-    orders = _next_orders(study)
-    if not orders:
-        return "Nothing to decide now; look again when traffic, prices or code have changed."
-    text, due, lead = orders[0]
-    if first_below(study.fleet.p_all, 0.5) <= study.last:
-        return f"Decide what gives way: {text} is what money can buy by {due}, and it is not enough (lead time {weeks(lead)})."
-    return f"Decide: approve {text} by {due} (lead time {weeks(lead)})."
+    rows, settings = _next(study), [row.text for row in positions(study) if row.free and row.month == 0]
+    today = f" Do today, for nothing: {listed(settings)}." if settings else ""
+    if not rows:
+        return (today.strip() + " " if today else "") + "Nothing to decide now; look again when traffic, prices or code have changed."
+    text, due, lead = bought(study, rows), day_name(rows[0].by), weeks(max(row.lead_s for row in rows))
+    if first_below(study.fleet.p_all[study.fleet.lost :], 0.5) + study.fleet.lost <= study.last:
+        return f"Decide what gives way: {text} is what money can buy by {due}, and it is not enough (lead time {lead}).{today}"
+    return f"Decide: approve {text} by {due} (lead time {lead}).{today}"
 
 
 def _why(study: Study, first: Finding | None) -> str:

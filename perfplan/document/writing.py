@@ -55,6 +55,7 @@ def document(study: Study, judged: Judgements | None = None) -> dict[str, Any]:
                 "month": _month(study, o.month),
                 "counts": {str(k): n for k, n in o.counts.items()},
                 "changes": {str(k): list(v) for k, v in o.changes.items()},
+                "options": list(o.options),
             }
             for o in study.fleet.orders
         ],
@@ -79,6 +80,7 @@ def document(study: Study, judged: Judgements | None = None) -> dict[str, Any]:
                 "p_all": t.p_all,
                 "months_gained": t.months_gained,
                 "cost_month_usd": t.cost_change_usd,
+                "cost_until_usd": t.total_usd,
                 "price_usd": t.price_usd,
             }
             for t in study.options

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from perfplan.operate.text import comment
-from perfplan.plan import Plan, plan, with_counts
+from perfplan.plan import Plan, plan
 from perfplan.study import Study
 from perfplan.study.ladder import Ladder, ladder
 from perfplan.tiers import count_of, kind_of
@@ -36,8 +36,7 @@ class Source:
     def planned(self) -> Plan:
         """Today's and the last month's peak hour with the recommended fleet, every input at its median."""
         made, last = self.study.middle, self.study.last
-        fleet = with_counts(made.scenario, self.study.fleet.counts_at(last))
-        return plan(fleet, made.rps[:, [0, last]], percentiles=(0.5, 0.95, 0.99), objectives=())
+        return plan(self.study.planned(last), made.rps[:, [0, last]], percentiles=(0.5, 0.95, 0.99), objectives=())
 
     @cached_property
     def callers(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,7 @@ class Plan:
     month_requests: FloatArray  # in each month, over its weeks; events on their days
     cost_usd: Mapping[str, FloatArray]  # per month
     first: int = 0  # month of the first column
+    aside: Mapping[str, frozenset[int]] = dataclasses.field(default_factory=dict)  # months in which a promise does not count
 
     @property
     def all_hold(self) -> NDArray[np.bool_]:
@@ -77,9 +79,9 @@ class Plan:
         furthest = max(until(o) for o in self.scenario.objectives.values())
         months = self.first + np.arange(self.rps.shape[1])
         hold = np.ones(self.rps.shape, dtype=bool)
-        for one in self.judged.values():
+        for name, one in self.judged.items():
             end = until(one.objective)
-            hold &= one.holds | ((months > end) & (end < furthest))
+            hold &= one.holds | ((months > end) & (end < furthest)) | np.isin(months, list(self.aside.get(name, ())))
         return hold
 
     @property

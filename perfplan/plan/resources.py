@@ -13,9 +13,10 @@ from perfplan.models.capacity import SPARE_LIMIT, usable_limit
 from perfplan.models.growth import grown
 from perfplan.models.stations.queueing import MMc
 from perfplan.plan.paths import Carried, carry, traffic_bytes
-from perfplan.quantity import FloatArray, Value
+from perfplan.quantity import FloatArray, Value, median
 from perfplan.scenario import Scenario
 from perfplan.tiers import bought_of, count_of, kind_of
+from perfplan.tiers.kind import MONTH_AHEAD_S
 from perfplan.tiers.place import LINK, Place
 
 STORAGE_LIMIT, LINK_LIMIT, CALLS_LIMIT = 0.85, 0.70, 0.90  # planned for at most; the checklist alerts disks at 90 %
@@ -58,7 +59,7 @@ def resources(scenario: Scenario, carried: Carried, stored: Mapping[str, FloatAr
                 count=count_of(scenario.tiers[place.tier], place.field),
                 unit=one.unit,
                 utilization=station.utilization + flat,
-                limit=_limit(scenario, place, carried),
+                limit=limit_of(scenario, place, carried),
                 used=f"arrivals x time held / {place.tier} {one.unit}",
                 trust="Utilization is offered load over what there is: exact for any arrivals and service times.",
                 ours=True,
@@ -119,13 +120,14 @@ def spares(scenario: Scenario, place: Place) -> int:
     return bought_of(scenario.tiers[place.tier], place.field).spare
 
 
-def _limit(scenario: Scenario, place: Place, carried: Carried) -> FloatArray:
-    """Highest utilization that is planned for; with one lost, the rest must carry the load (of a lone one, what takes its place)."""
+def limit_of(scenario: Scenario, place: Place, carried: Carried, *, spare: bool = True) -> FloatArray:
+    """Highest utilization that is planned for; *spare*: with one lost, too, the rest must carry the load (of a lone one, what takes its
+    place)."""
     tier, steady = scenario.tiers[place.tier], steady_limit(scenario, place)
     one, count = bought_of(tier, place.field), count_of(tier, place.field)
-    if one.replaced_by and count == 1:
+    if one.replaced_by and count == 1 and spare:
         return np.asarray(np.minimum(steady, SPARE_LIMIT - carried.stations[Place(place.tier, one.replaced_by)].utilization))
-    return usable_limit(count, steady, one.spare)
+    return usable_limit(count, steady, one.spare if spare else 0)
 
 
 def stored_bytes(scenario: Scenario, rps: FloatArray, first: int) -> dict[str, FloatArray]:
@@ -135,3 +137,21 @@ def stored_bytes(scenario: Scenario, rps: FloatArray, first: int) -> dict[str, F
     before = np.concatenate([np.zeros_like(size[..., :1]), np.cumsum(size[..., :-1], axis=-1)], axis=-1)[..., first:]
     held = {name: kind_of(tier).owned.held(tier) for name, tier in scenario.tiers.items()}
     return {name: np.broadcast_to(one.now_bytes + before * one.growth_bytes, rps.shape) for name, one in held.items() if one is not None}
+
+
+def lead_time_s(scenario: Scenario, place: Place) -> float:
+    """Lead time of what stands at *place*; what somebody else limits, and the link, are asked for a month ahead."""
+    tier = scenario.tiers.get(place.tier)
+    if tier is None:
+        return MONTH_AHEAD_S
+    owned = kind_of(tier).owned
+    held, one = owned.held(tier), next((one for one in owned.bought if one.field == place.field), None)
+    if one is None:
+        return median(held.lead_s) if held is not None and place.field == STORAGE else MONTH_AHEAD_S
+    return median(one.lead_s(tier))
+
+
+def unit_price_usd(scenario: Scenario, place: Place) -> float:
+    """What one more of what stands at *place* costs per month."""
+    tier = scenario.tiers[place.tier]
+    return next((one.price_usd(tier) for one in kind_of(tier).owned.bought if one.field == place.field), 0.0)

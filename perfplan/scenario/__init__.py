@@ -166,6 +166,9 @@ class Scenario:
     order_ahead_s: Seconds = field(
         "how long one order should last", "6 months", reason="two rounds of orders a year", least="1d", most="3 years"
     )
+    day_rate_usd: Usd = field(
+        "price of a day of people's work, by which `effort` is priced", "$0", reason="effort is not priced unless stated"
+    )
     headroom: Ratio = field(
         "load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x", most="1000"
     )

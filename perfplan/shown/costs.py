@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from perfplan.quantity import FloatArray, median
@@ -15,8 +16,10 @@ from perfplan.shown.frames import (
     frame_of,
 )
 from perfplan.study import Study, once
+from perfplan.study.remedy import bridge
 from perfplan.words import (
     capital,
+    change,
     money,
     share,
     short_money,
@@ -81,5 +84,45 @@ def cost_by_tier(study: Study) -> go.Figure:
         xaxis=dict(ticksuffix=" USD", nticks=5, range=[0, 1.12 * max(max(r[1:]) for r in rows) or 1]),
         yaxis=dict(showgrid=False),
         hovermode="closest",
+    )
+    return fig
+
+
+def cost_bridge(study: Study) -> go.Figure:
+    """From today's bill to the plan's, step by step."""
+    rows = bridge(study)
+    total = sum(usd for _, usd in rows)
+    then = study.named(study.last)
+    more = total - rows[0][1]
+    most = max(rows[1:], key=lambda row: row[1], default=("nothing", 0.0))
+    fig = figure(
+        f"{capital(most[0])} add{'' if most[0].endswith('s') else 's'} most to the bill: {money(most[1])} of {money(more)} a month"
+        if most[1] > 0
+        else "The bill does not grow",
+        f"Cost per month in US dollars, mean over worlds: from today’s to that of {then} with the plan",
+        height=34 * (len(rows) + 1) + 60,
+        margin=dict(r=80),
+        meta=dict(narrow=dict(layout={"xaxis.nticks": 3, "margin.r": 50})),
+    )
+    names = [*(short(name, 28) for name, _ in rows), f"{then}, with the plan"]
+    starts = [0.0, *np.cumsum([usd for _, usd in rows])[:-1], 0.0]
+    values = [*(usd for _, usd in rows), total]
+    roles = ["sky", *("orange" if usd > 0 else "green" for _, usd in rows[1:]), "blue"]
+    fig.add_bar(
+        y=names,
+        x=values,
+        base=starts,
+        orientation="h",
+        marker=dict(color=[look.colour(role) for role in roles]),
+        hovertemplate="%{x:,.0f} USD",
+    )
+    for i, (name, start, usd) in enumerate(zip(names, starts, values, strict=True)):
+        text = short_money(usd) if i in (0, len(rows)) else change(round(usd), short_money)
+        look.label(fig, start + max(usd, 0.0), name, text, xshift=6)
+    fig.update_layout(
+        xaxis=dict(ticksuffix=" USD", nticks=5, range=[0, 1.15 * max(s + max(v, 0.0) for s, v in zip(starts, values, strict=True)) or 1]),
+        yaxis=dict(showgrid=False, autorange="reversed"),
+        hovermode="closest",
+        showlegend=False,
     )
     return fig

@@ -18,13 +18,16 @@ from perfplan.shown.frames import (
     more_months,
     of_field,
 )
-from perfplan.study import Study, Tried, confidence, once
+from perfplan.study import Fleet, Study, Tried, Way, confidence, once
+from perfplan.study.remedy import all_of
 from perfplan.words import (
     capital,
     change,
     count,
+    listed,
     money,
     percent,
+    share,
     weeks,
 )
 
@@ -43,11 +46,11 @@ def _whole_months(value: float) -> str:
 
 @once
 def options(study: Study) -> Table:
-    """Options in the same worlds, ranked by P, then by months gained."""
+    """Options in the same worlds: what is enough first, the cheapest first."""
     asked = confidence(study.scenario)
     return Table(
         name="options",
-        title=_title(study, study.options[0], asked),
+        title=_title(study, asked),
         subtitle=f"Planned in the same worlds. P: every promise holds in {study.named(study.last)}; "
         f"months gained until P falls below {percent(asked)}; ms: mean over journeys of p95 at today's load. Hollow bars: less "
         "than asked for.",
@@ -57,8 +60,8 @@ def options(study: Study) -> Table:
             Column("p_all", f"P {study.named(study.last, short=True)}", percent, bar=True, hollow=Below(asked)),
             Column("months_gained", "Months gained", _whole_months),
             Column("p95_change_s", "p95, ms", _milliseconds),
+            Column("total_usd", f"$ to {study.named(study.last, short=True)}", more_dollars),
             Column("cost_change_usd", "$ per month", more_dollars),
-            of_field(Option, "price_usd", money),
             of_field(Option, "effort_s", _effort),
             Column("by", "From"),
         ),
@@ -77,18 +80,23 @@ def _option(one: Tried) -> dict[str, Any]:
         "price_usd": one.price_usd,
         "effort_s": one.effort_s,
         "lead_time_s": one.lead_time_s,
-        "by": "proposed" if one.proposed else "stated" if one.overrides else "",
+        "by": one.by,
+        "total_usd": one.total_usd,
     }
 
 
-def _title(study: Study, best: Tried, asked: float) -> str:
-    """What the best option reaches."""
-    good, month = best.p_all >= asked, study.named(study.last)
-    if not best.overrides:
-        return "Nothing has to be done: no option is needed" if good else "No option that was tried helps"
-    if good:
-        return f"{capital(best.name)} reaches {percent(best.p_all)} in {month}"
-    return f"No option alone reaches {percent(asked)}; {best.name} comes nearest, with {percent(best.p_all)} in {month}"
+def _title(study: Study, asked: float) -> str:
+    """What options reach alone."""
+    stated = [one for one in study.options if one.by in ("stated", "proposed")]
+    nothing = next(one for one in study.options if not one.by)
+    best = max(stated, key=lambda one: (one.p_lowest, -one.total_usd), default=nothing)
+    if nothing.p_lowest >= asked:
+        return "Nothing has to be done: no option is needed"
+    if best.p_lowest >= asked:
+        return f"{capital(best.name)} alone keeps {percent(best.p_lowest)} in every month from when it works"
+    if best.p_lowest <= nothing.p_lowest:
+        return "No option alone helps in the month that is worst"
+    return f"No option alone reaches {percent(asked)}; {best.name} comes nearest, with {percent(best.p_lowest)} in the worst month"
 
 
 SENSITIVITIES = (
@@ -114,43 +122,134 @@ def sensitivities(study: Study) -> Table:
     )
 
 
+WAYS = (
+    Column("way", "Way"),
+    Column("what", "Buys and does"),
+    Column("p", "P lowest month", percent, bar=True),
+    Column("together", "P all months", percent),
+    Column("usd", "$ in all", more_dollars),
+    Column("monthly_usd", "$ per month then", more_dollars),
+)
+
+
+@once
+def ways(study: Study) -> Table:
+    """The plan beside what it was chosen from: the second best, counts alone, and the cheapest ways to other probabilities."""
+    fleet, asked, end = study.fleet, confidence(study.scenario), study.named(study.last)
+    rows = [_way(study, name, way) for name, way in _named_ways(study)]
+    return Table(
+        name="ways",
+        title=_chosen(study),
+        subtitle=f"Each judged in the {count(study.worlds.rps.shape[0])} worlds of the plan, not in those that it was searched in. In all: "
+        f"dollars beyond today's fleet's bill until {end}, with prices{'' if _priced(study) else '; effort is not priced'}. "
+        f"P is asked to be {percent(asked)} in every month; all months: that no month breaks a promise. {_kept(study)}"
+        f"{_not_searched(fleet)}",
+        frame=frame_of(rows, WAYS),
+        columns=WAYS,
+    )
+
+
+def _named_ways(study: Study) -> list[tuple[str, Way]]:
+    """The ways that are told apart, the plan first."""
+    fleet, found = study.fleet, list[tuple[str, Way]]()
+    others = [(f"on the way to {percent(way.p)}", way) for way in fleet.frontier]
+    for name, way in (("the plan", fleet.way), ("second best", fleet.second), ("counts alone", fleet.hardware), *others):
+        if way is not None and all(way.orders != known.orders for _, known in found):
+            found.append((name, way))
+    return found
+
+
+def _way(study: Study, name: str, way: Way) -> dict[str, Any]:
+    return {
+        "way": name,
+        "what": all_of(study, way.orders) or "nothing",
+        "p": way.p,
+        "together": way.together,
+        "usd": way.usd,
+        "monthly_usd": way.monthly_usd,
+    }
+
+
+def _chosen(study: Study) -> str:
+    """What was chosen, whether it is the cheapest, and what the second best costs more."""
+    fleet, asked = study.fleet, confidence(study.scenario)
+    if fleet.way is None or not fleet.way.orders:
+        return f"Nothing has to be bought or done for {percent(asked)}"
+    usd = money(fleet.way.usd) if fleet.way.usd >= 1 else "no money"
+    how = "the cheapest way" if not fleet.gap else f"the cheapest way that was found, at most {share(fleet.gap, 1)} from the best"
+    second = fleet.second.usd - fleet.way.usd if fleet.second else 0.0
+    beside = f"; the second best costs {money(second)} more" if second >= 1 else "; the second best costs as much" if fleet.second else ""
+    return f"{capital(usd)} is {how} to {percent(asked)}{beside}"
+
+
+def _priced(study: Study) -> bool:
+    return bool(median(study.scenario.day_rate_usd)) or not any(median(o.effort_s) for o in study.scenario.options.values())
+
+
+def _kept(study: Study) -> str:
+    """What limits that are kept beside promises cost."""
+    fleet = study.fleet
+    limits = f"Utilization limits cost {money(fleet.limits_usd)} of it" if fleet.limits_usd >= 1 else "Utilization limits cost nothing more"
+    return f"{limits}; one node to spare of each {f'{money(fleet.spare_usd)}' if fleet.spare_usd >= 1 else 'nothing more'}. "
+
+
+def _not_searched(fleet: Fleet) -> str:
+    late = f"; {listed(list(fleet.unsearched))} would come too late" if fleet.unsearched else ""
+    alone = f"; {listed(list(fleet.apart))} may hurt, and were searched by themselves" if fleet.apart else ""
+    return f"Not searched: discounts for commitment, sizes of nodes other than of databases, and memory{late}{alone}."
+
+
 # ---- figures ----
 
 
 def frontier(study: Study) -> go.Figure:
-    """P(every promise holds) against cost per month, one mark an option."""
-    base = median(study.worlds.cost_month_usd[:, study.last])
-    asked = confidence(study.scenario)
-    reach = [t for t in study.options if t.p_all >= asked]
-    cheapest = min(reach, key=lambda t: t.cost_change_usd, default=None)
-    then = study.named(study.last)
-    title = (
-        f"{capital(cheapest.name)} is the cheapest way to {percent(asked)}: {money(base + cheapest.cost_change_usd)} a month"
-        if cheapest
-        else f"No single option reaches {percent(asked)} in {then}"
-    )
+    """P of the lowest month against dollars to the last month asked for: the cheapest ways as a line, options alone as marks."""
+    asked, fleet, then = confidence(study.scenario), study.fleet, study.named(study.last)
+    line = sorted({(way.usd, 100 * way.p) for way in (*fleet.frontier, *([fleet.way] if fleet.way else []))})
+    alone = [(t.total_usd, 100 * t.p_lowest, t.name) for t in study.options if t.by != "search"]
+    marks = [(way.usd, 100 * way.p, name) for name, way in _named_ways(study) if not name.startswith("on the way")]
     fig = figure(
-        title, f"P(every promise holds) in {then} against cost per month, options in the same worlds", height=360, margin=dict(t=28, r=30)
+        _chosen(study),
+        f"P(every promise holds) in the lowest month against dollars until {then}, beyond today’s bill. Line: the cheapest ways that the "
+        "search found; squares: one option alone",
+        height=380,
+        margin=dict(t=28, r=30),
     )
     fig.add_scatter(
-        x=[base + t.cost_change_usd for t in study.options],
-        y=[100 * t.p_all for t in study.options],
+        x=[usd for usd, _ in line],
+        y=[p for _, p in line],
+        mode="lines+markers",
+        line=dict(color=look.colour("ink"), width=2, shape="hv"),
+        marker=dict(size=7),
+        hovertemplate="%{x:,.0f} USD: %{y:.1f} %<extra></extra>",
+    )
+    fig.add_scatter(
+        x=[usd for usd, *_ in alone],
+        y=[p for _, p, _ in alone],
         mode="markers",
         marker=dict(color=look.colour("blue"), size=10),
-        text=[short(t.name, 40) for t in study.options],
+        text=[short(name, 40) for *_, name in alone],
         hovertemplate="%{text}: %{y:.0f} %<extra></extra>",
     )
-    placed: list[float] = []
-    for t in study.options:
-        if all(abs(100 * t.p_all - y) > 7 for y in placed):
-            look.label(fig, base + t.cost_change_usd, 100 * t.p_all, short(t.name, 30), "wide", xshift=9)
-            placed.append(100 * t.p_all)
-    look.threshold(fig, 100 * asked, f"asked for: {percent(asked)}")
-    costs = [base + t.cost_change_usd for t in study.options]
-    room = max(max(costs) - min(costs), 0.02 * base, 1.0)
+    fig.add_scatter(
+        x=[usd for usd, *_ in marks],
+        y=[p for _, p, _ in marks],
+        mode="markers",
+        marker=dict(color=look.colour("orange"), size=12, symbol="diamond"),
+        text=[name for *_, name in marks],
+        hovertemplate="%{text}: %{y:.1f} %<extra></extra>",
+    )
+    placed: list[tuple[float, float]] = []
+    costs = [*(usd for usd, _ in line), *(usd for usd, _, _ in alone), *(usd for usd, _, _ in marks)]
+    room = max(max(costs) - min(costs), 1.0)
+    for usd, p, name in (*marks, *sorted(alone, key=lambda row: -row[1])):
+        if all(abs(p - y) > 7 or abs(usd - x) > 0.35 * room for x, y in placed):
+            look.label(fig, usd, p, short(name, 30), "wide", xshift=9, yshift=-9)
+            placed.append((usd, p))
+    look.threshold(fig, 100 * asked, f"asked for: {percent(asked)}", side="top", right=True)
     fig.update_layout(
-        xaxis=dict(range=[min(costs) - 0.1 * room, max(costs) + 0.6 * room], ticksuffix=" USD", nticks=6),
-        yaxis=dict(range=[-4, 106], ticksuffix=" %"),
+        xaxis=dict(range=[min(costs) - 0.06 * room, max(costs) + 0.35 * room], ticksuffix=" USD", nticks=6),
+        yaxis=dict(range=[-4, 108], ticksuffix=" %"),
         hovermode="closest",
     )
     return fig

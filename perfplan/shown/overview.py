@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 
 from perfplan.document import document
 from perfplan.document.comparison import compare
-from perfplan.document.story import due_of, story
-from perfplan.plan import with_counts
+from perfplan.document.story import story
 from perfplan.quantity import MONTH
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table, safe
@@ -19,12 +18,14 @@ from perfplan.shown.frames import (
     frame_of,
 )
 from perfplan.study import Study, confidence
+from perfplan.study.remedy import Position, bought, positions
 from perfplan.study.sweeps import (
     knee,
     todays_knee,
 )
 from perfplan.study.verdicts import first_below
 from perfplan.words import (
+    day_name,
     number,
     percent,
 )
@@ -59,9 +60,7 @@ def lead(study: Study) -> go.Figure:
     months = months_of(study)
     fan = fan_of(study.worlds.rps)
     today = todays_knee(study).rps
-    orders = study.fleet.orders
-    capacity = [(0, today)] + [(o.month, knee(with_counts(study.scenario, o.counts)).rps) for o in orders]
-    asked = [c for c in capacity if c[0] <= study.last]
+    capacity = [(0, today)] + [(o.month, knee(study.planned(o.month)).rps) for o in study.fleet.orders]
     bottom = 0.7 * min(fan[5])
     top = 1.08 * max(fan[95] + [min(c, 3 * max(fan[95])) for _, c in capacity if np.isfinite(c)])
     fig = figure(
@@ -79,7 +78,7 @@ def lead(study: Study) -> go.Figure:
     if np.isfinite(today):
         fig.add_scatter(x=[months[0], months[-1]], y=[today] * 2, line=dict(color=look.colour("ink"), width=1.25, dash="6px,3px"), **step)
         look.label(fig, months[-1], today, f"today’s fleet holds {number(today)}", yanchor="top", xanchor="right")
-    _steps(fig, months, capacity, len(asked), step)
+    _steps(fig, months, capacity, step)
     _order_lane(study, fig, months)
     start = first_below(study.p_all, confidence(study.scenario))
     if np.isfinite(start) and start <= study.last:
@@ -115,89 +114,58 @@ def lead(study: Study) -> go.Figure:
     look.label(fig, months[-1], fan[95][-1], "<b>demand</b> P5–P95", "narrow", xanchor="right", yanchor="bottom")
     fig.update_layout(
         xaxis=dict(type="date", range=[months[0], months[-1]], dtick="M3", tickformat="%b\n%Y", hoverformat="%B %Y", anchor="y2"),
-        yaxis=dict(domain=[0.24, 1], range=[bottom, top], ticksuffix=" rps", nticks=6),
-        yaxis2=dict(domain=[0, 0.2], range=[-0.5, 1.8], visible=False),
+        yaxis=dict(domain=[0.2, 1], range=[bottom, top], ticksuffix=" rps", nticks=6),
+        yaxis2=dict(domain=[0, 0.14], range=[-0.5, 0.8], visible=False),
     )
     return fig
 
 
-def _steps(fig: go.Figure, months: list[str], capacity: list[tuple[int, float]], asked: int, step: dict[str, Any]) -> None:
-    """What is asked for as thick steps, later orders dotted."""
-    styles = (
-        (capacity[:asked], dict(color=look.colour("ink"), width=3, dash="solid"), "asked"),
-        (capacity[asked - 1 :], dict(color=look.colour("muted"), width=2, dash="2px,3px"), "later"),
-    )
-    for points, style, kind in styles:
-        if len(points) < 2:
-            continue
-        x, y = [], []
-        for (start, load), after in zip(
-            points,
-            [*[p[0] for p in points[1:]], capacity[asked][0] if kind == "asked" and asked < len(capacity) else len(months) - 1],
-            strict=True,
-        ):
-            x += [months[start], months[after]]
-            y += [load, load]
-        first = 2 if kind == "later" else 0
-        fig.add_scatter(x=x[max(first - 1, 0) :], y=y[max(first - 1, 0) :], line=style, **step)
-        at = points[-1]
-        look.label(
-            fig,
-            months[at[0]],
-            at[1],
-            f"<b>asked</b> {number(at[1])}" if kind == "asked" else "later",
-            None if kind == "asked" else "wide",
-            "ink" if kind == "asked" else "muted",
-            yanchor="bottom",
-            xshift=4,
-        )
+def _steps(fig: go.Figure, months: list[str], capacity: list[tuple[int, float]], step: dict[str, Any]) -> None:
+    """What is there with each order, as thick steps, to the end of the plan."""
+    if len(capacity) < 2:
+        return
+    x, y = [], []
+    for (start, load), (after, _) in zip(capacity, [*capacity[1:], (len(months) - 1, 0.0)], strict=True):
+        x += [months[start], months[after]]
+        y += [load, load]
+    fig.add_scatter(x=x, y=y, line=dict(color=look.colour("ink"), width=3, dash="solid"), **step)
+    month, load = capacity[-1]
+    look.label(fig, months[month], load, f"<b>planned</b> {number(load)}", None, "ink", yanchor="bottom", xshift=4)
 
 
 def _order_lane(study: Study, fig: go.Figure, months: list[str]) -> None:
-    """The lane under the picture: from the last day to order until the thing works.
+    """The lane under the picture: from the last day to order until it works, a bar for all that works from the same month.
 
-    Labels by a rule: wide, each order has as much text as fits before the next one of its row; narrow, a row has one
-    label with all its dates, after its last order.
+    Labels by a rule: wide, each bar has as much text as fits before the next one; narrow, one label with all dates, after the last bar.
     """
-    for row, now, tint in ((1, True, "ink"), (0, False, "muted")):
-        orders = [o for o in study.fleet.orders if (o.month <= study.last) == now]
-        dates = []
-        starts = [o.month - due_of(study, o)[2] / MONTH for o in orders]  # where the bars begin
-        for order, after in zip(orders, [*starts[1:], len(months) + 3.0], strict=False):
-            text, due, lead = due_of(study, order)
-            works = months[order.month]
-            fig.add_scatter(
-                x=[str(study.order_by(order.month, lead)), works],
-                y=[row] * 2,
-                yaxis="y2",
-                mode="lines+markers",
-                hoverinfo="text",
-                text=[str(safe(text))] * 2,
-                line=dict(color=look.colour(tint), width=4 if now else 1.5, dash="solid"),
-                marker=dict(opacity=1, size=[14, 0], symbol="line-ns", line=dict(width=[4, 0], color=look.colour(tint))),
-            )
-            day, month, *_ = due.split()
-            dates.append(f"{day} {month[:3]}")
-            room = int(((after - order.month) * MONTH_PX - 12) // LETTER_PX) - (0 if now else 8)
-            what = short(text, room) if room >= 12 else ""
-            if room >= 5 - 8 * (not now):
-                look.label(
-                    fig, works, row, f"<b>{dates[-1]}</b><br>{what}" if now else f"{dates[-1]} {what}", "wide", tint, yref="y2", xshift=6
-                )
-        if orders:
-            right = orders[-1].month > len(months) // 2
-            joined = ", ".join(dates[:3]) + (" …" if len(dates) > 3 else "")
-            at = months[orders[0].month if right else orders[-1].month]
-            look.label(
-                fig,
-                at,
-                row,
-                f"<b>{joined}</b>" if now else joined,
-                "narrow",
-                tint,
-                yref="y2",
-                xanchor="right" if right else "left",
-                xshift=-6 if right else 6,
-            )
-    for row, text in ((1, "order by"), (0, "later")):
-        look.label(fig, 0, row, text, "wide", "muted", xref="paper", yref="y2", xanchor="right", xshift=-6)
+    bars: dict[int, list[Position]] = {}
+    for row in positions(study):
+        bars.setdefault(row.month, []).append(row)
+    dates, ink = [], look.colour("ink")
+    starts = [month - max(row.lead_s for row in rows) / MONTH for month, rows in sorted(bars.items())]
+    for (month, rows), after in zip(sorted(bars.items()), [*starts[1:], len(months) + 3.0], strict=False):
+        due, text = min(row.by for row in rows), bought(study, rows)
+        works = max(str(due), months[month])  # a setting works on the day that it is made
+        fig.add_scatter(
+            x=[str(due), works],
+            y=[0, 0],
+            yaxis="y2",
+            mode="lines+markers",
+            hoverinfo="text",
+            text=[str(safe(text))] * 2,
+            line=dict(color=ink, width=4, dash="solid"),
+            marker=dict(opacity=1, size=[14, 0], symbol="line-ns", line=dict(width=[4, 0], color=ink)),
+        )
+        day, name, *_ = day_name(due).split()
+        dates.append(f"{day} {name[:3]}")
+        room = int(((after - month) * MONTH_PX - 12) // LETTER_PX)
+        what = short(text, room) if room >= 12 else ""
+        if room >= 5:
+            look.label(fig, works, 0, f"<b>{dates[-1]}</b><br>{what}", "wide", "ink", yref="y2", xshift=6)
+    if bars:
+        right = max(bars) > len(months) // 2
+        joined = ", ".join(dates[:3]) + (" …" if len(dates) > 3 else "")
+        at, side = (months[min(bars)], "right") if right else (months[max(bars)], "left")
+        shift = -6 if right else 6
+        look.label(fig, at, 0, f"<b>{joined}</b>", "narrow", "ink", yref="y2", xanchor=side, xshift=shift)
+    look.label(fig, 0, 0, "order by", "wide", "muted", xref="paper", yref="y2", xanchor="right", xshift=-6)

@@ -11,7 +11,7 @@ from perfplan.models.capacity import nodes_needed
 from perfplan.models.stations.queueing import MMc
 from perfplan.models.stations.service import Station
 from perfplan.plan import spares, steady_limit
-from perfplan.plan.resources import Resource
+from perfplan.plan.resources import Resource, lead_time_s
 from perfplan.quantity import median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
@@ -27,9 +27,9 @@ from perfplan.shown.frames import (
     of_field,
     share_or_saturated,
 )
-from perfplan.study import SHOWN, Order, RunOut, Study, confidence, once
-from perfplan.study.fleet import lead_time_s, unit_price_usd
-from perfplan.study.verdicts import early
+from perfplan.study import SHOWN, RunOut, Study, confidence, once
+from perfplan.study.remedy import positions, price
+from perfplan.study.verdicts import early, first_below
 from perfplan.tiers import bought_of
 from perfplan.tiers.place import Place
 from perfplan.words import (
@@ -38,6 +38,7 @@ from perfplan.words import (
     count,
     day_name,
     duration,
+    money,
     percent,
     rate,
     share,
@@ -50,42 +51,51 @@ ORDERS = (
     Column("works_from", "Works from", str),
     Column("lead_time_s", "Lead time", weeks),
     Column("cost_month_usd", "$ per month", more_money, bar=True),
-    Column("asked", "Asked for"),
+    Column("once_usd", "$ once", money),
 )
 
 
 @once
 def orders(study: Study) -> Table:
-    """What to order, by when, until it works, and what it costs; what lies after the months asked for is marked."""
-    rows = [_order(study, order, place) for order in study.fleet.orders for place in order.changes]
-    rows.sort(key=lambda r: (r["order_by"], -r["cost_month_usd"]))
-    asked, end = [r for r in rows if r["asked"] == "now"], study.named(study.last)
+    """What to order and to do, by when, until it works, and what it adds to the bill of the last month asked for."""
+    rows, end = positions(study), study.named(study.last)
     title = f"Nothing has to be ordered until {end}"
-    if asked:
-        title = f"{len(asked)} order{'s' if len(asked) != 1 else ''} until {end}; the first is due {day_name(asked[0]['order_by'])}"
-    nothing = {"what": "nothing", "order_by": study.as_of, "works_from": "", "lead_time_s": np.nan, "cost_month_usd": 0.0, "asked": ""}
+    if rows:
+        many = f"{len(rows)} order{'s' if len(rows) != 1 else ''} until {end}"
+        title = f"{many}, {price(study)}; the first is due {day_name(rows[0].by)}"
+    frame = [
+        {
+            "what": row.text,
+            "order_by": row.by,
+            "works_from": study.named(row.month, short=True),
+            "lead_time_s": row.lead_s,
+            "cost_month_usd": row.monthly_usd,
+            "once_usd": row.once_usd,
+            "effort_s": row.effort_s,
+        }
+        for row in rows
+    ]
+    nothing = {"what": "nothing", "order_by": study.as_of, "works_from": "", "lead_time_s": np.nan, "cost_month_usd": 0.0, "once_usd": 0.0}
     return Table(
         name="orders",
         title=title,
-        subtitle=f"Last day to order so that every promise holds with {percent(confidence(study.scenario))} confidence; "
-        f"an order lasts {weeks(float(study.scenario.order_ahead_s))} or more.",
-        frame=frame_of(rows or [nothing]),
+        subtitle=f"Last day to order, or to start, so that every promise holds with {percent(confidence(study.scenario))} confidence; "
+        f"an order lasts {weeks(float(study.scenario.order_ahead_s))} or more. {_beyond(study)}$ per month: in {end}; together they are "
+        "what the plan costs more than today's fleet then.",
+        frame=frame_of(frame or [nothing]),
         columns=ORDERS,
         first=True,
     )
 
 
-def _order(study: Study, order: Order, place: Place) -> dict[str, Any]:
-    old, new = order.changes[place]
-    lead = lead_time_s(study.scenario, place)
-    return {
-        "what": f"{study.worlds.resources[place].label}: {count(old)} → {count(new)}",
-        "order_by": study.order_by(order.month, lead),
-        "works_from": study.named(order.month, short=True),
-        "lead_time_s": lead,
-        "cost_month_usd": unit_price_usd(study.scenario, place) * (new - old),
-        "asked": "now" if order.month <= study.last else "later",
-    }
+def _beyond(study: Study) -> str:
+    """What becomes of the plan after the months asked for."""
+    p, asked = study.fleet.p_all, confidence(study.scenario)
+    start, end = first_below(p[study.last + 1 :], asked) + study.last + 1, len(p) - 1
+    if not np.isfinite(start):
+        return ""
+    later = f"P falls below {percent(asked)} in {study.named(start)}, to {percent(float(p[end]))} in {study.named(end)}"
+    return f"Nothing is ordered for later: {later}. "
 
 
 @once

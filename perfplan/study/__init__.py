@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from perfplan.plan import Plan, plan
+from perfplan.plan import Plan, demand_rps, plan, with_counts
 from perfplan.quantity import DAY, FloatArray
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import Statement
-from perfplan.study.fleet import Fleet, Order, recommend
+from perfplan.study.fleet import Fleet, Order, Way, recommend, room
 from perfplan.study.options import Tried, try_options
+from perfplan.study.search.worlds import with_options
 from perfplan.study.sensitivity import Moved, sensitivities
 from perfplan.study.worlds import SHOWN, RunOut, confidence, horizon, run_outs, sampling_error
 from perfplan.words import month_name
@@ -28,6 +29,7 @@ __all__ = [
     "RunOut",
     "Study",
     "Tried",
+    "Way",
     "confidence",
     "horizon",
     "once",
@@ -74,6 +76,17 @@ class Study:
         """The scenario at its median."""
         return self.middle.scenario
 
+    def planned(self, month: int) -> Scenario:
+        """The scenario at its median with the counts of the fleet, and the options that then work, in *month*."""
+        return with_counts(with_options(self.statement, self.fleet.options_at(month)).at(), self.fleet.counts_at(month))
+
+    def demand(self, options: frozenset[str]) -> FloatArray:
+        """The load with *options*, (worlds, months)."""
+        if not options:
+            return self.worlds.rps
+        rps = demand_rps(with_options(self.statement, options).at(self.worlds.rps.shape[0], self.seed), self.worlds.rps.shape[1])
+        return np.broadcast_to(rps, self.worlds.rps.shape)
+
     @property
     def last(self) -> int:
         """The last month asked for."""
@@ -105,14 +118,16 @@ def study(statement: Statement, worlds: int = 2000, seed: int = 7) -> Study:
     drawn = statement.at(worlds, seed)
     shown = sorted({*SHOWN, horizon(drawn)})
     made = plan(drawn, both=True, at_months=shown)
-    fleet, middle = recommend(made), statement.at()
+    searched = room(statement, made, seed)
+    fleet, middle = recommend(searched, made), statement.at()
+    made = replace(made, aside=fleet.aside)
     return Study(
         statement=statement,
         seed=seed,
-        middle=plan(middle, both=True),
+        middle=replace(plan(middle, both=True), aside=fleet.aside),
         worlds=made,
         run_outs=run_outs(made),
         fleet=fleet,
-        options=try_options(statement, drawn, fleet, seed=seed),
+        options=try_options(searched, made, fleet),
         moved=sensitivities(statement, made, seed),
     )

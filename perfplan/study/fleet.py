@@ -1,226 +1,344 @@
-"""The fleet that keeps every promise: orders over time, found in some worlds and judged in all of them.
-
-Every comparison is made in the same worlds: the same draws, with other counts.
-"""
+"""What to buy and to do, by when: found by search in some worlds, judged in all those of the study."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from perfplan import promises
-from perfplan.models.capacity import nodes_needed
-from perfplan.plan import Plan, Resource, demand_rps, month_factors, plan, spares, steady_limit, with_counts, worlds_in
-from perfplan.plan.resources import STORAGE
-from perfplan.quantity import DAY, MONTH, FloatArray, median
-from perfplan.scenario import Scenario
-from perfplan.study.worlds import confidence, sampling_error, take_worlds
-from perfplan.tiers import bought_of, count_of, kind_of
-from perfplan.tiers.kind import MONTH_AHEAD_S
+from perfplan.plan import Plan, month_factors, plan, with_counts
+from perfplan.quantity import MONTH, FloatArray, median
+from perfplan.scenario.statement import Statement
+from perfplan.study.search.asking import Aside, Possible, counted, possible
+from perfplan.study.search.candidates import MOST_RUNGS, Bill, Offer, apart, ladders, offers
+from perfplan.study.search.cheapest import Chain, Found, Search
+from perfplan.study.search.worlds import There, Worlds
+from perfplan.study.worlds import confidence, horizon, sampling_error
+from perfplan.tiers import count_of
 from perfplan.tiers.place import Place
 
-GRACE_S = 7 * DAY  # what is there within a week counts for the month it is ordered in
-MOST_STEPS = 60  # of one order; a search that needs more does not end well
-MOST_ROUNDS = 12  # of bringing everything within its limit: each mends one place, and callees change what callers need
-CAP = 4.0  # how far out of bounds an objective counts when steps are compared, on a log scale: 55 times its bound
-# A third or three times of each of the next three moves what the storefront's fleet costs over the whole plan by 0.12 % at most
-# (benchmarks/deciding.py); without the first the search ends where only several steps together keep a promise in more worlds.
-NEARER = 0.25  # what coming nearer to a bound counts, on a log scale, beside a share of worlds that keep it
-FREE_USD = 20.0  # a month, added to the price of each step, as some have none
-IDLE = 0.3  # what is used less than this in 95 % of worlds is not tried: waits there are short
+SEARCHED = 400  # worlds that a search looks at: 200 choose a plan that keeps 93 % where 95 % are asked
+FRESH = 1  # added to the seed: a choice is not judged in the worlds that it was made in
+LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99)  # of the frontier
+ROUNDS = 5  # of asking for more, where the worlds that judge say less than was asked
+APART = 3  # options, at most, whose every combination is searched by itself; of more each alone
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Counts that must work from a month on, and what they change."""
+    """Counts that must work from a month on, options that then do, and what they change."""
 
     month: int
     counts: Mapping[Place, float]  # all that differ from today
     changes: Mapping[Place, tuple[float, float]]  # (before, after) of this order
+    options: tuple[str, ...] = ()  # that work from this month on, and did not before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A way to keep the promises: what is bought and done, what it costs to the last month asked for, and how sure it is."""
+
+    orders: Sequence[Order]
+    options: tuple[str, ...]
+    usd: float  # to the last month asked for, beyond today's bill, mean over worlds
+    monthly_usd: float  # in the last month
+    p: float  # that every promise holds, in the month in which that is least of those that nothing comes too late for
+    p_last: float  # in the last month
+    together: float  # in all months
+    lasts: float  # months until P falls below what is asked, with nothing more bought
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """Orders over time, and the plan in all worlds with them."""
+    """What to buy and to do, the plan in all worlds with it, and what it was compared with."""
 
     orders: Sequence[Order]
     p_all: FloatArray  # (months,)
     cost_usd: FloatArray  # (worlds, months)
     fails_from: int | None  # month from which no fleet that could be found keeps every promise
+    way: Way | None = None
+    gap: float = 0.0  # how much less the best may cost, as a share; 0: proven
+    frontier: Sequence[Way] = ()  # at rising confidence
+    settings: FloatArray | None = None  # P by month with nothing but what costs nothing; None where there is none of it
+    second: Way | None = None  # the best with other options
+    hardware: Way | None = None  # the best without options
+    spare_usd: float = 0.0  # what one node to spare costs, to the last month asked for
+    limits_usd: float = 0.0  # what utilization limits cost beyond the promises
+    aside: Aside = field(default_factory=dict)
+    lost: int = 0  # months before this one come too early for what would keep them
+    apart: tuple[str, ...] = ()  # options that were searched by themselves
+    unsearched: tuple[str, ...] = ()  # options that work too late
 
     def counts_at(self, month: int) -> Mapping[Place, float]:
         """What differs from today in *month*."""
         return next((o.counts for o in reversed(self.orders) if o.month <= month), {})
 
+    def options_at(self, month: int) -> frozenset[str]:
+        """The options that work in *month*."""
+        return frozenset(name for order in self.orders if order.month <= month for name in order.options)
 
-def recommend(today: Plan, *, sizing_worlds: int = 400) -> Fleet:
-    """Orders that keep every promise with the asked confidence: the cheapest next step for the gain in P, again and again.
 
-    *today*: the plan of today's fleet in all worlds.
+@dataclass(kw_only=True, eq=False)
+class Room:
+    """What searches share: worlds to search in, worlds to judge in, and one search for each set of options that are looked at apart."""
 
-    Each order lasts `order_ahead` months. First every resource is brought within its utilization limit and N + 1 with the
-    asked confidence; then steps are bought one by one (greedy), each the one with most gain per dollar in the same worlds.
+    last: int
+    asked: float
+    searched: Worlds
+    judging: Worlds
+    bill: Bill
+    paid: Bill  # in the worlds that judge
+    offers: Sequence[Offer]
+    ahead: int
+    order: Sequence[int]
+    modes: Sequence[frozenset[str]]
+    apart: frozenset[str]
+    possible: Mapping[frozenset[str], Possible]
+    aside: Aside
+
+    def searches(self, *, options: bool = True, spare: bool = True, limits: bool = True) -> list[Search]:
+        """One for each mode; without *options*: of counts alone."""
+        made = []
+        for mode in self.modes if options else self.modes[:1]:
+            can = self.possible[mode]
+            asked = can.asked if limits else replace(can.asked, limits=[frozenset()] * (self.last + 1))
+            inside = [o for o in self.offers if o.name not in self.apart or o.name in mode] if options else []
+            made.append(
+                Search(
+                    worlds=self.searched,
+                    bill=self.bill,
+                    ladders=self.searched.ladders,
+                    offers=inside,
+                    asked=replace(asked, spare=spare),
+                    order=self.order,
+                    ahead=self.ahead,
+                    lost=can.lost,
+                    always=mode,
+                )
+            )
+        return made
+
+    def cheapest(self, searches: Sequence[Search], aim: float, forbidden: Sequence[frozenset[str]] = ()) -> tuple[Found, Search] | None:
+        """The cheapest of all searches; its bound is the lowest of theirs."""
+        found = [(one, search) for search in searches if (one := search.cheapest(aim, forbidden)) is not None]
+        if not found:
+            return None
+        best, search = min(found, key=lambda pair: pair[0].usd)
+        return replace(best, bound_usd=min(one.bound_usd for one, _ in found)), search
+
+    def judged(self, search: Search, chain: Chain) -> tuple[FloatArray, float]:
+        """P by month to the last asked for, and P of all these months together, in the worlds that judge."""
+        held = np.ones((self.last + 1, self.judging.count), dtype=bool)
+        for month in self.order:
+            held[month] = self.judging.hold(search.there(chain, month), month, self.possible[search.always].asked.names[month])
+        return held.mean(axis=1), float(held.all(axis=0).mean())
+
+    def way(self, search: Search, found: Found) -> Way:
+        """What was found, in the terms of a plan."""
+        p, together = self.judged(search, found.chain)
+        there, nothing = search.there(found.chain, self.last), There(frozenset(), (0,) * len(search.ladders))
+        running = sum(o.monthly_usd for o in search.offers if o.name in there.options)
+        search = replace(search, bill=self.paid)
+        return Way(
+            orders=self._orders(search, found.chain),
+            options=tuple(sorted(found.chain.options)),
+            usd=search.usd(found.chain),
+            monthly_usd=float(self.paid.usd(there)[self.last] - self.paid.usd(nothing)[self.last]) + running,
+            p=float(p[self._kept(search)].min()),
+            p_last=float(p[self.last]),
+            together=together,
+            lasts=self._lasts(search, found.chain, p),
+        )
+
+    def _kept(self, search: Search) -> list[int]:
+        """The months that nothing comes too late for."""
+        return list(range(search.lost, self.last + 1))
+
+    def counted(self, month: int) -> list[str]:
+        """The promises that count in *month* and are not set aside."""
+        return [n for n in counted(self.judging.drawn(frozenset()), month) if month not in self.aside.get(n, ())]
+
+    def _lasts(self, search: Search, chain: Chain, p: FloatArray) -> float:
+        if (below := np.flatnonzero(p < self.asked)).size:
+            return float(below[0])
+        there, months = search.there(chain, self.last), self.judging.rps(frozenset()).shape[1]
+        for month in range(self.last + 1, months):
+            if self.judging.hold(there, month, self.counted(month), needed=self.asked).mean() < self.asked:
+                return float(month)
+        return float(months)
+
+    def settings(self, search: Search, chain: Chain) -> FloatArray | None:
+        """P by month with nothing of *chain* but what costs nothing; None where that is nothing."""
+        free = [tuple(k if one.free else 0 for k, one in zip(row, search.ladders, strict=True)) for row in chain.rungs]
+        if not any(any(row) for row in free):
+            return None
+        return self.judged(search, Chain(rungs=tuple(free), options=frozenset()))[0]
+
+    def sure(self, searches: Sequence[Search]) -> tuple[Found, Search] | None:
+        """The cheapest that the judging worlds confirm: asked for with a standard error more, judged, and where they say less, again."""
+        error = sampling_error(self.asked, self.searched.count) / 1.96 if self.searched.count > 1 else 0.0
+        aim, best = min(self.asked + error, 0.999), None
+        for _ in range(ROUNDS):
+            if (best := self.cheapest(searches, aim)) is None:
+                return None
+            found, search = best
+            p, _ = self.judged(search, found.chain)
+            top = np.minimum(self.asked, search.asked.top)
+            short = float(np.max((top - p)[self._kept(search)]))
+            if short <= 0 or aim >= 0.999:
+                return best
+            aim = min(aim + max(short, 1 / self.searched.count), 0.999)
+        return best
+
+    def _orders(self, search: Search, chain: Chain) -> list[Order]:
+        scenario, orders, before = self.judging.drawn(frozenset()), [], dict[Place, float]()
+        done: frozenset[str] = frozenset()
+        today = {one.place: one.counts[0] for one in search.ladders}
+        for month in range(self.last + 1):
+            there = search.there(chain, month)
+            drawn = self.judging.drawn(there.options)
+            counts = self.judging.counts(there, drawn)
+            counts = {place: n for place, n in counts.items() if n != count_of(scenario.tiers[place.tier], place.field)}
+            changes = {
+                place: (before.get(place, today[place]), counts.get(place, today[place]))
+                for place in dict.fromkeys([*before, *counts])
+                if before.get(place, today[place]) != counts.get(place, today[place])
+            }
+            if changes or there.options - done:
+                orders.append(Order(month=month, counts=counts, changes=changes, options=tuple(sorted(there.options - done))))
+            before, done = counts, there.options
+        return orders
+
+
+def recommend(room: Room, today: Plan) -> Fleet:
+    """The cheapest orders and options that keep every promise, and the utilization limits, with the asked confidence.
+
+    What is compared is the sum of dollars to the last month asked for: counts by month,
+    price, priced effort and running price of options, and what these change in the bill. Nothing is there before its lead time.
     """
-    drawn, months = today.scenario, today.rps.shape[1]
-    few = take_worlds(drawn, sizing_worlds)
-    rps = np.broadcast_to(demand_rps(few, months), (worlds_in(few), months))
-    asked, ahead = confidence(drawn), max(1, round(median(drawn.order_ahead_s) / MONTH))
-    aim = min(asked + (sampling_error(asked, rps.shape[0]) / 1.96 if rps.shape[0] > 1 else 0.0), 0.999)
-    orders: list[Order] = []
-    counts: dict[Place, float] = {}
-    month, fails_from = 0, None
-    while month < months:
-        bad = _first_bad(plan(with_counts(few, counts), rps[:, month:], percentiles=()), aim)
-        if bad is None:
-            break
-        month += bad
-        window = rps[:, month : month + ahead]
-        busiest = int(np.quantile(window, aim, axis=0).argmax())
-        better = _size(few, window[:, [busiest]], counts, aim)
-        better = _size(few, window[:, [0]], better, aim) if busiest else better  # what broke may break in another way
-        changes = {p: (before, n) for p, n in better.items() if n != (before := counts.get(p, count_of(few.tiers[p.tier], p.field)))}
-        if changes:
-            late = _deliver(few, orders, counts, changes, month)
-            counts = better
-            month = max(month, late)
-            window = rps[:, month : month + ahead]
-        still = _first_bad(plan(with_counts(few, counts), window, percentiles=()), aim)
-        if still is not None:
-            fails_from = month + still if fails_from is None else fails_from
-            month += ahead  # nothing that was tried helps here; later months are ordered for all the same
-    return _in_all_worlds(today, orders, fails_from)
+    searches = room.searches()
+    frontier = []
+    for level in [level for level in LEVELS if level <= room.asked] + [None] + [level for level in LEVELS if level > room.asked]:
+        best = room.sure(searches) if level is None else room.cheapest(searches, level)
+        if best is None:
+            continue
+        found, search = best
+        way = room.way(search, found)
+        if level is None:
+            chosen, chosen_way, chosen_search = found, way, search
+        frontier.append(way)
+    others = room.cheapest(searches, room.asked, [frozenset(chosen.chain.options)]) if room.offers else None
+    alone = room.sure(room.searches(options=False)) if chosen.chain.options else (chosen, chosen_search)
+    free = {}
+    for name, kept in (("spare", {"spare": False}), ("limits", {"limits": False})):
+        without = room.cheapest(room.searches(**kept), room.asked)
+        free[name] = max(chosen.usd - without[0].usd, 0.0) if without else 0.0
+    p_all, cost = _in_all_worlds(today, chosen_way.orders, room)
+    below = np.flatnonzero(p_all[: room.last + 1] < room.asked)
+    return Fleet(
+        orders=chosen_way.orders,
+        p_all=p_all,
+        cost_usd=cost,
+        fails_from=min([*map(int, below[:1]), *(min(months) for months in room.aside.values())], default=None),
+        way=chosen_way,
+        gap=chosen.gap,
+        frontier=_rising(frontier),
+        settings=room.settings(chosen_search, chosen.chain),
+        second=room.way(others[1], others[0]) if others else None,
+        hardware=room.way(alone[1], alone[0]) if alone else None,
+        spare_usd=free["spare"],
+        limits_usd=free["limits"],
+        aside=room.aside,
+        lost=chosen_search.lost,
+        apart=tuple(sorted(room.apart)),
+        unsearched=tuple(name for name in today.scenario.options if name not in {o.name for o in room.offers}),
+    )
 
 
-def _deliver(
-    scenario: Scenario, orders: list[Order], before: Mapping[Place, float], changes: Mapping[Place, tuple[float, float]], month: int
-) -> int:
-    """Add what is bought for *month* to *orders*: each thing from the month it can work; returns the last of these months."""
-    works = {place: max(month, int(np.ceil((lead_time_s(scenario, place) - GRACE_S) / MONTH))) for place in changes}
-    counts = dict(before)
-    for when in sorted(set(works.values())):
-        now = {place: change for place, change in changes.items() if works[place] == when}
-        counts |= {place: new for place, (_, new) in now.items()}
-        orders.append(Order(month=when, counts=dict(counts), changes=now))
-    return max(works.values())
+def _rising(ways: Sequence[Way]) -> list[Way]:
+    """Those that no other beats in both dollars and P."""
+    found: list[Way] = []
+    for way in sorted(ways, key=lambda w: (w.usd, -w.p)):
+        if not found or way.p > found[-1].p:
+            found.append(way)
+    return found
 
 
-def lead_time_s(scenario: Scenario, place: Place) -> float:
-    """Lead time of what stands at *place*; what somebody else limits, and the link, are asked for a month ahead."""
-    tier = scenario.tiers.get(place.tier)
-    if tier is None:
-        return MONTH_AHEAD_S
-    owned = kind_of(tier).owned
-    held, one = owned.held(tier), next((one for one in owned.bought if one.field == place.field), None)
-    if one is None:
-        return median(held.lead_s) if held is not None and place.field == STORAGE else MONTH_AHEAD_S
-    return median(one.lead_s(tier))
+def room(statement: Statement, today: Plan, seed: int = 7, *, searched: int = SEARCHED, most: int = MOST_RUNGS) -> Room:
+    """What is searched: the ladders, the options, what can be kept at all; *today*: the plan of today's fleet in all worlds.
+
+    *searched*: worlds to search in; *most*: steps of a ladder.
+    """
+    drawn = today.scenario
+    last, asked = horizon(drawn, today.rps.shape[1]), confidence(drawn)
+    count = today.rps.shape[0]
+    few = min(searched, count)
+    rungs = ladders(drawn, today.rps[:, : last + 1], most)
+    one = Worlds(statement=statement, ladders=rungs, count=few, seed=seed + FRESH)
+    other = Worlds(statement=statement, ladders=rungs, count=count, seed=seed)
+    bill, given = Bill(worlds=one, last=last), offers(drawn, last)
+    order = sorted(range(last + 1), key=lambda m: -float(one.rps(frozenset())[:, m].mean()))
+    by_itself = apart(one, bill, [o.name for o in given], order[0])
+    one.apart = other.apart = by_itself
+    inside = frozenset(o.name for o in given) - by_itself
+    modes = _modes(one, by_itself)
+    can = {mode: possible(one, given, inside | mode, order, asked) for mode in modes}
+    names = sorted(set.intersection(*(set(p.aside) for p in can.values())))
+    never = {name: frozenset.intersection(*(p.aside[name] for p in can.values())) for name in names}
+    later = range(last + 1, today.rps.shape[1])
+    aside = {name: months | (set(later) if last in months else set()) for name, months in never.items() if months}
+    able = [mode for mode in modes if can[mode].aside == {name: months for name, months in never.items() if months}] or modes
+    return Room(
+        last=last,
+        asked=asked,
+        searched=one,
+        judging=other,
+        bill=bill,
+        paid=Bill(worlds=other, last=last),
+        offers=given,
+        ahead=max(1, round(median(drawn.order_ahead_s) / MONTH)),
+        order=order,
+        modes=able,
+        apart=by_itself,
+        possible=can,
+        aside=aside,
+    )
 
 
-def unit_price_usd(scenario: Scenario, place: Place) -> float:
-    """What one more of what stands at *place* costs per month."""
-    tier = scenario.tiers[place.tier]
-    return next((one.price_usd(tier) for one in kind_of(tier).owned.bought if one.field == place.field), 0.0)
+def _modes(worlds: Worlds, by_itself: frozenset[str]) -> list[frozenset[str]]:
+    """Sets of options that are searched by themselves, each of which is a scenario."""
+    names = sorted(by_itself)
+    sizes = range(len(names) + 1) if len(names) <= APART else range(2)
+    found = []
+    for mode in (frozenset(some) for size in sizes for some in itertools.combinations(names, size)):
+        try:
+            worlds.drawn(mode)
+        except ValueError:  # what they set together is not a scenario
+            continue
+        found.append(mode)
+    return found
 
 
-def _first_bad(made: Plan, aim: float) -> int | None:
-    good = (made.all_hold.mean(axis=0) >= aim) & np.all([(r.utilization <= r.limit).mean(axis=0) >= aim for r in _sized(made)], axis=0)
-    return None if good.all() else int((~good).argmax())
-
-
-def _sized(made: Plan) -> list[Resource]:
-    """The resources whose count is ours to choose."""
-    return [r for r in made.resources.values() if r.ours]
-
-
-def _size(scenario: Scenario, rps: FloatArray, counts: Mapping[Place, float], aim: float) -> dict[Place, float]:
-    """Counts that keep every promise at the load *rps*, as far as they can be found."""
-    now = _within_limits(scenario, rps, dict(counts), aim)
-    made = plan(with_counts(scenario, now), rps, percentiles=())
-    for _ in range(MOST_STEPS):
-        p, short = _score(made)
-        if p >= aim:
-            break
-        open_ones = [name for name, judged in made.judged.items() if not judged.holds.all()]  # one more of something breaks nothing
-        tried = [
-            (place, n, plan(with_counts(scenario, now | {place: n}), rps, percentiles=(), objectives=open_ones))
-            for place, n in _steps(made)
-        ]
-        worth = [(_gain(made, other, p, short), place, n, other) for place, n, other in tried]
-        best = max(worth, key=lambda w: w[0], default=None)
-        if best is None or best[0] <= 0:
-            break
-        now[best[1]], made = best[2], best[3]
-    return now
-
-
-def _gain(made: Plan, other: Plan, p: float, short: float) -> float:
-    other_p, other_short = _score(other)
-    gain = other_p - p + NEARER * (short - other_short)
-    extra = median(other.cost_month_usd - made.cost_month_usd)
-    return gain / (max(extra, 0.0) + FREE_USD) if gain > 1e-6 else 0.0
-
-
-def _score(made: Plan) -> tuple[float, float]:
-    """P(every objective holds), and how far out of bounds they are where they do not, on a log scale."""
-    short = 0.0
-    for judged in made.judged.values():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.log(np.maximum(judged.value, 1e-300) / judged.bound)
-        short += float(np.clip(np.nan_to_num(ratio, nan=CAP, posinf=CAP), 0, CAP).mean())
-    return float(made.all_hold.mean()), short
-
-
-def _within_limits(scenario: Scenario, rps: FloatArray, counts: dict[Place, float], aim: float) -> dict[Place, float]:
-    """Every count high enough for its utilization limit and N + 1 with confidence *aim*; callee first, as waits shrink."""
-    for _ in range(MOST_ROUNDS):
-        made = plan(with_counts(scenario, counts), rps, percentiles=(), objectives=())
-        changed = {}
-        for one in sorted(_sized(made), key=lambda r: bought_of(scenario.tiers[r.place.tier], r.place.field).order):
-            if (one.utilization <= one.limit).mean() < aim and np.isfinite(one.utilization).all():
-                count = _needed(made.scenario, one, aim)
-                if count != one.count:
-                    changed[one.place] = count
-                    break
-        if not changed:
-            return counts
-        counts = counts | changed
-    return counts
-
-
-def _needed(scenario: Scenario, one: Resource, aim: float) -> float:
-    tier = scenario.tiers[one.place.tier]
-    needed = nodes_needed(one.utilization * one.count, 1.0, steady_limit(scenario, one.place), spares(scenario, one.place))
-    wanted = float(np.quantile(needed, aim, method="higher"))
-    return bought_of(tier, one.place.field).sized(tier, one.count, wanted)
-
-
-def _steps(made: Plan) -> list[tuple[Place, float]]:
-    """The next larger count of everything that can be bought and is not idle."""
-    steps = []
-    stated = any(promises.kind_of(one).judges.elsewhere(one) for one in made.scenario.objectives.values())
-    for one in _sized(made):
-        if not stated and np.quantile(one.utilization, 0.95, method="higher") < IDLE:
-            continue  # idle at this load, and no promise is made for another one
-        tier, count = made.scenario.tiers[one.place.tier], one.count
-        larger = bought_of(tier, one.place.field).larger(tier, count)
-        if larger > count:
-            steps.append((one.place, larger))
-    return steps
-
-
-def _in_all_worlds(today: Plan, orders: Sequence[Order], fails_from: int | None) -> Fleet:
-    """The recommended fleet planned in every world, epoch by epoch; before the first order it is *today*'s."""
-    drawn, rps, months = today.scenario, today.rps, today.rps.shape[1]
-    factors = month_factors(drawn, months)
-    orders = [o for o in orders if o.month < months]
+def _in_all_worlds(today: Plan, orders: Sequence[Order], room: Room) -> tuple[FloatArray, FloatArray]:
+    """P by month, and dollars, (worlds, months), with *orders*, in every world; before the first order it is *today*'s."""
+    months = today.rps.shape[1]
     starts = [*(o.month for o in orders), months]
-    p_all, cost = [today.all_hold[:, : starts[0]].mean(axis=0)], [today.cost_month_usd[:, : starts[0]]]
+    worlds = replace(today, aside=room.aside)
+    p_all, cost = [worlds.all_hold[:, : starts[0]].mean(axis=0)], [today.cost_month_usd[:, : starts[0]]]
+    done: frozenset[str] = frozenset()
     for start, stop, order in zip(starts[:-1], starts[1:], orders, strict=True):
-        if stop > start:
-            there = with_counts(drawn, order.counts)
-            made = plan(there, rps[:, start:stop], percentiles=(), first=start, month_factor=factors[:, start:stop])
-            p_all.append(made.all_hold.mean(axis=0))
-            cost.append(made.cost_month_usd)
-    return Fleet(orders=tuple(orders), p_all=np.concatenate(p_all), cost_usd=np.concatenate(cost, axis=1), fails_from=fails_from)
+        done |= set(order.options)
+        drawn = room.judging.drawn(done)
+        made = plan(
+            with_counts(drawn, order.counts),
+            room.judging.rps(done)[:, start:stop],
+            percentiles=(),
+            first=start,
+            month_factor=month_factors(drawn, months)[:, start:stop],
+        )
+        running = sum(median(drawn.options[name].monthly_usd) for name in done)
+        p_all.append(replace(made, aside=room.aside).all_hold.mean(axis=0))
+        cost.append(made.cost_month_usd + running)
+    return np.concatenate(p_all), np.concatenate(cost, axis=1)

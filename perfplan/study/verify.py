@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.simulate import Arrivals, Draw, Maybe, Pool, Spend, Step, percentiles
-from perfplan.plan import State, with_counts
+from perfplan.plan import State
 from perfplan.plan.paths import edge_share, hit_ratios
 from perfplan.quantity import FloatArray, Value, median
 from perfplan.scenario import Scenario
@@ -83,9 +83,10 @@ def simulated(study: Study, *, requests: int = REQUESTS, most: int = MOST) -> tu
     demand = study.middle.rps[0]
     busiest = int(demand[: study.last + 1].argmax())
     rows: list[Compared] = []
-    for month, counts in dict.fromkeys([(0, ()), (busiest, tuple(sorted(study.fleet.counts_at(busiest).items())))]):
-        scenario, rps = with_counts(study.scenario, dict(counts)), float(demand[month])
-        name = f"{month_name(str(scenario.as_of), month)}, {'the plan’s fleet' if counts else 'today’s fleet'}"
+    planned = any(order.month <= busiest for order in study.fleet.orders)
+    for month, changed in dict.fromkeys([(0, False), (busiest, planned)]):
+        scenario, rps = study.planned(month) if changed else study.scenario, float(demand[month])
+        name = f"{month_name(str(scenario.as_of), month)}, {'the plan’s fleet' if changed else 'today’s fleet'}"
         state = State(scenario, np.array([[rps]]))
         pools, journeys = system(scenario)
         found = percentiles(pools, journeys, Arrivals(rates=[rps]), PERCENTILES, requests=requests, most=most, seed=study.seed)

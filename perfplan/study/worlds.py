@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perfplan.models.capacity import first_month, month_quantile
 from perfplan.plan import MONTHS, Plan, Resource, until
@@ -15,6 +16,7 @@ from perfplan.quantity import FloatArray, median
 from perfplan.record import but
 from perfplan.scenario import Scenario
 
+T = TypeVar("T")
 SHOWN = (0, 6, 12, 24, 36)  # months whose percentiles are computed in all worlds, and whose numbers are kept
 ASKED = (6, 12, 36)  # those that the checklist asks for: half a year, one year, three
 
@@ -44,6 +46,11 @@ def horizon(scenario: Scenario, months: int = MONTHS) -> int:
 def take_worlds(scenario: Scenario, count: int) -> Scenario:
     """The first *count* worlds of a drawn scenario."""
     return cast(Scenario, _each_array(scenario, lambda a: a[:count] if a.ndim == 2 else a))
+
+
+def pick_worlds(value: T, at: NDArray[np.intp]) -> T:
+    """The worlds *at* of whatever holds drawn numbers: a scenario, a record, a tuple of them."""
+    return cast(T, _each_array(value, lambda a: a[at] if a.ndim == 2 and a.shape[0] > 1 else a))
 
 
 def at_medians(scenario: Scenario) -> Scenario:

@@ -11,10 +11,9 @@ from perfplan.models.capacity import month_quantile
 from perfplan.models.stations import queueing
 from perfplan.operate.kind import run_out, today, worst
 from perfplan.plan import Resource
-from perfplan.plan.resources import STORAGE
+from perfplan.plan.resources import STORAGE, lead_time_s, unit_price_usd
 from perfplan.quantity import median
 from perfplan.study import RunOut, Study, confidence
-from perfplan.study.fleet import lead_time_s, unit_price_usd
 from perfplan.study.verdicts import HOLDS, RISK, early, of_run_out
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, OPTIMIZATION, REQUIREMENTS, Finding, Found, Item, by_tier, parts
 from perfplan.tiers import bought_of

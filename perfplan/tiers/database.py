@@ -27,7 +27,6 @@ from perfplan.tiers.kind import (
     Kind,
     Owned,
     Program,
-    Proposal,
     Stands,
     Steps,
     There,
@@ -35,6 +34,7 @@ from perfplan.tiers.kind import (
     month_of,
     never,
     no_calls,
+    no_proposals,
     node_lead_s,
     node_limit,
     node_usd,
@@ -57,7 +57,6 @@ from perfplan.tiers.work import (
 )
 
 CORE_SIZES = (2, 4, 8, 16, 24, 32, 48, 64, 96, 128)  # that clouds sell
-LARGER_POOL = 1.5  # a pool that is proposed, over today's: connections have no price of their own
 POOL_STEP, FEWEST = 0.1, 4.0  # of a pool, in a search: coarser than of what has a price
 
 
@@ -173,14 +172,6 @@ def _times_out(tier: Database, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
     return [(statement, 1.0), (acquire, 1.0)]
 
 
-def _proposals(name: str, tier: Database) -> Sequence[Proposal]:
-    pool = min(round(float(tier.connections) * LARGER_POOL), most_connections(tier))
-    return [
-        (f"pool of {pool:g} for {name}", {"connections": float(round(pool))}),
-        (f"one more replica of {name}", {"replicas": float(tier.replicas + 1)}),
-    ]
-
-
 def _pools(name: str, tier: Database) -> Mapping[str, Pool]:
     crew = crew_of(tier, tier.cores)
     cores = functools.partial(Pool, servers=whole(tier.cores), crew=crew.middle if crew else None)
@@ -248,7 +239,7 @@ KIND: Kind[Database] = Kind(
         month_usd=_month_usd,
     ),
     kept=Kept(available=lambda tier, used, refused: tier.availability, times_out=_times_out, problems=_problems),
-    advised=Advised(proposals=_proposals, sliders={"connections": "pool", "replicas": "replicas"}),
+    advised=Advised(proposals=no_proposals, sliders={"connections": "pool", "replicas": "replicas"}),
     varied=Varied(
         doubled={"cores": "cores", "connections": "connections"},
         halved={"query work": ("service_time_s",), "hold time": ("hold_time_s",)},

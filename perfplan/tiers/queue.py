@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from perfplan.models.simulate import Draw, Spend
@@ -11,7 +10,6 @@ from perfplan.models.times.distributions import Exponential
 from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
-    MORE,
     Advised,
     Bought,
     Carriage,
@@ -21,7 +19,6 @@ from perfplan.tiers.kind import (
     Kind,
     Owned,
     Program,
-    Proposal,
     Stands,
     Steps,
     There,
@@ -31,6 +28,7 @@ from perfplan.tiers.kind import (
     never,
     no_calls,
     no_pools,
+    no_proposals,
     node_lead_s,
     node_limit,
     node_usd,
@@ -62,11 +60,6 @@ def carry(tier: Queue, here: Here) -> Carriage:
     return Carriage(response=here.own(Exponential(mean_s=tier.publish_time_s)), stations={"workers": workers})
 
 
-def _proposals(name: str, tier: Queue) -> Sequence[Proposal]:
-    more = tier.workers + max(1, round(float(tier.workers) * MORE))
-    return [(f"{more:g} workers for {name}", {"workers": float(more)})]
-
-
 def _steps(tier: Queue, there: There) -> Steps:
     return (Spend(Draw.exponential(median(tier.publish_time_s))),)
 
@@ -88,7 +81,7 @@ KIND: Kind[Queue] = Kind(
     stands=Stands(blocks=never, enters=False, misses=False, reads=False),
     owned=Owned(bought=(WORKERS,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.workers, tier)),
     kept=Kept(available=lambda tier, used, refused: tier.availability, times_out=of_those_below, problems=law_problems),
-    advised=Advised(proposals=_proposals, sliders={}),
+    advised=Advised(proposals=no_proposals, sliders={}),
     varied=Varied(doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
 )

@@ -15,7 +15,6 @@ from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
-    MORE,
     Advised,
     Bought,
     Carriage,
@@ -26,7 +25,6 @@ from perfplan.tiers.kind import (
     Kind,
     Owned,
     Program,
-    Proposal,
     Stands,
     Steps,
     There,
@@ -34,6 +32,7 @@ from perfplan.tiers.kind import (
     Varied,
     as_needed,
     month_of,
+    no_proposals,
     node_lead_s,
     node_limit,
     node_usd,
@@ -178,11 +177,6 @@ def _times_out(tier: Service, seen: Seen, rungs: Rungs) -> Sequence[Outlasted]:
     return [(own, 1.0)]
 
 
-def _proposals(name: str, tier: Service) -> Sequence[Proposal]:
-    more = tier.instances + max(1, round(float(tier.instances) * MORE))
-    return [(f"{more:g} instances of {name}", {"instances": float(more)})]
-
-
 def _pools(name: str, tier: Service) -> Mapping[str, Pool]:
     crew = crew_of(tier, tier.threads)
     return {f"{name} threads": Pool(servers=whole(tier.threads), copies=whole(tier.instances), crew=crew.middle if crew else None)}
@@ -218,7 +212,7 @@ KIND: Kind[Service] = Kind(
         bought=(INSTANCES,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.instances, tier)
     ),
     kept=Kept(available=_available, times_out=_times_out, problems=_problems),
-    advised=Advised(proposals=_proposals, sliders={"instances": "instances", "threads": "threads"}),
+    advised=Advised(proposals=no_proposals, sliders={"instances": "instances", "threads": "threads"}),
     varied=Varied(doubled={"instances": "instances", "threads": "threads"}, halved={"work": ("service_time_s",)}, by_memory=nothing),
     program=Program(pools=_pools, steps=_steps),
 )

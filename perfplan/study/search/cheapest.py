@@ -1,0 +1,264 @@
+"""The cheapest fleet and options that keep the promises, proven: what fails becomes a cut, the cheapest answer to all cuts is tried next.
+
+Implicit hitting sets: Moreno-Centeno, Karp, Oper. Res. 61 (2013). The answer to all cuts costs no more than the cheapest plan; where it
+keeps every month it is the cheapest plan. More of anything, and any option of the search, only helps: what does not is looked at apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from perfplan.quantity import FloatArray
+from perfplan.study.search.candidates import LITTLE_USD, Bill, Offer
+from perfplan.study.search.master import Answer, Cut, Master
+from perfplan.study.search.worlds import Ladder, There, Worlds
+from perfplan.tiers.place import Place
+
+SLACK = 0.0025  # of all worlds, one at least, that may lose a month by smaller counts of what is free
+MOST_JUDGED = 400_000  # worlds judged in one search; then the best that was found stands, with how far it may be from the best
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Rungs of all ladders by month, and the options that are taken."""
+
+    rungs: tuple[tuple[int, ...], ...]
+    options: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A chain that keeps what is asked, its dollars to the last month, and a bound that no other goes below."""
+
+    chain: Chain
+    usd: float
+    bound_usd: float
+
+    @property
+    def gap(self) -> float:
+        """How much less than its dollars the best may cost, as a share of them; 0 where none does."""
+        return max(0.0, 1 - self.bound_usd / self.usd) if self.usd - self.bound_usd > max(0.01, 1e-4 * abs(self.usd)) else 0.0
+
+
+@dataclass(kw_only=True, eq=False)
+class Asked:
+    """What must hold in each month, and with which probability."""
+
+    names: Sequence[Sequence[str]]  # promises, by month
+    limits: Sequence[frozenset[Place]]  # resources whose utilization limit is kept, by month
+    top: Sequence[float]  # P with everything that can be there: more cannot be asked
+    spare: bool = True
+
+
+@dataclass(kw_only=True, eq=False)
+class Search:
+    """One search: the ladders, the options that only help, those of them that are there anyway (*always*), and all cuts so far."""
+
+    worlds: Worlds
+    bill: Bill
+    ladders: Sequence[Ladder]
+    offers: Sequence[Offer]
+    asked: Asked
+    order: Sequence[int]  # months, the heaviest first
+    ahead: int
+    lost: int
+    always: frozenset[str] = frozenset()
+    cuts: list[Cut] = field(default_factory=list)
+    _open: dict[float, list[int]] = field(default_factory=dict)
+    most_judged: int = MOST_JUDGED
+
+    def there(self, chain: Chain, month: int) -> There:
+        """What works in *month*; what costs nothing is there as soon as it can be, as much as there can be, unless the chain says less."""
+        options = frozenset(o.name for o in self.offers if o.name in chain.options and o.works_from <= month)
+        return There(options, tuple(k if one.works_from <= month else 0 for k, one in zip(chain.rungs[month], self.ladders, strict=True)))
+
+    def holds(self, there: There, month: int, aim: float) -> bool:
+        """Whether *month* keeps what is asked with what is there."""
+        need = min(aim, self.asked.top[month]) - 1e-9
+        if self.asked.limits[month]:
+            kept = self.worlds.within(there, month, self.asked.spare)
+            if any(kept.get(place, 1.0) < need for place in self.asked.limits[month]):
+                return False
+        return float(self.worlds.hold(there, month, self.asked.names[month], needed=need).mean()) >= need
+
+    def open_months(self, aim: float) -> list[int]:
+        """The months that do not keep what is asked with what there is today, the heaviest first: only they need a look."""
+        if aim not in self._open:
+            nothing = Chain(rungs=((0,) * len(self.ladders),) * (self.bill.last + 1), options=self.always)
+            self._open[aim] = [m for m in self.order if not self.holds(self.there(nothing, m), m, aim)]
+        return self._open[aim]
+
+    def usd(self, chain: Chain) -> float:
+        """Dollars to the last month asked for, beyond today's bill."""
+        nothing = self.bill.usd(There(frozenset(), (0,) * len(self.ladders)))
+        paid = sum(float(self.bill.usd(self.there(chain, m))[m] - nothing[m]) for m in range(self.bill.last + 1))
+        taken = [o for o in self.offers if o.name in chain.options]
+        return paid + sum(o.once_usd + o.monthly_usd * (self.bill.last + 1 - o.works_from) for o in taken)
+
+    def cheapest(self, aim: float, forbidden: Sequence[frozenset[str]] = ()) -> Found | None:
+        """The cheapest chain that keeps every month with *aim*, as far as it can be kept; None where *forbidden* leaves none."""
+        master = Master(ladders=self.ladders, offers=self.offers, bill=self.bill, ahead=self.ahead, lost=self.lost)
+        budget = self.worlds.worlds_judged + self.most_judged
+        while True:
+            answer = master.cheapest(self.cuts, always=self.always, forbidden=forbidden)
+            if answer is None:
+                return None
+            chain = self._with_free(answer)
+            bad = next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)
+            if bad is None or self.worlds.worlds_judged > budget:
+                break
+            self._cut(chain, bad, aim)
+        if bad is not None:
+            chain = self._dive(chain, aim, master, forbidden)
+        chain = self._settle(self._without_waste(chain, aim, forbidden), aim)
+        little = LITTLE_USD * sum(1 + o.effort_days for o in self.offers if o.name in chain.options)
+        return Found(chain=chain, usd=self.usd(chain), bound_usd=answer.bound_usd - little)
+
+    def _with_free(self, answer: Answer) -> Chain:
+        """What costs nothing is as large as it can be while others are searched."""
+        free = {r: len(one.counts) - 1 for r, one in enumerate(self.ladders) if one.free}
+        rungs = tuple(
+            tuple(free[r] if r in free and month >= one.works_from else k for r, (k, one) in enumerate(zip(row, self.ladders, strict=True)))
+            for month, row in enumerate(answer.rungs)
+        )
+        return Chain(rungs=rungs, options=answer.options)
+
+    def _cut(self, chain: Chain, month: int, aim: float) -> None:
+        """What is there in *month* is not enough: neither is as much of everything else as still is not."""
+        ready = [r for r, one in enumerate(self.ladders) if one.works_from <= month and not one.free and len(one.counts) > 1]
+        more = self._widened(self.there(chain, month), month, aim, [*self._able(month), *ready])
+        rungs = [(r, more.rungs[r] + 1) for r in ready if more.rungs[r] + 1 < len(self.ladders[r].counts)]
+        for other in (month, *(m for m in self.open_months(aim) if m != month)):
+            able = tuple((r, k) for r, k in rungs if self.ladders[r].works_from <= other)
+            cut = Cut(other, able, frozenset(self._able(other)) - more.options)
+            if cut not in self.cuts and (able or cut.options) and (other == month or not self.holds(self._then(more, other), other, aim)):
+                self.cuts.append(cut)
+
+    def _able(self, month: int) -> list[str]:
+        """The options that may be taken, and can work by *month*."""
+        return [o.name for o in self.offers if o.works_from <= month and o.name not in self.always]
+
+    def _then(self, there: There, month: int) -> There:
+        """What of it works in *month*; what costs nothing as much as there can be."""
+        options = frozenset(o.name for o in self.offers if o.name in there.options and o.works_from <= month)
+        most = [len(one.counts) - 1 if one.free else k for one, k in zip(self.ladders, there.rungs, strict=True)]
+        return There(options, tuple(k if one.works_from <= month else 0 for one, k in zip(self.ladders, most, strict=True)))
+
+    def _widened(self, there: There, month: int, aim: float, some: Sequence[int | str]) -> There:
+        """The most of *some* with which *month* still fails, from *there* on: all at once where that fails, else by halves."""
+        more = there
+        for one in some:
+            more = _with(more, one, len(self.ladders[one].counts) - 1 if isinstance(one, int) else 0)
+        if more == there or not self.holds(more, month, aim):
+            return more
+        if len(some) > 1:
+            half = len(some) // 2
+            return self._widened(self._widened(there, month, aim, some[:half]), month, aim, some[half:])
+        return self._climbed(there, month, aim, some[0]) if isinstance(some[0], int) else there
+
+    def _climbed(self, there: There, month: int, aim: float, r: int) -> There:
+        """The highest rung of a ladder with which *month* still fails: in steps of twice the size, then by halves."""
+        low, high, step = there.rungs[r], len(self.ladders[r].counts) - 1, 1  # fails, holds
+        while low + step < high and not self.holds(_with(there, r, low + step), month, aim):
+            low, step = low + step, 2 * step
+        high = min(high, low + step)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self.holds(_with(there, r, middle), month, aim) else (middle, high)
+        return _with(there, r, low)
+
+    # ---- what is found when the budget ends, and what is not needed ----
+
+    def _dive(self, chain: Chain, aim: float, master: Master, forbidden: Sequence[frozenset[str]]) -> Chain:
+        """A chain that holds, from one that does not: each broken month is met in its cheapest way, one cut after the other."""
+        barred = frozenset().union(*(set_ for set_ in forbidden if set_)) if forbidden else frozenset[str]()
+        while (bad := next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)) is not None:
+            ways = []
+            for r, one in enumerate(self.ladders):
+                k = chain.rungs[bad][r]
+                if one.works_from <= bad and k + 1 < len(one.counts) and not one.free:
+                    ways.append(self._raised(chain, bad, r, min(k + max(1, k // 8), len(one.counts) - 1)))
+            able = [name for name in self._able(bad) if name not in chain.options | barred]
+            ways += [Chain(rungs=chain.rungs, options=chain.options | {name}) for name in able]
+            if not ways:
+                break
+            now, before = self._short(chain, bad), self.usd(chain)
+            chain = max(ways, key=lambda way: (now - self._short(way, bad)) / (max(self.usd(way) - before, 0.0) + 1.0))
+        return chain
+
+    def _short(self, chain: Chain, month: int) -> float:
+        """Share of worlds that fail in *month*, those of each limit too."""
+        there = self.there(chain, month)
+        within = self.worlds.within(there, month, self.asked.spare)
+        return (
+            1
+            - float(self.worlds.hold(there, month, self.asked.names[month]).mean())
+            + sum(1 - within[place] for place in self.asked.limits[month] if place in within)
+        )
+
+    def _raised(self, chain: Chain, month: int, r: int, k: int) -> Chain:
+        """With rung *k* of a ladder from *month* on, or as soon as it can be where what came before is lost."""
+        start = self.ladders[r].works_from if month <= self.lost else month
+        rows = [tuple(max(n, k) if i == r and m >= start else n for i, n in enumerate(row)) for m, row in enumerate(chain.rungs)]
+        return Chain(rungs=tuple(rows), options=chain.options)
+
+    def _without_waste(self, chain: Chain, aim: float, forbidden: Sequence[frozenset[str]]) -> Chain:
+        """What is bought is taken away, option by option and count by count, where every month holds without it."""
+        bound = any(not one for one in forbidden)  # an option has to be taken
+        for offer in sorted(self.offers, key=lambda o: -o.once_usd):
+            fewer = Chain(rungs=chain.rungs, options=chain.options - {offer.name})
+            if offer.name in chain.options - self.always and not bound and self._good(fewer, aim):
+                chain = fewer
+        for r, one in enumerate(self.ladders):
+            while not one.free and any(row[r] for row in chain.rungs):
+                rows = tuple(tuple(max(k - 1, 0) if i == r else k for i, k in enumerate(row)) for row in chain.rungs)
+                if not self._good(Chain(rungs=rows, options=chain.options), aim):
+                    break
+                chain = Chain(rungs=rows, options=chain.options)
+        return chain
+
+    def _good(self, chain: Chain, aim: float) -> bool:
+        return all(self.holds(self.there(chain, m), m, aim) for m in self.open_months(aim))
+
+    def together(self, chain: Chain) -> FloatArray:
+        """In which worlds every month holds, (worlds,)."""
+        held = np.ones(self.worlds.count, dtype=bool)
+        for month in self.order:
+            held &= self.worlds.hold(self.there(chain, month), month, self.asked.names[month])
+        return held
+
+    def _settle(self, chain: Chain, aim: float) -> Chain:
+        """What costs nothing goes back: to today's count, else as far as no world loses a month by it."""
+        free = [r for r, one in enumerate(self.ladders) if one.free]
+
+        def at(rungs: Mapping[int, int]) -> Chain:
+            rows = tuple(
+                tuple(rungs.get(r, k) if month >= self.ladders[r].works_from else k for r, k in enumerate(row))
+                for month, row in enumerate(chain.rungs)
+            )
+            return Chain(rungs=rows, options=chain.options)
+
+        def good(rungs: Mapping[int, int]) -> bool:
+            return self._good(at(rungs), aim) and int(self.together(at(rungs)).sum()) >= least
+
+        least = int(self.together(chain).sum()) - max(1, round(SLACK * self.worlds.count))
+        top = {r: len(self.ladders[r].counts) - 1 for r in free}
+        if good(dict.fromkeys(free, 0)):
+            return at(dict.fromkeys(free, 0))
+        for r in free:
+            low, high = -1, top[r]
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if good(top | {r: middle}) else (middle, high)
+            top[r] = high
+        return at(top)
+
+
+def _with(there: There, one: int | str, rung: int) -> There:
+    """With an option, or a ladder at *rung* or higher."""
+    if isinstance(one, str):
+        return There(there.options | {one}, there.rungs)
+    return There(there.options, tuple(max(k, rung) if r == one else k for r, k in enumerate(there.rungs)))

@@ -1,0 +1,262 @@
+"""In which worlds a month holds with what is there: asked again and again, so what is known is not computed twice.
+
+In one world the months differ in their load alone. A world that holds with less at a higher load holds, one that fails with more at a
+lower load fails; only the others are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perfplan import promises
+from perfplan.plan import State, demand_rps, with_counts
+from perfplan.plan.resources import limit_of
+from perfplan.promises.kind import PEAK_HOUR, WEEKS
+from perfplan.quantity import FloatArray, Value
+from perfplan.scenario import Scenario
+from perfplan.scenario.statement import Statement
+from perfplan.study.worlds import pick_worlds
+from perfplan.tiers import bought_of, count_of
+from perfplan.tiers.place import Place
+
+Bools = NDArray[np.bool_]
+MOST_LEFT = 0.7  # of the worlds; where more are undecided by mean and variance all are computed, as picking some has its price
+FEW = 100  # worlds in which it is tried whether more of a thing hurts
+
+
+@dataclass(frozen=True)
+class There:
+    """What is there in a month: options that work, and by rung of its ladder how much of each thing."""
+
+    options: frozenset[str]
+    rungs: tuple[int, ...]
+
+
+class Quick(State):
+    """A state that is asked whether promises hold, and not by how much: 28 days are added up where the peak hour alone does not hold."""
+
+    def _slow(self, journey: str, below_s: Value, allowed: Value) -> FloatArray:
+        """Where mean and variance decide, a bound on the share of slower ones: from above where few enough, from below where too many.
+
+        Cantelli: P(T - m >= d) <= v / (v + d^2), and the same on the other side.
+        """
+        law = self.carried.journeys[journey]
+        mean, variance = (np.broadcast_to(np.asarray(v, dtype=float), self.rps.shape) for v in (law.mean_s, law.variance))
+        away = np.asarray(below_s, dtype=float) - mean
+        with np.errstate(invalid="ignore", divide="ignore"):
+            beyond = variance / (variance + away**2)
+        few, many = (away > 0) & (beyond <= allowed), ~np.isfinite(mean) | ((away < 0) & (1 - beyond > allowed))
+        share = np.where(few, beyond, np.where(np.isfinite(mean), 1 - beyond, 1.0))
+        left = np.flatnonzero(~(few | many).all(axis=1))
+        if left.size > MOST_LEFT * self.rps.shape[0]:
+            return super()._slow(journey, below_s, allowed)
+        if left.size:
+            scenario, below, most = pick_worlds((self.scenario, below_s, allowed), left)
+            share[left] = State(scenario, self.rps[left])._slow(journey, below, most)
+        return np.asarray(share)
+
+    def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
+        """As `State.slow`; the share over 28 days is that of the peak hour, which is more, where that is little enough."""
+        if WEEKS not in over:
+            return super().slow(journey, below_s, allowed, over)
+        peak = self._slow(journey, below_s, allowed)
+        share, left = peak.copy(), np.flatnonzero((peak > allowed).any(axis=1))
+        if left.size:
+            some, few = pick_worlds((self.scenario, below_s, allowed), left), self.rps[left]
+            share[left] = State(some[0], few).slow(journey, some[1], some[2], (WEEKS,))[WEEKS]
+        return {PEAK_HOUR: peak, WEEKS: share}
+
+
+class _Hour(Quick):
+    """A state that judges 28 days by their peak hour: what is more there is more in them."""
+
+    def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
+        """As `State.slow`, of the peak hour."""
+        return dict.fromkeys((PEAK_HOUR, WEEKS), self._slow(journey, below_s, allowed))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ladder:
+    """Counts of one thing that can be had, today's first, and the month from which more of it can work."""
+
+    place: Place
+    counts: tuple[float, ...]
+    works_from: int
+    free: bool  # costs nothing
+
+
+class _Known:
+    """Of one promise, by what was there and by world: the highest load known to hold and the lowest known to fail."""
+
+    def __init__(self, count: int, options: Mapping[str, int], apart: int) -> None:
+        self.bits, self.apart = options, apart
+        self.row: dict[There, int] = {}
+        self.rungs: list[tuple[int, ...]] = []
+        self.options: list[int] = []
+        self.holds, self.fails = np.zeros((8, count)), np.full((8, count), np.inf)
+
+    def of(self, there: There) -> tuple[FloatArray, FloatArray]:
+        """What is known with *there*, from what is known with less and with more."""
+        if not self.row:
+            return self.holds[0], self.fails[0]
+        mine, rungs, options = self._bits(there), np.array(self.rungs), np.array(self.options)
+        alike = ((options ^ mine) & self.apart) == 0
+        less = alike & ((options & ~mine) == 0) & (rungs <= np.array(there.rungs)).all(axis=1)
+        more = alike & ((~options & mine) == 0) & (rungs >= np.array(there.rungs)).all(axis=1)
+        n = len(self.rungs)
+        return self.holds[:n][less].max(axis=0, initial=0.0), self.fails[:n][more].min(axis=0, initial=np.inf)
+
+    def learn(self, there: There, load: FloatArray, at: NDArray[np.intp], held: Bools) -> None:
+        """In the worlds *at* it held or did not at their *load*."""
+        row = self.row.setdefault(there, len(self.rungs))
+        if row == len(self.rungs):
+            self.rungs.append(there.rungs)
+            self.options.append(self._bits(there))
+        if row == self.holds.shape[0]:
+            self.holds, self.fails = (
+                np.concatenate([old, np.full_like(old, none)]) for old, none in ((self.holds, 0.0), (self.fails, np.inf))
+            )
+        yes, no = at[held], at[~held]
+        self.holds[row, yes] = np.maximum(self.holds[row, yes], load[yes])
+        self.fails[row, no] = np.minimum(self.fails[row, no], load[no])
+
+    def _bits(self, there: There) -> int:
+        return sum(1 << self.bits[name] for name in there.options)
+
+
+@dataclass(kw_only=True, eq=False)
+class Worlds:
+    """A statement in *count* worlds, asked for what holds in a month with what is there."""
+
+    statement: Statement
+    ladders: Sequence[Ladder]
+    count: int
+    seed: int
+    apart: frozenset[str] = frozenset()  # options that may hurt: nothing follows from one side of them for the other
+    worlds_judged: int = 0  # so far: what the search costs, in a number that is the same on every machine
+    _hardest: str = ""
+    _drawn: dict[frozenset[str], Scenario] = field(default_factory=dict)
+    _rps: dict[frozenset[str], FloatArray] = field(default_factory=dict)
+    _known: dict[str, _Known] = field(default_factory=dict)
+    _exact: dict[tuple[There, int, tuple[str, ...]], Bools] = field(default_factory=dict)
+    _limits: dict[tuple[There, int, bool], Mapping[Place, float]] = field(default_factory=dict)
+
+    def drawn(self, options: frozenset[str]) -> Scenario:
+        """All worlds, with *options*."""
+        if options not in self._drawn:
+            self._drawn[options] = with_options(self.statement, options).at(self.count, self.seed)
+        return self._drawn[options]
+
+    def rps(self, options: frozenset[str]) -> FloatArray:
+        """The demand, (worlds, months)."""
+        if options not in self._rps:
+            rps = demand_rps(self.drawn(options))
+            self._rps[options] = np.broadcast_to(rps, (self.count, rps.shape[1]))
+        return self._rps[options]
+
+    def counts(self, there: There, scenario: Scenario) -> dict[Place, float]:
+        """What differs from what *scenario* states; of what is limited by another count, as many as that allows."""
+        raised = {
+            one.place: max(one.counts[rung], count_of(scenario.tiers[one.place.tier], one.place.field))
+            for one, rung in zip(self.ladders, there.rungs, strict=True)
+            if rung
+        }
+        if not raised:
+            return {}
+        made = with_counts(scenario, raised)
+        return {p: min(n, bought_of(made.tiers[p.tier], p.field).most(made.tiers[p.tier])) for p, n in raised.items()}
+
+    def scenario(self, there: There) -> Scenario:
+        """All worlds, with what is there."""
+        drawn = self.drawn(there.options)
+        return with_counts(drawn, self.counts(there, drawn))
+
+    def hold(self, there: There, month: int, names: Sequence[str], *, needed: float = 0.0) -> Bools:
+        """In which worlds all promises of *names* hold in *month*, (worlds,).
+
+        Where fewer than *needed* of all worlds can hold, no world is said to.
+        """
+        key = there, month, tuple(names)
+        if key in self._exact:
+            return self._exact[key]
+        load, good = self.rps(there.options)[:, month], np.ones(self.count, dtype=bool)
+        objectives = self.drawn(there.options).objectives
+        own = {name: self._load(objectives[name], load) for name in names}
+        known = {name: self._of(name).of(there) for name in names}
+        for name in names:
+            good &= own[name] < known[name][1]
+        for group in self._groups(names):
+            open_ones = {name: own[name] > known[name][0] for name in group}
+            left = np.flatnonzero(good & np.any([*open_ones.values()], axis=0))
+            if left.size and good.mean() >= needed:
+                self._judge(there, left, load, {name: own[name] for name in group if open_ones[name][left].any()}, good, needed)
+        if good.mean() < needed:
+            return np.zeros_like(good)
+        self._exact[key] = good
+        return good
+
+    def _groups(self, names: Sequence[str]) -> list[list[str]]:
+        """What costs little first; of response times the one that last kept others from being asked."""
+        timed = [name for name in names if promises.timed(self.drawn(frozenset()).objectives[name]) is not None]
+        quick = [name for name in names if name not in timed]
+        return [group for group in (quick, sorted(timed, key=lambda name: name != self._hardest)) if group]
+
+    def _judge(
+        self, there: There, at: NDArray[np.intp], load: FloatArray, own: Mapping[str, FloatArray], good: Bools, needed: float
+    ) -> None:
+        """Judge the promises of *own*, each with its load, in the worlds *at*, until *needed* cannot be reached: into *good*."""
+        some = pick_worlds(self.scenario(there), at)
+        state = Quick(some, load[at, None])
+        for name, its_load in own.items():
+            held = promises.kind_of(some.objectives[name]).judges.judged(some.objectives[name], state, False).holds[:, 0]
+            self._of(name).learn(there, its_load, at, held)
+            good[at] &= held
+            self.worlds_judged += at.size
+            if good.mean() < needed:
+                self._hardest = name
+                return
+
+    def within(self, there: There, month: int, spare: bool) -> Mapping[Place, float]:
+        """Share of the worlds in which each resource that is ours keeps its utilization limit in *month*; *spare*: with one lost, too."""
+        key = there, month, spare
+        if key not in self._limits:
+            scenario = self.scenario(there)
+            carried = State(scenario, self.rps(there.options)[:, month : month + 1]).carried
+            self._limits[key] = {
+                place: float((station.utilization <= limit_of(scenario, place, carried, spare=spare)).mean())
+                for place, station in carried.stations.items()
+            }
+        return self._limits[key]
+
+    def hurts(self, before: There, after: There, month: int) -> bool:
+        """Whether one of the first FEW worlds loses a promise in *month* where *before* becomes *after*; nothing is taken as known."""
+        held = []
+        for there in (before, after):
+            some = pick_worlds(self.scenario(there), np.arange(min(FEW, self.count)))
+            state = _Hour(some, self.rps(there.options)[:FEW, month : month + 1])
+            held.append([promises.kind_of(one).judges.judged(one, state, False).holds for one in some.objectives.values()])
+        return any(bool((a & ~b).any()) for a, b in zip(*held, strict=True))
+
+    def _load(self, objective: promises.Objective, load: FloatArray) -> FloatArray:
+        """The load a promise is judged at; one for all months where it has its own."""
+        return np.ones_like(load) if promises.kind_of(objective).judges.elsewhere(objective) else load
+
+    def _of(self, name: str) -> _Known:
+        if name not in self._known:
+            bits = {option: i for i, option in enumerate(self.drawn(frozenset()).options)}
+            self._known[name] = _Known(self.count, bits, sum(1 << bits[option] for option in self.apart))
+        return self._known[name]
+
+
+def with_options(statement: Statement, options: Collection[str]) -> Statement:
+    """The statement with all that some of its options set."""
+    if not options:
+        return statement
+    if len(options) == 1:
+        return statement.option(next(iter(options)))
+    stated = statement.at().options
+    return statement.but(*(text for name in stated if name in options for text in stated[name].set))
