@@ -142,10 +142,10 @@ def compare(seed: int, worlds: int, folder: Path) -> tuple[float, float, float, 
     searches = here.searches()
     if any(search.lost for search in searches):
         return None
-    found = here.cheapest(searches, here.asked)
+    best_of = here.cheapest(searches, here.asked)
     middle = time.process_time()
-    assert found is not None
-    answer: Found = found[0]
+    assert best_of is not None
+    answer: Found = best_of[1]
     names = [o.name for o in here.offers]
     by_mode = {search.always: search for search in searches}
     sets = [frozenset(some) for size in range(len(names) + 1) for some in itertools.combinations(names, size)]

@@ -131,7 +131,8 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     if not broken and not rows:
         return "Nothing has to be bought for the months asked for."
     if not broken:
-        return f"To stay within utilization limits and N + 1 with {percent(asked)} confidence, it still asks for {bought(study)}."
+        limits = f"To stay within utilization limits and N + 1 with {percent(asked)} confidence"
+        return f"{limits}, it still asks for {bought(study)}, {price(study)}."
     lost = study.fleet.lost
     good = lost + first_below(study.fleet.p_all[lost:], asked)
     if good <= study.last:

@@ -21,8 +21,9 @@ from perfplan.tiers.place import Place
 
 SEARCHED = 400  # worlds that a search looks at: 200 choose a plan that keeps 93 % where 95 % are asked
 FRESH = 1  # added to the seed: a choice is not judged in the worlds that it was made in
-LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99)  # of the frontier
+LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99)  # of the frontier, beside what is asked
 ROUNDS = 5  # of asking for more, where the worlds that judge say less than was asked
+MOST_ASKED = 0.999
 APART = 3  # options, at most, whose every combination is searched by itself; of more each alone
 
 
@@ -47,7 +48,7 @@ class Way:
     p: float  # that every promise holds, in the month in which that is least of those that nothing comes too late for
     p_last: float  # in the last month
     together: float  # in all months
-    lasts: float  # months until P falls below what is asked, with nothing more bought
+    lasts: float = np.nan  # months until P falls below what is asked, with nothing more bought; nan: not looked at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +98,22 @@ class Room:
     apart: frozenset[str]
     possible: Mapping[frozenset[str], Possible]
     aside: Aside
+    aim: float  # what is asked of the worlds that are searched
 
-    def searches(self, *, options: bool = True, spare: bool = True, limits: bool = True) -> list[Search]:
-        """One for each mode; without *options*: of counts alone."""
-        made = []
+    def searches(self, *, options: bool = True, spare: bool = True, limits: bool = True, known: Sequence[Search] = ()) -> list[Search]:
+        """One for each mode; without *options*: of counts alone; without *spare* or *limits* of utilization. What *known* ones have learnt
+        of promises holds for them too."""
+        made, learnt = [], {one.always: one for one in known}
         for mode in self.modes if options else self.modes[:1]:
             can = self.possible[mode]
             asked = can.asked if limits else replace(can.asked, limits=[frozenset()] * (self.last + 1))
             inside = [o for o in self.offers if o.name not in self.apart or o.name in mode] if options else []
+            names = {o.name for o in inside}
+            cuts = [
+                replace(cut, options=cut.options & names)
+                for cut in (learnt[mode].cuts if mode in learnt else ())
+                if cut.promises or (spare and limits)
+            ]
             made.append(
                 Search(
                     worlds=self.searched,
@@ -116,17 +125,21 @@ class Room:
                     ahead=self.ahead,
                     lost=can.lost,
                     always=mode,
+                    partial=not options,
+                    cuts=[cut for cut in cuts if cut.rungs or cut.options],
                 )
             )
         return made
 
-    def cheapest(self, searches: Sequence[Search], aim: float, forbidden: Sequence[frozenset[str]] = ()) -> tuple[Found, Search] | None:
-        """The cheapest of all searches; its bound is the lowest of theirs."""
-        found = [(one, search) for search in searches if (one := search.cheapest(aim, forbidden)) is not None]
+    def cheapest(
+        self, searches: Sequence[Search], aim: float, forbidden: Sequence[frozenset[str]] = (), *, settled: bool = True
+    ) -> tuple[Search, Found] | None:
+        """The cheapest of all searches, and which has found it; its bound is the lowest of theirs."""
+        found = [(search, one) for search in searches if (one := search.cheapest(aim, forbidden, settled=settled)) is not None]
         if not found:
             return None
-        best, search = min(found, key=lambda pair: pair[0].usd)
-        return replace(best, bound_usd=min(one.bound_usd for one, _ in found)), search
+        search, best = min(found, key=lambda pair: pair[1].usd)
+        return search, replace(best, bound_usd=min(one.bound_usd for _, one in found))
 
     def judged(self, search: Search, chain: Chain) -> tuple[FloatArray, float]:
         """P by month to the last asked for, and P of all these months together, in the worlds that judge."""
@@ -149,8 +162,13 @@ class Room:
             p=float(p[self._kept(search)].min()),
             p_last=float(p[self.last]),
             together=together,
-            lasts=self._lasts(search, found.chain, p),
         )
+
+    def with_end(self, search: Search, found: Found) -> Way:
+        """The same, with how long it lasts when nothing more is bought."""
+        below = np.flatnonzero(self.by_month(search, found.chain) < self.asked)
+        months = self.judging.rps(frozenset()).shape[1]
+        return replace(self.way(search, found), lasts=float(below[0]) if below.size else float(months))
 
     def _kept(self, search: Search) -> list[int]:
         """The months that nothing comes too late for."""
@@ -160,14 +178,18 @@ class Room:
         """The promises that count in *month* and are not set aside."""
         return [n for n in counted(self.judging.drawn(frozenset()), month) if month not in self.aside.get(n, ())]
 
-    def _lasts(self, search: Search, chain: Chain, p: FloatArray) -> float:
-        if (below := np.flatnonzero(p < self.asked)).size:
-            return float(below[0])
-        there, months = search.there(chain, self.last), self.judging.rps(frozenset()).shape[1]
-        for month in range(self.last + 1, months):
-            if self.judging.hold(there, month, self.counted(month), needed=self.asked).mean() < self.asked:
-                return float(month)
-        return float(months)
+    def by_month(self, search: Search, chain: Chain) -> FloatArray:
+        """P of every month; after the last asked for with what is there then. The middle of what is open first: what holds at a higher load
+        need not be asked at a lower one."""
+        months, there = self.judging.rps(frozenset()).shape[1], search.there(chain, self.last)
+        p, _ = self.judged(search, chain)
+        later, open_ones = np.zeros(months - self.last - 1), [(self.last + 1, months)]
+        for low, high in open_ones:
+            if low < high:
+                middle = (low + high) // 2
+                later[middle - self.last - 1] = self.judging.hold(there, middle, self.counted(middle)).mean()
+                open_ones += [(low, middle), (middle + 1, high)]
+        return np.concatenate([p, later])
 
     def settings(self, search: Search, chain: Chain) -> FloatArray | None:
         """P by month with nothing of *chain* but what costs nothing; None where that is nothing."""
@@ -176,20 +198,29 @@ class Room:
             return None
         return self.judged(search, Chain(rungs=tuple(free), options=frozenset()))[0]
 
-    def sure(self, searches: Sequence[Search]) -> tuple[Found, Search] | None:
-        """The cheapest that the judging worlds confirm: asked for with a standard error more, judged, and where they say less, again."""
+    @property
+    def above_error(self) -> float:
+        """What is asked, and a standard error more: so many searched worlds say."""
         error = sampling_error(self.asked, self.searched.count) / 1.96 if self.searched.count > 1 else 0.0
-        aim, best = min(self.asked + error, 0.999), None
-        for _ in range(ROUNDS):
+        return min(self.asked + error, MOST_ASKED)
+
+    def sure(self, searches: Sequence[Search], aim: float) -> tuple[Search, Found] | None:
+        """The cheapest that the judging worlds confirm: *aim* is asked for, what is found is judged; where they say less, more is asked.
+
+        None where what is left out of *searches* is needed.
+
+        How much was asked in the end is left in `aim`.
+        """
+        for left in reversed(range(ROUNDS)):
+            self.aim = aim
             if (best := self.cheapest(searches, aim)) is None:
                 return None
-            found, search = best
+            search, found = best
             p, _ = self.judged(search, found.chain)
-            top = np.minimum(self.asked, search.asked.top)
-            short = float(np.max((top - p)[self._kept(search)]))
-            if short <= 0 or aim >= 0.999:
-                return best
-            aim = min(aim + max(short, 1 / self.searched.count), 0.999)
+            short = float(np.max((np.minimum(self.asked, search.asked.top) - p)[self._kept(search)]))
+            if short <= 0 or aim >= MOST_ASKED or not left:
+                break
+            aim = min(aim + max(short, 1 / self.searched.count), MOST_ASKED)
         return best
 
     def _orders(self, search: Search, chain: Chain) -> list[Order]:
@@ -219,39 +250,37 @@ def recommend(room: Room, today: Plan) -> Fleet:
     price, priced effort and running price of options, and what these change in the bill. Nothing is there before its lead time.
     """
     searches = room.searches()
-    frontier = []
-    for level in [level for level in LEVELS if level <= room.asked] + [None] + [level for level in LEVELS if level > room.asked]:
-        best = room.sure(searches) if level is None else room.cheapest(searches, level)
-        if best is None:
-            continue
-        found, search = best
-        way = room.way(search, found)
-        if level is None:
-            chosen, chosen_way, chosen_search = found, way, search
-        frontier.append(way)
-    others = room.cheapest(searches, room.asked, [frozenset(chosen.chain.options)]) if room.offers else None
-    alone = room.sure(room.searches(options=False)) if chosen.chain.options else (chosen, chosen_search)
-    free = {}
-    for name, kept in (("spare", {"spare": False}), ("limits", {"limits": False})):
-        without = room.cheapest(room.searches(**kept), room.asked)
-        free[name] = max(chosen.usd - without[0].usd, 0.0) if without else 0.0
-    p_all, cost = _in_all_worlds(today, chosen_way.orders, room)
+    frontier = [room.way(*best) for level in LEVELS if level < room.asked and (best := room.cheapest(searches, level))]
+    best = room.sure(searches, room.above_error)
+    assert best is not None, "nothing is left out"
+    search, chosen = best
+    way, aim = room.with_end(search, chosen), room.aim
+    others = room.cheapest(searches, aim, [chosen.chain.options]) if room.offers else None
+    counts = room.sure(room.searches(options=False, known=searches), aim) if chosen.chain.options else (search, chosen)
+    usd = {
+        name: max(chosen.usd - without[1].usd, 0.0)
+        for name, kept in (("spare", {"spare": False}), ("limits", {"limits": False}))
+        if (without := room.cheapest(room.searches(**kept, known=searches), aim, settled=False))
+    }
+    # what was learnt so far holds where more is asked, too, and not where less is
+    frontier += [way, *(room.way(*best) for level in LEVELS if level > room.asked and (best := room.cheapest(searches, max(level, aim))))]
+    p_all, cost = room.by_month(search, chosen.chain), _cost_usd(today, way.orders, room)
     below = np.flatnonzero(p_all[: room.last + 1] < room.asked)
     return Fleet(
-        orders=chosen_way.orders,
+        orders=way.orders,
         p_all=p_all,
         cost_usd=cost,
         fails_from=min([*map(int, below[:1]), *(min(months) for months in room.aside.values())], default=None),
-        way=chosen_way,
+        way=way,
         gap=chosen.gap,
         frontier=_rising(frontier),
-        settings=room.settings(chosen_search, chosen.chain),
-        second=room.way(others[1], others[0]) if others else None,
-        hardware=room.way(alone[1], alone[0]) if alone else None,
-        spare_usd=free["spare"],
-        limits_usd=free["limits"],
+        settings=room.settings(search, chosen.chain),
+        second=room.with_end(*others) if others else None,
+        hardware=room.with_end(*counts) if counts else None,
+        spare_usd=usd.get("spare", 0.0),
+        limits_usd=usd.get("limits", 0.0),
         aside=room.aside,
-        lost=chosen_search.lost,
+        lost=search.lost,
         apart=tuple(sorted(room.apart)),
         unsearched=tuple(name for name in today.scenario.options if name not in {o.name for o in room.offers}),
     )
@@ -304,6 +333,7 @@ def room(statement: Statement, today: Plan, seed: int = 7, *, searched: int = SE
         apart=by_itself,
         possible=can,
         aside=aside,
+        aim=asked,
     )
 
 
@@ -321,13 +351,11 @@ def _modes(worlds: Worlds, by_itself: frozenset[str]) -> list[frozenset[str]]:
     return found
 
 
-def _in_all_worlds(today: Plan, orders: Sequence[Order], room: Room) -> tuple[FloatArray, FloatArray]:
-    """P by month, and dollars, (worlds, months), with *orders*, in every world; before the first order it is *today*'s."""
+def _cost_usd(today: Plan, orders: Sequence[Order], room: Room) -> FloatArray:
+    """Dollars a month with *orders*, (worlds, months); before the first order they are *today*'s."""
     months = today.rps.shape[1]
     starts = [*(o.month for o in orders), months]
-    worlds = replace(today, aside=room.aside)
-    p_all, cost = [worlds.all_hold[:, : starts[0]].mean(axis=0)], [today.cost_month_usd[:, : starts[0]]]
-    done: frozenset[str] = frozenset()
+    cost, done = [today.cost_month_usd[:, : starts[0]]], frozenset[str]()
     for start, stop, order in zip(starts[:-1], starts[1:], orders, strict=True):
         done |= set(order.options)
         drawn = room.judging.drawn(done)
@@ -335,10 +363,9 @@ def _in_all_worlds(today: Plan, orders: Sequence[Order], room: Room) -> tuple[Fl
             with_counts(drawn, order.counts),
             room.judging.rps(done)[:, start:stop],
             percentiles=(),
+            objectives=(),
             first=start,
             month_factor=month_factors(drawn, months)[:, start:stop],
         )
-        running = sum(median(drawn.options[name].monthly_usd) for name in done)
-        p_all.append(replace(made, aside=room.aside).all_hold.mean(axis=0))
-        cost.append(made.cost_month_usd + running)
-    return np.concatenate(p_all), np.concatenate(cost, axis=1)
+        cost.append(made.cost_month_usd + sum(median(drawn.options[name].monthly_usd) for name in done))
+    return np.concatenate(cost, axis=1)

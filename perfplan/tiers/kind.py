@@ -26,7 +26,7 @@ T = TypeVar("T")
 Steps = tuple[Step, ...]
 Proposal = tuple[str, Mapping[str, float]]  # how it is called, and its fields as they would be
 FixedProblem = tuple[str, str]  # field, what is wrong with it
-STEP = 0.05  # of a count, in a search; a third or three times of it moves the storefront's cost by 0.3 % (benchmarks/deciding.py)
+STEP = 0.05  # of a count, between two rungs of a search
 MONTH_AHEAD_S = 30 * DAY  # what is somebody else's to give is asked for so far ahead
 
 

@@ -160,7 +160,8 @@ def _exceed(cells: Any, t_s: FloatArray, least: float) -> FloatArray:
             some = place[longer & ~shows if precision is np.float32 else shows & (longer | ~double[place])]
             if not some.size:
                 continue
-            found, doubt = _in_chunks(_take(cells, lambda a, some=some: a[some]), reach[some], t_s[some], least, precision)
+            these = cells if some.size == t_s.size else _take(cells, lambda a, some=some: a[some])
+            found, doubt = _in_chunks(these, reach[some], t_s[some], least, precision)
             stands = doubt & (length[some] > 0)
             careful = np.minimum(over[some[stands]] + left[some[stands]], 1.0)
             over[some] = found
@@ -229,7 +230,7 @@ def _series(cells: Any, length: FloatArray, at: slice, terms: int, precision: An
 
     Roughness is |phi| at the last terms: what the series leaves out. It is small where the density is smooth on the scale L / terms.
     """
-    part = _take(cells, lambda a: a[at])
+    part = cells if at.start == 0 and at.stop >= length.size else _take(cells, lambda a: a[at])
     u = ((np.pi / length[at])[:, None] * np.arange(1, terms + 1)).astype(precision)
     phi = np.broadcast_to(Frequencies(u, part).of(part), u.shape)
     return phi.real, np.abs(phi[:, -8:]).max(axis=1)

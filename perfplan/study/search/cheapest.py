@@ -6,6 +6,7 @@ keeps every month it is the cheapest plan. More of anything, and any option of t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -67,7 +68,10 @@ class Search:
     lost: int
     always: frozenset[str] = frozenset()
     cuts: list[Cut] = field(default_factory=list)
+    partial: bool = False  # whether options are left out that may be needed
+    given_up: set[int] = field(default_factory=set)  # months that not even everything keeps, though it should
     _open: dict[float, list[int]] = field(default_factory=dict)
+    _free: dict[int, int] = field(default_factory=dict)
     most_judged: int = MOST_JUDGED
 
     def there(self, chain: Chain, month: int) -> There:
@@ -82,6 +86,11 @@ class Search:
             kept = self.worlds.within(there, month, self.asked.spare)
             if any(kept.get(place, 1.0) < need for place in self.asked.limits[month]):
                 return False
+        return self.promised(there, month, aim)
+
+    def promised(self, there: There, month: int, aim: float) -> bool:
+        """Whether the promises of *month* hold with what is there, limits of utilization aside."""
+        need = min(aim, self.asked.top[month]) - 1e-9
         return float(self.worlds.hold(there, month, self.asked.names[month], needed=need).mean()) >= need
 
     def open_months(self, aim: float) -> list[int]:
@@ -89,7 +98,7 @@ class Search:
         if aim not in self._open:
             nothing = Chain(rungs=((0,) * len(self.ladders),) * (self.bill.last + 1), options=self.always)
             self._open[aim] = [m for m in self.order if not self.holds(self.there(nothing, m), m, aim)]
-        return self._open[aim]
+        return [month for month in self._open[aim] if month not in self.given_up]
 
     def usd(self, chain: Chain) -> float:
         """Dollars to the last month asked for, beyond today's bill."""
@@ -98,8 +107,11 @@ class Search:
         taken = [o for o in self.offers if o.name in chain.options]
         return paid + sum(o.once_usd + o.monthly_usd * (self.bill.last + 1 - o.works_from) for o in taken)
 
-    def cheapest(self, aim: float, forbidden: Sequence[frozenset[str]] = ()) -> Found | None:
-        """The cheapest chain that keeps every month with *aim*, as far as it can be kept; None where *forbidden* leaves none."""
+    def cheapest(self, aim: float, forbidden: Sequence[frozenset[str]] = (), *, settled: bool = True) -> Found | None:
+        """The cheapest chain that keeps every month with *aim*, as far as it can be kept; None where *forbidden* leaves none.
+
+        *settled*: what costs nothing goes back to what is needed of it.
+        """
         master = Master(ladders=self.ladders, offers=self.offers, bill=self.bill, ahead=self.ahead, lost=self.lost)
         budget = self.worlds.worlds_judged + self.most_judged
         while True:
@@ -110,10 +122,14 @@ class Search:
             bad = next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)
             if bad is None or self.worlds.worlds_judged > budget:
                 break
-            self._cut(chain, bad, aim)
+            if not self._cut(chain, bad, aim):
+                if forbidden or self.partial:
+                    return None  # what is left out is needed
+                self.given_up.add(bad)  # with everything it fails: more of something hurts
         if bad is not None:
             chain = self._dive(chain, aim, master, forbidden)
-        chain = self._settle(self._without_waste(chain, aim, forbidden), aim)
+        chain = self._without_waste(chain, aim, forbidden)
+        chain = self._settle(chain, aim) if settled else chain
         little = LITTLE_USD * sum(1 + o.effort_days for o in self.offers if o.name in chain.options)
         return Found(chain=chain, usd=self.usd(chain), bound_usd=answer.bound_usd - little)
 
@@ -126,16 +142,23 @@ class Search:
         )
         return Chain(rungs=rungs, options=answer.options)
 
-    def _cut(self, chain: Chain, month: int, aim: float) -> None:
-        """What is there in *month* is not enough: neither is as much of everything else as still is not."""
+    def _cut(self, chain: Chain, month: int, aim: float) -> bool:
+        """What is there in *month* is not enough: neither is as much of everything else as still is not. Whether that says anything new."""
+        before = len(self.cuts)
         ready = [r for r, one in enumerate(self.ladders) if one.works_from <= month and not one.free and len(one.counts) > 1]
-        more = self._widened(self.there(chain, month), month, aim, [*self._able(month), *ready])
+        seen: Counter[int | str] = Counter(r for cut in self.cuts for r, _ in cut.rungs)
+        seen.update(name for cut in self.cuts for name in cut.options)
+        some: list[int | str] = [*self._able(month), *ready]
+        some.sort(key=lambda one: seen[one])  # what no cut needed yet is raised first, all at once
+        more = self._widened(self.there(chain, month), month, aim, some)
         rungs = [(r, more.rungs[r] + 1) for r in ready if more.rungs[r] + 1 < len(self.ladders[r].counts)]
         for other in (month, *(m for m in self.open_months(aim) if m != month)):
             able = tuple((r, k) for r, k in rungs if self.ladders[r].works_from <= other)
-            cut = Cut(other, able, frozenset(self._able(other)) - more.options)
-            if cut not in self.cuts and (able or cut.options) and (other == month or not self.holds(self._then(more, other), other, aim)):
-                self.cuts.append(cut)
+            options, then = frozenset(self._able(other)) - more.options, more if other == month else self._then(more, other)
+            known = any(cut.month == other and cut.rungs == able and cut.options == options for cut in self.cuts)
+            if not known and (able or options) and (other == month or not self.holds(then, other, aim)):
+                self.cuts.append(Cut(other, able, options, promises=not self.promised(then, other, aim)))
+        return len(self.cuts) > before
 
     def _able(self, month: int) -> list[str]:
         """The options that may be taken, and can work by *month*."""
@@ -249,11 +272,14 @@ class Search:
         if good(dict.fromkeys(free, 0)):
             return at(dict.fromkeys(free, 0))
         for r in free:
-            low, high = -1, top[r]
+            low, high = 0 if len(free) == 1 else -1, top[r]
+            near = self._free.get(r, (low + high) // 2)  # what was needed of it last is looked at first
+            probes = [near, near - 1]
             while high - low > 1:
-                middle = (low + high) // 2
+                middle = next((k for k in probes if low < k < high), (low + high) // 2)
                 low, high = (low, middle) if good(top | {r: middle}) else (middle, high)
-            top[r] = high
+                probes = probes[1:]
+            top[r] = self._free[r] = high
         return at(top)
 
 

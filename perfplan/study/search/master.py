@@ -28,6 +28,7 @@ class Cut:
     month: int
     rungs: tuple[tuple[int, int], ...]  # (ladder, rung)
     options: frozenset[str]
+    promises: bool = True  # whether a promise fails without it; else only a utilization limit does
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfplan import promises
+from perfplan.models.times.latency import exceeds
 from perfplan.plan import State, demand_rps, with_counts
+from perfplan.plan.paths import hit_ratios
 from perfplan.plan.resources import limit_of
 from perfplan.promises.kind import PEAK_HOUR, WEEKS
 from perfplan.quantity import FloatArray, Value
@@ -24,6 +26,7 @@ from perfplan.tiers import bought_of, count_of
 from perfplan.tiers.place import Place
 
 Bools = NDArray[np.bool_]
+ENOUGH = 0.5  # of the share that may be slow: a smaller one need not be known better
 MOST_LEFT = 0.7  # of the worlds; where more are undecided by mean and variance all are computed, as picking some has its price
 FEW = 100  # worlds in which it is tried whether more of a thing hurts
 
@@ -51,12 +54,12 @@ class Quick(State):
             beyond = variance / (variance + away**2)
         few, many = (away > 0) & (beyond <= allowed), ~np.isfinite(mean) | ((away < 0) & (1 - beyond > allowed))
         share = np.where(few, beyond, np.where(np.isfinite(mean), 1 - beyond, 1.0))
-        left = np.flatnonzero(~(few | many).all(axis=1))
+        left, least = np.flatnonzero(~(few | many).all(axis=1)), ENOUGH * float(np.min(allowed))
         if left.size > MOST_LEFT * self.rps.shape[0]:
-            return super()._slow(journey, below_s, allowed)
+            return exceeds(law, below_s, self.rps.shape, least=least)
         if left.size:
-            scenario, below, most = pick_worlds((self.scenario, below_s, allowed), left)
-            share[left] = State(scenario, self.rps[left])._slow(journey, below, most)
+            part, below = pick_worlds((law, below_s), left)
+            share[left] = exceeds(part, below, self.rps[left].shape, least=least)
         return np.asarray(share)
 
     def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
@@ -66,8 +69,8 @@ class Quick(State):
         peak = self._slow(journey, below_s, allowed)
         share, left = peak.copy(), np.flatnonzero((peak > allowed).any(axis=1))
         if left.size:
-            some, few = pick_worlds((self.scenario, below_s, allowed), left), self.rps[left]
-            share[left] = State(some[0], few).slow(journey, some[1], some[2], (WEEKS,))[WEEKS]
+            scenario, hits, below, most = pick_worlds((self.scenario, self._hits, below_s, allowed), left)
+            share[left] = State(scenario, self.rps[left], hits=hits).slow(journey, below, most, (WEEKS,))[WEEKS]
         return {PEAK_HOUR: peak, WEEKS: share}
 
 
@@ -139,6 +142,7 @@ class Worlds:
     apart: frozenset[str] = frozenset()  # options that may hurt: nothing follows from one side of them for the other
     worlds_judged: int = 0  # so far: what the search costs, in a number that is the same on every machine
     _hardest: str = ""
+    _made: dict[There, tuple[Scenario, Mapping[str, Value]]] = field(default_factory=dict)
     _drawn: dict[frozenset[str], Scenario] = field(default_factory=dict)
     _rps: dict[frozenset[str], FloatArray] = field(default_factory=dict)
     _known: dict[str, _Known] = field(default_factory=dict)
@@ -172,8 +176,15 @@ class Worlds:
 
     def scenario(self, there: There) -> Scenario:
         """All worlds, with what is there."""
-        drawn = self.drawn(there.options)
-        return with_counts(drawn, self.counts(there, drawn))
+        return self._with(there)[0]
+
+    def _with(self, there: There) -> tuple[Scenario, Mapping[str, Value]]:
+        """All worlds with what is there, and their hit ratios, which no load changes."""
+        if there not in self._made:
+            drawn = self.drawn(there.options)
+            made = with_counts(drawn, self.counts(there, drawn))
+            self._made[there] = made, hit_ratios(made)
+        return self._made[there]
 
     def hold(self, there: There, month: int, names: Sequence[str], *, needed: float = 0.0) -> Bools:
         """In which worlds all promises of *names* hold in *month*, (worlds,).
@@ -209,8 +220,8 @@ class Worlds:
         self, there: There, at: NDArray[np.intp], load: FloatArray, own: Mapping[str, FloatArray], good: Bools, needed: float
     ) -> None:
         """Judge the promises of *own*, each with its load, in the worlds *at*, until *needed* cannot be reached: into *good*."""
-        some = pick_worlds(self.scenario(there), at)
-        state = Quick(some, load[at, None])
+        some, hits = pick_worlds(self._with(there), at)
+        state = Quick(some, load[at, None], hits=hits)
         for name, its_load in own.items():
             held = promises.kind_of(some.objectives[name]).judges.judged(some.objectives[name], state, False).holds[:, 0]
             self._of(name).learn(there, its_load, at, held)
@@ -224,8 +235,8 @@ class Worlds:
         """Share of the worlds in which each resource that is ours keeps its utilization limit in *month*; *spare*: with one lost, too."""
         key = there, month, spare
         if key not in self._limits:
-            scenario = self.scenario(there)
-            carried = State(scenario, self.rps(there.options)[:, month : month + 1]).carried
+            scenario, hits = self._with(there)
+            carried = State(scenario, self.rps(there.options)[:, month : month + 1], hits=hits).carried
             self._limits[key] = {
                 place: float((station.utilization <= limit_of(scenario, place, carried, spare=spare)).mean())
                 for place, station in carried.stations.items()
