@@ -61,7 +61,7 @@ def test_nothing_works_before_its_lead_time_and_what_is_there_stays(small):
 
 
 def test_months_that_come_too_early_are_lost_and_the_first_that_do_not_are_kept(small):
-    found = made(small, GROWS.replace("10k to 12k", "17k to 19k").replace("hold_time: 1ms", "hold_time: 1ms, lead_time: 100d"))
+    found = made(small, GROWS.replace("10k to 12k", "22k to 24k").replace("hold_time: 1ms", "hold_time: 1ms, lead_time: 100d"))
     assert found.fleet.lost == 4  # 100 days less a week
     cores = next(order for order in found.fleet.orders if any(place.field == "cores" for place in order.changes))
     assert cores.month == 4

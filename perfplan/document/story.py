@@ -141,7 +141,9 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
         return f"{best} {percent(p)} in {month_name(as_of, good)}: {stuck(study, int(good))}; demand, targets or code must change."
     held = month_name(as_of, min(good, study.worlds.rps.shape[1]) - 1)
     since = f" from {study.named(lost)}" if lost else ""
-    late = f" Before, nothing can be there in time: P(all hold) is {percent(float(study.fleet.p_all[0]))} now." if lost else ""
+    now = float(study.fleet.p_all[:lost].min()) if lost else 1.0
+    what = f"P(all hold) is {percent(now)} at least once" if now < asked else "promises hold, limits of utilization do not"
+    late = f" Before, nothing can be there in time: {what}." if lost else ""
     keep = f"keep{'s' if len(rows) == 1 else ''} {_every(study)}"
     return f"{capital(bought(study))} {keep} with {percent(asked)} confidence{since} until {held}, {price(study)}.{late}"
 

@@ -145,7 +145,7 @@ class Room:
         """P by month to the last asked for, and P of all these months together, in the worlds that judge."""
         held = np.ones((self.last + 1, self.judging.count), dtype=bool)
         for month in self.order:
-            held[month] = self.judging.hold(search.there(chain, month), month, self.possible[search.always].asked.names[month])
+            held[month] = self.judging.hold(search.there(chain, month), month, self.counted(month))
         return held.mean(axis=1), float(held.all(axis=0).mean())
 
     def way(self, search: Search, found: Found) -> Way:
@@ -250,7 +250,8 @@ def recommend(room: Room, today: Plan) -> Fleet:
     price, priced effort and running price of options, and what these change in the bill. Nothing is there before its lead time.
     """
     searches = room.searches()
-    frontier = [room.way(*best) for level in LEVELS if level < room.asked and (best := room.cheapest(searches, level))]
+    levels = [level for level in LEVELS if abs(level - room.asked) > sampling_error(level, room.searched.count)]  # that worlds tell apart
+    frontier = [room.way(*best) for level in levels if level < room.asked and (best := room.cheapest(searches, level))]
     best = room.sure(searches, room.above_error)
     assert best is not None, "nothing is left out"
     search, chosen = best
@@ -263,7 +264,7 @@ def recommend(room: Room, today: Plan) -> Fleet:
         if (without := room.cheapest(room.searches(**kept, known=searches), aim, settled=False))
     }
     # what was learnt so far holds where more is asked, too, and not where less is
-    frontier += [way, *(room.way(*best) for level in LEVELS if level > room.asked and (best := room.cheapest(searches, max(level, aim))))]
+    frontier += [way, *(room.way(*best) for level in levels if level > room.asked and (best := room.cheapest(searches, max(level, aim))))]
     p_all, cost = room.by_month(search, chosen.chain), _cost_usd(today, way.orders, room)
     below = np.flatnonzero(p_all[: room.last + 1] < room.asked)
     return Fleet(
