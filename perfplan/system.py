@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,27 @@ def open_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115  # for the process
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """What a library prints past Python, into the process's own output, goes nowhere meanwhile; what Python writes is not touched."""
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+    except (OSError, ValueError):  # closed: nothing can come out
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).fflush(None)  # what waits in C's buffer belongs nowhere, too
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def exchange(one: Path, other: Path) -> bool:

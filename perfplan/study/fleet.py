@@ -13,7 +13,7 @@ from perfplan.quantity import MONTH, FloatArray, median
 from perfplan.scenario.statement import Statement
 from perfplan.study.search.asking import Aside, Possible, counted, possible
 from perfplan.study.search.candidates import MOST_RUNGS, Bill, Offer, apart, ladders, offers
-from perfplan.study.search.cheapest import Chain, Found, Search
+from perfplan.study.search.cheapest import MOST_JUDGED, MOST_ROUNDS, Chain, Found, Search
 from perfplan.study.search.worlds import There, Worlds
 from perfplan.study.worlds import confidence, horizon, sampling_error
 from perfplan.tiers import count_of
@@ -24,6 +24,7 @@ FRESH = 1  # added to the seed: a choice is not judged in the worlds that it was
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99)  # of the frontier, beside what is asked
 ROUNDS = 5  # of asking for more, where the worlds that judge say less than was asked
 MOST_ASKED = 0.999
+LITTLE_JUDGED, LITTLE_ROUNDS = 40_000, 15  # of searches beside that of the plan
 APART = 3  # options, at most, whose every combination is searched by itself; of more each alone
 
 
@@ -126,6 +127,9 @@ class Room:
                     lost=can.lost,
                     always=mode,
                     partial=not options,
+                    thorough=options and spare and limits,
+                    most_judged=MOST_JUDGED if options and spare and limits else LITTLE_JUDGED,
+                    most_rounds=MOST_ROUNDS if options and spare and limits else LITTLE_ROUNDS,
                     cuts=[cut for cut in cuts if cut.rungs or cut.options],
                 )
             )
@@ -256,6 +260,8 @@ def recommend(room: Room, today: Plan) -> Fleet:
     assert best is not None, "nothing is left out"
     search, chosen = best
     way, aim = room.with_end(search, chosen), room.aim
+    for one in searches:  # what the plan is compared with is looked for a while, and left out where that is not enough
+        one.thorough, one.most_judged, one.most_rounds = False, LITTLE_JUDGED, LITTLE_ROUNDS
     others = room.cheapest(searches, aim, [chosen.chain.options]) if room.offers else None
     counts = room.sure(room.searches(options=False, known=searches), aim) if chosen.chain.options else (search, chosen)
     usd = {

@@ -19,7 +19,8 @@ from perfplan.study.search.worlds import Ladder, There, Worlds
 from perfplan.tiers.place import Place
 
 SLACK = 0.0025  # of all worlds, one at least, that may lose a month by smaller counts of what is free
-MOST_JUDGED = 400_000  # worlds judged in one search; then the best that was found stands, with how far it may be from the best
+MOST_JUDGED = 150_000  # worlds judged in one search; then the best that was found stands, with how far it may be from the best
+MOST_ROUNDS = 60  # of the master, likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,8 @@ class Search:
     _open: dict[float, list[int]] = field(default_factory=dict)
     _free: dict[int, int] = field(default_factory=dict)
     most_judged: int = MOST_JUDGED
+    most_rounds: int = MOST_ROUNDS
+    thorough: bool = True  # when the budget ends, a chain that holds is made all the same
 
     def there(self, chain: Chain, month: int) -> There:
         """What works in *month*; what costs nothing is there as soon as it can be, as much as there can be, unless the chain says less."""
@@ -113,21 +116,24 @@ class Search:
         *settled*: what costs nothing goes back to what is needed of it.
         """
         master = Master(ladders=self.ladders, offers=self.offers, bill=self.bill, ahead=self.ahead, lost=self.lost)
-        budget = self.worlds.worlds_judged + self.most_judged
+        budget, rounds = self.worlds.worlds_judged + self.most_judged, 0
         while True:
+            rounds += 1
             answer = master.cheapest(self.cuts, always=self.always, forbidden=forbidden)
             if answer is None:
                 return None
             chain = self._with_free(answer)
             bad = next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)
-            if bad is None or self.worlds.worlds_judged > budget:
+            if bad is None or self.worlds.worlds_judged > budget or rounds > self.most_rounds:
                 break
             if not self._cut(chain, bad, aim):
                 if forbidden or self.partial:
                     return None  # what is left out is needed
                 self.given_up.add(bad)  # with everything it fails: more of something hurts
         if bad is not None:
-            chain = self._dive(chain, aim, master, forbidden)
+            if not self.thorough:
+                return None
+            chain = self._dive(chain, aim, forbidden)
         chain = self._without_waste(chain, aim, forbidden)
         chain = self._settle(chain, aim) if settled else chain
         little = LITTLE_USD * sum(1 + o.effort_days for o in self.offers if o.name in chain.options)
@@ -195,32 +201,20 @@ class Search:
 
     # ---- what is found when the budget ends, and what is not needed ----
 
-    def _dive(self, chain: Chain, aim: float, master: Master, forbidden: Sequence[frozenset[str]]) -> Chain:
-        """A chain that holds, from one that does not: each broken month is met in its cheapest way, one cut after the other."""
-        barred = frozenset().union(*(set_ for set_ in forbidden if set_)) if forbidden else frozenset[str]()
+    def _dive(self, chain: Chain, aim: float, forbidden: Sequence[frozenset[str]]) -> Chain:
+        """A chain that holds, from one that does not: what each broken month lacks is met in its cheapest way."""
+        barred = frozenset[str]().union(*forbidden)
         while (bad := next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)) is not None:
-            ways = []
-            for r, one in enumerate(self.ladders):
-                k = chain.rungs[bad][r]
-                if one.works_from <= bad and k + 1 < len(one.counts) and not one.free:
-                    ways.append(self._raised(chain, bad, r, min(k + max(1, k // 8), len(one.counts) - 1)))
-            able = [name for name in self._able(bad) if name not in chain.options | barred]
-            ways += [Chain(rungs=chain.rungs, options=chain.options | {name}) for name in able]
+            known = len(self.cuts)
+            if not self._cut(chain, bad, aim):
+                break
+            cut = next(cut for cut in self.cuts[known:] if cut.month == bad)
+            ways = [self._raised(chain, bad, r, k) for r, k in cut.rungs]
+            ways += [Chain(rungs=chain.rungs, options=chain.options | {name}) for name in sorted(cut.options - barred)]
             if not ways:
                 break
-            now, before = self._short(chain, bad), self.usd(chain)
-            chain = max(ways, key=lambda way: (now - self._short(way, bad)) / (max(self.usd(way) - before, 0.0) + 1.0))
+            chain = min(ways, key=self.usd)
         return chain
-
-    def _short(self, chain: Chain, month: int) -> float:
-        """Share of worlds that fail in *month*, those of each limit too."""
-        there = self.there(chain, month)
-        within = self.worlds.within(there, month, self.asked.spare)
-        return (
-            1
-            - float(self.worlds.hold(there, month, self.asked.names[month]).mean())
-            + sum(1 - within[place] for place in self.asked.limits[month] if place in within)
-        )
 
     def _raised(self, chain: Chain, month: int, r: int, k: int) -> Chain:
         """With rung *k* of a ladder from *month* on, or as soon as it can be where what came before is lost."""
