@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from perfplan.document.story import story
-from perfplan.plan import plan
+from perfplan.plan import plan, with_counts
 from perfplan.reading import read
-from perfplan.study import study
+from perfplan.study import sampling_error, study
 from perfplan.study.aside import set_aside
 from perfplan.study.fleet import recommend, room
 from perfplan.study.remedy import positions
 from perfplan.study.search.worlds import There
-from perfplan.tables import orders, ways
+from perfplan.tables import needed, orders, ways
+from perfplan.tiers.place import Place
 from tests.conftest import ROOT, SMALL
 
 GROWS = SMALL.replace("900 to 1100", "10k to 12k").replace("1%/month to 3%/month", "4%/month to 7%/month").replace("cores: 4", "cores: 8")
@@ -105,7 +106,11 @@ def test_a_search_that_has_to_stop_says_how_far_it_may_be_from_the_best(small):
     assert stopped.gap > 0 or stopped.usd == pytest.approx(best.usd)
     whole = study(statement, 60)
     told = ways(replace(whole, fleet=replace(whole.fleet, gap=0.04))).title
-    assert "the cheapest way that was found, at most 4\xa0% from the best" in told
+    assert "the cheapest way that was found, at most 4\xa0% from the best, to 95" in told
+    assert not whole.fleet.hindered
+    told = ways(replace(whole, fleet=replace(whole.fleet, hindered=(Place("store", "cores"),))))
+    assert "is the cheapest way that was found to 95" in told.title
+    assert "more store cores would hurt some worlds: nothing is proven" in told.subtitle
 
 
 def test_what_is_known_of_less_and_of_more_is_what_is_computed(small):
@@ -139,6 +144,21 @@ def test_a_promise_that_nothing_keeps_does_not_blind_the_plan(small):
     assert "with nobody else there read needs" in one.cause
     assert "20 ms in round trip" in one.cause.replace("\xa0", " ")  # as stated: no code and no count shortens it
     assert told.decision.startswith("Decide: ")
+
+
+def test_fewer_than_are_enough_now_are_not_enough(small):
+    found = made(small, GROWS.replace("instances: 4", "instances: 30"), 200)
+    place = Place("app", "instances")
+    enough = found.fleet.enough[place]
+    assert 2 <= enough < 30
+
+    def kept(count):
+        one = plan(with_counts(found.worlds.scenario, {place: count}), found.worlds.rps[:, :1], percentiles=())
+        return min(float(one.all_hold.mean()), *(float((r.utilization <= r.limit).mean()) for r in one.resources.values() if r.ours))
+
+    assert kept(enough) >= 0.95 - 2 * sampling_error(0.95, 200)  # these are not the worlds that it was found in
+    assert kept(enough - 2) < 0.95
+    assert f"{enough:g} of 30 app instances are enough now: $" in needed(found).title
 
 
 def test_every_position_has_a_date_and_a_price_and_they_add_up(small):

@@ -109,10 +109,10 @@ def _with_settings(study: Study, start: float, asked: float) -> str:
     """What is left of the trouble when settings that cost nothing are made."""
     made = f"with settings that cost nothing ({listed([row.text for row in positions(study) if row.free])})"
     if study.fleet.settings is None or start > study.last:
-        return f"{capital(_every(study))} holds with {percent(asked)} confidence until {study.named(study.last)} {made}."
+        return f"{capital(_every(study))} holds with {percent(asked)} confidence until {study.named(study.last)}, {made}."
     p = percent(float(study.fleet.settings[int(start)]))
     event = f"{_event(study, start)}," if _event(study, start) else ""
-    return f"In {study.named(start)}{event} {_every(study)} holds with {p} probability only, {made}."
+    return f"In {study.named(start)}{event} {_every(study)} holds with only {p} probability, even {made}."
 
 
 def _every(study: Study) -> str:

@@ -176,7 +176,8 @@ def _chosen(study: Study) -> str:
     if fleet.way is None or not fleet.way.orders:
         return f"Nothing has to be bought or done for {percent(asked)}"
     usd = money(fleet.way.usd) if fleet.way.usd >= 1 else "no money"
-    how = "the cheapest way" if not fleet.gap else f"the cheapest way that was found, at most {share(fleet.gap, 1)} from the best"
+    how = "the cheapest way" if not fleet.gap and not fleet.hindered else "the cheapest way that was found"
+    how += f", at most {share(fleet.gap, 1)} from the best," if fleet.gap and not fleet.hindered else ""
     second = fleet.second.usd - fleet.way.usd if fleet.second else 0.0
     beside = f"; the second best costs {money(second)} more" if second >= 1 else "; the second best costs as much" if fleet.second else ""
     return f"{capital(usd)} is {how} to {percent(asked)}{beside}"
@@ -196,7 +197,10 @@ def _kept(study: Study) -> str:
 def _not_searched(fleet: Fleet) -> str:
     late = f"; {listed(list(fleet.unsearched))} would come too late" if fleet.unsearched else ""
     alone = f"; {listed(list(fleet.apart))} may hurt, and were searched by themselves" if fleet.apart else ""
-    return f"Not searched: discounts for commitment, sizes of nodes other than of databases, and memory{late}{alone}."
+    hurts = (
+        f"; more {listed([place.words for place in fleet.hindered])} would hurt some worlds: nothing is proven" if fleet.hindered else ""
+    )
+    return f"Not searched: discounts for commitment, sizes of nodes other than of databases, and memory{late}{alone}{hurts}."
 
 
 # ---- figures ----

@@ -11,7 +11,7 @@ from perfplan.models.capacity import nodes_needed
 from perfplan.models.stations.queueing import MMc
 from perfplan.models.stations.service import Station
 from perfplan.plan import spares, steady_limit
-from perfplan.plan.resources import Resource, lead_time_s
+from perfplan.plan.resources import Resource, lead_time_s, unit_price_usd
 from perfplan.quantity import median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
@@ -150,13 +150,15 @@ def needed(study: Study) -> Table:
     columns = (
         Column("resource", "Resource"),
         Column("today", "Today", count),
+        Column("enough", "Enough now", count),
         *(Column(f"shown_{m}", study.named(m, short=True), number_text) for m in SHOWN),
         Column("plan", f"Plan {study.named(study.last, short=True)}", count),
     )
     return Table(
         name="needed",
-        title="What single worlds would need is a band; the plan buys what is enough in all but few of them",
-        subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; "
+        title=_spared(study) or "What single worlds would need is a band; the plan buys what is enough in all but few of them",
+        subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; enough "
+        f"now: each alone, so that promises and limits hold this month with {percent(confidence(study.scenario))} confidence; "
         "every month stands in tables/needed.csv. Latency may ask for more: see the orders.",
         frame=frame_of([_needed(study, place, one) for place, one in ours.items()], columns),
         columns=columns,
@@ -164,10 +166,23 @@ def needed(study: Study) -> Table:
     )
 
 
+def _spared(study: Study) -> str:
+    """What of today's fleet is more than enough now, the dearest; "" where nothing that costs money is."""
+    usd = {
+        place: unit_price_usd(study.scenario, place) * (study.worlds.resources[place].count - n) for place, n in study.fleet.enough.items()
+    }
+    place = max(usd, key=lambda p: usd[p], default=None)
+    if place is None or usd[place] < 1:
+        return ""
+    one, usd_month = study.worlds.resources[place], money(usd[place])
+    return f"{count(study.fleet.enough[place])} of {count(one.count)} {one.label} are enough now: {usd_month} a month until more are needed"
+
+
 def _needed(study: Study, place: Place, one: Resource) -> dict[str, Any]:
     steady, spare = steady_limit(study.scenario, place), spares(study.scenario, place)
     want = nodes_needed(one.utilization * one.count, 1.0, steady, spare)
-    row: dict[str, Any] = {"resource": one.label, "today": one.count, "plan": study.fleet.counts_at(study.last).get(place, one.count)}
+    row: dict[str, Any] = {"resource": one.label, "today": one.count, "enough": study.fleet.enough.get(place, one.count)}
+    row |= {"plan": study.fleet.counts_at(study.last).get(place, one.count)}
     for m in range(study.worlds.rps.shape[1]):
         known = np.isfinite(want[:, m]).mean() > 0.99
         low, middle, high = quantiles(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)

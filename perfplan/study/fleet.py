@@ -69,6 +69,8 @@ class Fleet:
     spare_usd: float = 0.0  # what one node to spare costs, to the last month asked for
     limits_usd: float = 0.0  # what utilization limits cost beyond the promises
     aside: Aside = field(default_factory=dict)
+    hindered: tuple[Place, ...] = ()  # of which one step more hurts some world: the search takes it for granted that none does
+    enough: Mapping[Place, float] = field(default_factory=dict)  # how many of what is paid are enough now, each with all else as today
     lost: int = 0  # months before this one come too early for what would keep them
     apart: tuple[str, ...] = ()  # options that were searched by themselves
     unsearched: tuple[str, ...] = ()  # options that work too late
@@ -195,6 +197,13 @@ class Room:
                 open_ones += [(low, middle), (middle + 1, high)]
         return np.concatenate([p, later])
 
+    def hindered(self, search: Search, chain: Chain) -> tuple[Place, ...]:
+        """What a step more of hurts a world in the heaviest month."""
+        month = self.order[0]
+        there = search.there(chain, month)
+        more = {one.place: _stepped(there, r) for r, one in enumerate(search.ladders) if there.rungs[r] + 1 < len(one.counts)}
+        return tuple(place for place, other in more.items() if self.searched.hurts(there, other, month))
+
     def settings(self, search: Search, chain: Chain) -> FloatArray | None:
         """P by month with nothing of *chain* but what costs nothing; None where that is nothing."""
         free = [tuple(k if one.free else 0 for k, one in zip(row, search.ladders, strict=True)) for row in chain.rungs]
@@ -287,10 +296,16 @@ def recommend(room: Room, today: Plan) -> Fleet:
         spare_usd=usd.get("spare", 0.0),
         limits_usd=usd.get("limits", 0.0),
         aside=room.aside,
+        hindered=room.hindered(search, chosen.chain),
+        enough={one.place: room.searched.enough(one.place, room.counted(0), room.asked) for one in room.searched.ladders if not one.free},
         lost=search.lost,
         apart=tuple(sorted(room.apart)),
         unsearched=tuple(name for name in today.scenario.options if name not in {o.name for o in room.offers}),
     )
+
+
+def _stepped(there: There, r: int) -> There:
+    return There(there.options, tuple(k + (i == r) for i, k in enumerate(there.rungs)))
 
 
 def _rising(ways: Sequence[Way]) -> list[Way]:

@@ -22,7 +22,7 @@ from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import Statement
 from perfplan.study.worlds import pick_worlds
-from perfplan.tiers import bought_of, count_of
+from perfplan.tiers import bought_of, count_of, kind_of
 from perfplan.tiers.place import Place
 
 Bools = NDArray[np.bool_]
@@ -242,6 +242,26 @@ class Worlds:
                 for place, station in carried.stations.items()
             }
         return self._limits[key]
+
+    def enough(self, place: Place, names: Sequence[str], asked: float) -> float:
+        """The fewest of *place*, all else as today, that keep the promises of *names* and all utilization limits in the first month."""
+        scenario, hits = self._with(There(frozenset(), (0,) * len(self.ladders)))
+        rps, one = self.rps(frozenset())[:, :1], bought_of(scenario.tiers[place.tier], place.field)
+
+        def kept(count: float) -> bool:
+            made = with_counts(scenario, {place: count})
+            state = Quick(made, rps, hits=hits if not kind_of(made.tiers[place.tier]).stands.misses else None)
+            used = [(s.utilization <= limit_of(made, p, state.carried)).mean() >= asked for p, s in state.carried.stations.items()]
+            judges = [(made.objectives[name], promises.kind_of(made.objectives[name]).judges) for name in names]
+            return all(used) and float(np.all([j.judged(o, state, False).holds for o, j in judges], axis=0).mean()) >= asked
+
+        low, high = 0.0 if one.spare == 0 else 1.0, count_of(scenario.tiers[place.tier], place.field)
+        if one.by_size or not kept(high):
+            return high
+        while high - low > 1:
+            middle = float((low + high) // 2)
+            low, high = (low, middle) if kept(middle) else (middle, high)
+        return high
 
     def hurts(self, before: There, after: There, month: int) -> bool:
         """Whether one of the first FEW worlds loses a promise in *month* where *before* becomes *after*; nothing is taken as known."""
