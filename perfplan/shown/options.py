@@ -188,10 +188,10 @@ def _priced(study: Study) -> bool:
 
 
 def _kept(study: Study) -> str:
-    """What limits that are kept beside promises cost."""
+    """What limits that are kept beside promises cost, where it was computed."""
     fleet = study.fleet
-    limits = f"Utilization limits cost {money(fleet.limits_usd)} of it" if fleet.limits_usd >= 1 else "Utilization limits cost nothing more"
-    return f"{limits}; one node to spare of each {f'{money(fleet.spare_usd)}' if fleet.spare_usd >= 1 else 'nothing more'}. "
+    rows = (("Utilization limits cost", fleet.limits_usd, " of it"), ("One node to spare of each costs", fleet.spare_usd, " of it"))
+    return "".join(f"{what} {f'{money(usd)}{of}' if usd >= 1 else 'nothing more'}. " for what, usd, of in rows if usd is not None)
 
 
 def _not_searched(fleet: Fleet) -> str:

@@ -23,6 +23,7 @@ SEARCHED = 400  # worlds that a search looks at: 200 choose a plan that keeps 93
 FRESH = 1  # added to the seed: a choice is not judged in the worlds that it was made in
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99)  # of the frontier, beside what is asked
 ROUNDS = 5  # of asking for more, where the worlds that judge say less than was asked
+COMPARED = 50  # worlds; in fewer, other ways than the plan cannot be told from it
 MOST_ASKED = 0.999
 LITTLE_JUDGED, LITTLE_ROUNDS = 40_000, 15  # of searches beside that of the plan
 APART = 3  # options, at most, whose every combination is searched by itself; of more each alone
@@ -66,8 +67,8 @@ class Fleet:
     settings: FloatArray | None = None  # P by month with nothing but what costs nothing; None where there is none of it
     second: Way | None = None  # the best with other options
     hardware: Way | None = None  # the best without options
-    spare_usd: float = 0.0  # what one node to spare costs, to the last month asked for
-    limits_usd: float = 0.0  # what utilization limits cost beyond the promises
+    spare_usd: float | None = None  # what one node to spare costs, to the last month asked for; None: not looked for long enough
+    limits_usd: float | None = None  # what utilization limits cost beyond the promises, likewise
     aside: Aside = field(default_factory=dict)
     hindered: tuple[Place, ...] = ()  # of which one step more hurts some world: the search takes it for granted that none does
     enough: Mapping[Place, float] = field(default_factory=dict)  # how many of what is paid are enough now, each with all else as today
@@ -263,7 +264,9 @@ def recommend(room: Room, today: Plan) -> Fleet:
     price, priced effort and running price of options, and what these change in the bill. Nothing is there before its lead time.
     """
     searches = room.searches()
-    levels = [level for level in LEVELS if abs(level - room.asked) > sampling_error(level, room.searched.count)]  # that worlds tell apart
+    many = room.searched.count == 1 or room.searched.count >= COMPARED
+    apart_ones = [level for level in LEVELS if abs(level - room.asked) > sampling_error(level, room.searched.count)]
+    levels = apart_ones if many else []  # those that the worlds can tell apart
     frontier = [room.way(*best) for level in levels if level < room.asked and (best := room.cheapest(searches, level))]
     best = room.sure(searches, room.above_error)
     assert best is not None, "nothing is left out"
@@ -271,12 +274,12 @@ def recommend(room: Room, today: Plan) -> Fleet:
     way, aim = room.with_end(search, chosen), room.aim
     for one in searches:  # what the plan is compared with is looked for a while, and left out where that is not enough
         one.thorough, one.most_judged, one.most_rounds = False, LITTLE_JUDGED, LITTLE_ROUNDS
-    others = room.cheapest(searches, aim, [chosen.chain.options]) if room.offers else None
+    others = room.cheapest(searches, aim, [chosen.chain.options]) if many and room.offers else None
     counts = room.sure(room.searches(options=False, known=searches), aim) if chosen.chain.options else (search, chosen)
     usd = {
         name: max(chosen.usd - without[1].usd, 0.0)
         for name, kept in (("spare", {"spare": False}), ("limits", {"limits": False}))
-        if (without := room.cheapest(room.searches(**kept, known=searches), aim, settled=False))
+        if many and (without := room.cheapest(room.searches(**kept, known=searches), aim, settled=False))
     }
     # what was learnt so far holds where more is asked, too, and not where less is
     frontier += [way, *(room.way(*best) for level in levels if level > room.asked and (best := room.cheapest(searches, max(level, aim))))]
@@ -293,8 +296,8 @@ def recommend(room: Room, today: Plan) -> Fleet:
         settings=room.settings(search, chosen.chain),
         second=room.with_end(*others) if others else None,
         hardware=room.with_end(*counts) if counts else None,
-        spare_usd=usd.get("spare", 0.0),
-        limits_usd=usd.get("limits", 0.0),
+        spare_usd=usd.get("spare"),
+        limits_usd=usd.get("limits"),
         aside=room.aside,
         hindered=room.hindered(search, chosen.chain),
         enough={one.place: room.searched.enough(one.place, room.counted(0), room.asked) for one in room.searched.ladders if not one.free},
