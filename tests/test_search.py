@@ -1,12 +1,14 @@
 """What the search calls cheapest, against brute force; what it may not do; what it says when it has to stop."""
 
 import importlib
+import itertools
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from perfplan.document.findings import findings
 from perfplan.document.story import story
 from perfplan.plan import plan, with_counts
 from perfplan.reading import read
@@ -104,6 +106,10 @@ def test_a_search_that_has_to_stop_says_how_far_it_may_be_from_the_best(small):
     stopped = here.cheapest(short, 0.95)[1]
     assert stopped.bound_usd <= best.usd + 0.01 <= stopped.usd + 0.02
     assert stopped.gap > 0 or stopped.usd == pytest.approx(best.usd)
+    assert all(short[0].holds(short[0].there(stopped.chain, month), month, 0.95) for month in range(here.last + 1))
+    for rungs in zip(*stopped.chain.rungs, strict=True):  # an order lasts half a year here, too
+        ordered = [m for m in range(1, len(rungs)) if rungs[m] != rungs[m - 1]]
+        assert all(after - before >= 6 for before, after in itertools.pairwise(ordered))
     whole = study(statement, 60)
     told = ways(replace(whole, fleet=replace(whole.fleet, gap=0.04))).title
     assert "the cheapest way that was found, at most 4\xa0% from the best, to 95" in told
@@ -138,6 +144,9 @@ def test_a_promise_that_nothing_keeps_does_not_blind_the_plan(small):
     assert blind.p_all.tolist() == clear.p_all.tolist()
     assert [m.path for m in blind.moved] == [m.path for m in clear.moved]
     told, one = story(blind), set_aside(blind)[0]
+    found = next(f for f in findings(blind) if f.about == "fast")
+    assert one.way_out in found.remedy
+    assert found.price_usd is None  # no money keeps it
     assert told.verdict.startswith(
         "Read will miss its 8\xa0ms objective already today (over 99\xa0% probability), and nothing that can be bought"
     )

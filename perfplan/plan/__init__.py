@@ -33,6 +33,7 @@ __all__ = [
     "burst",
     "by_tier",
     "concurrency",
+    "counts",
     "demand_rps",
     "judge",
     "month_factors",
@@ -74,14 +75,12 @@ class Plan:
     def all_hold(self) -> NDArray[np.bool_]:
         """Whether every objective that still counts holds, (worlds, months).
 
-        An objective counts until its own end; those that reach furthest count to the end of the plan.
+        Which of them count when, see `counts`; those set aside do not.
         """
-        furthest = max(until(o) for o in self.scenario.objectives.values())
-        months = self.first + np.arange(self.rps.shape[1])
+        months = [self.first + m for m in range(self.rps.shape[1])]
         hold = np.ones(self.rps.shape, dtype=bool)
         for name, one in self.judged.items():
-            end = until(one.objective)
-            hold &= one.holds | ((months > end) & (end < furthest)) | np.isin(months, list(self.aside.get(name, ())))
+            hold &= one.holds | [not counts(self.scenario, name, m) or m in self.aside.get(name, ()) for m in months]
         return hold
 
     @property
@@ -143,6 +142,12 @@ def plan(
         cost_usd=cost_usd(scenario, carried, stored, sent, edge, month_factor),
         first=first,
     )
+
+
+def counts(scenario: Scenario, name: str, month: int) -> bool:
+    """Whether an objective still counts in *month*: until its own end, or, where it reaches furthest, to the end of the plan."""
+    end = until(scenario.objectives[name])
+    return month <= end or end == max(until(one) for one in scenario.objectives.values())
 
 
 def judge(state: State, names: Iterable[str], *, both: bool = False) -> dict[str, Judged]:

@@ -140,13 +140,20 @@ def ways(study: Study) -> Table:
     return Table(
         name="ways",
         title=_chosen(study),
-        subtitle=f"Each judged in the {count(study.worlds.rps.shape[0])} worlds of the plan, not in those that it was searched in. In all: "
-        f"dollars beyond today's fleet's bill until {end}, with prices{'' if _priced(study) else '; effort is not priced'}. "
+        subtitle=f"{_judged_in(study.worlds.rps.shape[0])} In all: dollars beyond the bill of today's fleet until {end}, with the prices "
+        f"of options{' and their effort at the day rate' if _priced(study) else '; effort is not priced'}. "
         f"P is asked to be {percent(asked)} in every month; all months: that no month breaks a promise. {_kept(study)}"
         f"{_not_searched(fleet)}",
         frame=frame_of(rows, WAYS),
         columns=WAYS,
     )
+
+
+def _judged_in(worlds: int) -> str:
+    """Where each way was judged."""
+    if worlds == 1:
+        return "Nothing is uncertain: one world says all."
+    return f"Each judged in the {count(worlds)} worlds of the plan, not in those that it was searched in."
 
 
 def _named_ways(study: Study) -> list[tuple[str, Way]]:

@@ -8,15 +8,16 @@ import numpy as np
 
 from perfplan import promises
 from perfplan.models.times.contributions import contributions_s
-from perfplan.plan import State, plan
+from perfplan.plan import State
 from perfplan.plan.paths import EDGE, ROUND_TRIP
 from perfplan.plan.uptime import path_availability, tier_availability, visits_of
 from perfplan.promises.kind import Counted, Timed
 from perfplan.quantity import median
-from perfplan.study import Study
+from perfplan.study import Study, once
+from perfplan.study.remedy import fullest_fixed
+from perfplan.study.sweeps import NO_LOAD
 from perfplan.words import duration, listed, share
 
-NO_LOAD = 1e-9  # of the load: nobody else is there
 NOT_KNOWN = "no count and no option that was searched changes it enough", "another target, less demand or other code"
 LITTLE = 0.1  # of what a request needs: parts below it are not named
 
@@ -31,6 +32,7 @@ class Aside:
     way_out: str
 
 
+@once
 def set_aside(study: Study) -> list[Aside]:
     """The promises that nothing keeps, the first to break first."""
     found = [_aside(study, name, min(months)) for name, months in study.fleet.aside.items()]
@@ -79,11 +81,8 @@ def _up(study: Study, counted: Counted) -> tuple[str, str] | None:
 
 def _full(study: Study, month: int) -> tuple[str, str] | None:
     """What is full in the busiest second and cannot be bought."""
-    second = study.middle.second_rps[:, month : month + 1]
-    one = plan(study.planned(month), second, percentiles=(), objectives=())
-    fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if not r.ours}
-    worst = max(fixed, key=lambda k: fixed[k], default="")
-    if not worst or fixed[worst] < 1:
+    worst, used = fullest_fixed(study, month)
+    if used < 1:
         return None
-    cause = f"the {worst} is {share(round(fixed[worst], 2))} used in the busiest second of {study.named(month)}, and cannot be bought"
-    return cause, f"{fixed[worst]:.2g} times the {worst}, or less load on it"
+    cause = f"the {worst} is {share(round(used, 2))} used in the busiest second of {study.named(month)}, and cannot be bought"
+    return cause, f"{used:.2g} times the {worst}, or less load on it"

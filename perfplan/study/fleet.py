@@ -102,7 +102,6 @@ class Room:
     apart: frozenset[str]
     possible: Mapping[frozenset[str], Possible]
     aside: Aside
-    aim: float  # what is asked of the worlds that are searched
 
     def searches(self, *, options: bool = True, spare: bool = True, limits: bool = True, known: Sequence[Search] = ()) -> list[Search]:
         """One for each mode; without *options*: of counts alone; without *spare* or *limits* of utilization. What *known* ones have learnt
@@ -222,11 +221,8 @@ class Room:
         """The cheapest that the judging worlds confirm: *aim* is asked for, what is found is judged; where they say less, more is asked.
 
         None where what is left out of *searches* is needed.
-
-        How much was asked in the end is left in `aim`.
         """
         for left in reversed(range(ROUNDS)):
-            self.aim = aim
             if (best := self.cheapest(searches, aim)) is None:
                 return None
             search, found = best
@@ -260,8 +256,8 @@ class Room:
 def recommend(room: Room, today: Plan) -> Fleet:
     """The cheapest orders and options that keep every promise, and the utilization limits, with the asked confidence.
 
-    What is compared is the sum of dollars to the last month asked for: counts by month,
-    price, priced effort and running price of options, and what these change in the bill. Nothing is there before its lead time.
+    What is compared is the sum of dollars to the last month asked for: counts by month, price, priced effort and running price of options,
+    and what these change in the bill. Nothing is there before its lead time.
     """
     searches = room.searches()
     many = room.searched.count == 1 or room.searched.count >= COMPARED
@@ -271,10 +267,13 @@ def recommend(room: Room, today: Plan) -> Fleet:
     best = room.sure(searches, room.above_error)
     assert best is not None, "nothing is left out"
     search, chosen = best
-    way, aim = room.with_end(search, chosen), room.aim
+    aim = chosen.aim
     for one in searches:  # what the plan is compared with is looked for a while, and left out where that is not enough
         one.thorough, one.most_judged, one.most_rounds = False, LITTLE_JUDGED, LITTLE_ROUNDS
     others = room.cheapest(searches, aim, [chosen.chain.options]) if many and room.offers else None
+    if others and others[1].usd < chosen.usd:  # where the search of the plan had to stop
+        (search, chosen), others = (others[0], replace(others[1], bound_usd=chosen.bound_usd)), None
+    way = room.with_end(search, chosen)
     counts = room.sure(room.searches(options=False, known=searches), aim) if chosen.chain.options else (search, chosen)
     usd = {
         name: max(chosen.usd - without[1].usd, 0.0)
@@ -358,7 +357,6 @@ def room(statement: Statement, today: Plan, seed: int = 7, *, searched: int = SE
         apart=by_itself,
         possible=can,
         aside=aside,
-        aim=asked,
     )
 
 

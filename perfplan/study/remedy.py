@@ -141,16 +141,22 @@ def remedy(study: Study) -> str:
 
 def stuck(study: Study, month: int) -> str:
     """What no order can move in *month*, with the plan: the tightest resource that is not ours to buy, or the path itself."""
-    second = study.middle.second_rps[:, month : month + 1]
-    one = plan(study.planned(month), second, percentiles=(), objectives=())
-    fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if not r.ours}
-    worst = max(fixed, key=lambda k: fixed[k], default="")
-    if worst and fixed[worst] >= NEARLY_FULL:
-        return f"{worst} is {share(fixed[worst])} used in the peak second, and cannot be bought"
+    worst, used = fullest_fixed(study, month)
+    if used >= NEARLY_FULL:
+        return f"{worst} is {share(used)} used in the peak second, and cannot be bought"
     slow = [n for n, j in study.worlds.judged.items() if float(j.holds[:, month].mean()) < median(j.objective.confidence)]
     return (
         f"what remains is {listed(slow)}: no count that was searched changes it enough" if slow else "no count that was searched is enough"
     )
+
+
+def fullest_fixed(study: Study, month: int) -> tuple[str, float]:
+    """The tightest resource that is not ours to buy in the busiest second of *month*, with the plan, and how much of it is used."""
+    second = study.middle.second_rps[:, month : month + 1]
+    one = plan(study.planned(month), second, percentiles=(), objectives=())
+    fixed = {r.label: float(r.utilization[0, 0]) for r in one.resources.values() if not r.ours}
+    worst = max(fixed, key=lambda k: fixed[k], default="")
+    return worst, fixed.get(worst, 0.0)
 
 
 def bought(study: Study, rows: Sequence[Position] | None = None) -> str:

@@ -17,7 +17,8 @@ from perfplan.plan.uptime import availabilities
 from perfplan.promises import counted, kind_of, timed
 from perfplan.promises.kind import Jobs, Timed
 from perfplan.quantity import median
-from perfplan.study import Study
+from perfplan.study import Study, confidence
+from perfplan.study.aside import set_aside
 from perfplan.study.remedy import extra_usd, remedy
 from perfplan.study.verdicts import BROKEN, RISK, Verdict, holds_with, of_promise
 from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
@@ -29,7 +30,7 @@ from perfplan.words import duration, listed, percent, share
 def findings(study: Study) -> Iterator[Finding]:
     """Each promise with its verdict, then promises that contradict each other."""
     verdicts = {name: of_promise(study, name) for name in study.worlds.judged}
-    soonest = min(verdicts, key=lambda n: verdicts[n].start, default="")
+    soonest = min((name for name in verdicts if name not in study.fleet.aside), key=lambda n: verdicts[n].start, default="")
     for name, one in verdicts.items():
         yield _finding(study, name, one, name == soonest)
     yield from _contradictions(study)
@@ -48,16 +49,18 @@ def _finding(study: Study, name: str, one: Verdict, soonest: bool) -> Finding:
         month=one.start,
         value=spoken.value(judged.objective, study, judged, month),
         reason=spoken.reason(judged.objective, study, judged, month, one.word),
-        remedy=_remedy(study, soonest) if one.word == BROKEN else "",
-        price_usd=extra_usd(study) if one.word == BROKEN else None,
+        remedy=_remedy(study, name, soonest) if one.word == BROKEN else "",
+        price_usd=extra_usd(study) if one.word == BROKEN and name not in study.fleet.aside else None,
     )
 
 
-def _remedy(study: Study, soonest: bool) -> str:
+def _remedy(study: Study, name: str, soonest: bool) -> str:
+    if (lost := next((one for one in set_aside(study) if one.name == name), None)) is not None:
+        return f"nothing that was searched keeps it: {lost.cause}; it takes {lost.way_out}"
     if soonest:
         return remedy(study)
-    kept = study.fleet.fails_from is None or study.fleet.fails_from > study.last
-    return "see the orders in chapter 0" if kept else "see the options; the orders alone do not keep every promise"
+    kept = bool((study.fleet.p_all[study.fleet.lost : study.last + 1] >= confidence(study.scenario)).all())
+    return "see the orders in chapter 0" if kept else "see the orders in chapter 0; they do not keep it as surely as asked"
 
 
 def _title(study: Study, name: str, one: Verdict) -> str:

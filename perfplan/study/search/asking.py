@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from perfplan.plan import until
+from perfplan.plan import counts
 from perfplan.quantity import median
 from perfplan.scenario import Scenario
 from perfplan.study.search.candidates import Offer
@@ -26,9 +26,8 @@ class Possible:
 
 
 def counted(scenario: Scenario, month: int) -> list[str]:
-    """The promises that count in *month*: not past their own end, unless they reach furthest."""
-    ends = {name: until(one) for name, one in scenario.objectives.items()}
-    return [name for name, end in ends.items() if month <= end or end == max(ends.values())]
+    """The promises that count in *month*."""
+    return [name for name in scenario.objectives if counts(scenario, name, month)]
 
 
 def possible(worlds: Worlds, offers: Sequence[Offer], options: frozenset[str], order: Sequence[int], asked: float) -> Possible:

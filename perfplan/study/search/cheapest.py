@@ -36,6 +36,7 @@ class Found:
     """A chain that keeps what is asked, its dollars to the last month, and a bound that no other goes below."""
 
     chain: Chain
+    aim: float  # the probability that was asked for
     usd: float
     bound_usd: float
 
@@ -137,7 +138,7 @@ class Search:
         chain = self._without_waste(chain, aim, forbidden)
         chain = self._settle(chain, aim) if settled else chain
         little = LITTLE_USD * sum(1 + o.effort_days for o in self.offers if o.name in chain.options)
-        return Found(chain=chain, usd=self.usd(chain), bound_usd=answer.bound_usd - little)
+        return Found(chain=chain, aim=aim, usd=self.usd(chain), bound_usd=answer.bound_usd - little)
 
     def _with_free(self, answer: Answer) -> Chain:
         """What costs nothing is as large as it can be while others are searched."""
@@ -213,8 +214,22 @@ class Search:
             ways += [Chain(rungs=chain.rungs, options=chain.options | {name}) for name in sorted(cut.options - barred)]
             if not ways:
                 break
-            chain = min(ways, key=self.usd)
+            chain = min((self._lasting(way) for way in ways), key=self.usd)
         return chain
+
+    def _lasting(self, chain: Chain) -> Chain:
+        """What is needed within `ahead` months of an order is there with it."""
+        rows = [list(row) for row in chain.rungs]
+        for r in range(len(self.ladders)):
+            month = 0
+            while month < len(rows):
+                if rows[month][r] > (rows[month - 1][r] if month else 0):
+                    window = range(month, min(month + self.ahead, len(rows)))
+                    for m in window:
+                        rows[m][r] = rows[window[-1]][r]
+                    month = window[-1]
+                month += 1
+        return Chain(rungs=tuple(tuple(row) for row in rows), options=chain.options)
 
     def _raised(self, chain: Chain, month: int, r: int, k: int) -> Chain:
         """With rung *k* of a ladder from *month* on, or as soon as it can be where what came before is lost."""

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from perfplan.quantity import FloatArray
 from perfplan.study.search.candidates import LITTLE_USD, Bill, Offer
@@ -173,6 +171,9 @@ class _Program:
 
     def solve(self) -> tuple[FloatArray, float] | None:
         """Values, and the proven lower bound; None where nothing satisfies all."""
+        from scipy import sparse  # 300 modules that a command which searches nothing does without
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
         if not self.cost:
             return np.zeros(0), 0.0
         entries = [(i, v, w) for i, (variables, weights, _) in enumerate(self.rows) for v, w in zip(variables, weights, strict=True)]
