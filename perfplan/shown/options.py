@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -19,6 +20,7 @@ from perfplan.shown.frames import (
     of_field,
 )
 from perfplan.study import Fleet, Study, Tried, Way, confidence, once
+from perfplan.study.options import HARDWARE, PLAN, SECOND
 from perfplan.study.remedy import all_of
 from perfplan.words import (
     capital,
@@ -134,7 +136,7 @@ WAYS = (
 
 @once
 def ways(study: Study) -> Table:
-    """The plan beside what it was chosen from: the second best, counts alone, and the cheapest ways to other probabilities."""
+    """The plan beside what it was chosen from: the best with other options, counts alone, and the cheapest ways to other probabilities."""
     fleet, asked, end = study.fleet, confidence(study.scenario), study.named(study.last)
     rows = [_way(study, name, way) for name, way in _named_ways(study)]
     return Table(
@@ -160,7 +162,7 @@ def _named_ways(study: Study) -> list[tuple[str, Way]]:
     """The ways that are told apart, the plan first."""
     fleet, found = study.fleet, list[tuple[str, Way]]()
     others = [(f"on the way to {percent(way.p)}", way) for way in fleet.frontier]
-    for name, way in (("the plan", fleet.way), ("second best", fleet.second), ("counts alone", fleet.hardware), *others):
+    for name, way in ((PLAN, fleet.way), (SECOND, fleet.second), (HARDWARE, fleet.hardware), *others):
         if way is not None and all(way.orders != known.orders for _, known in found):
             found.append((name, way))
     return found
@@ -178,7 +180,7 @@ def _way(study: Study, name: str, way: Way) -> dict[str, Any]:
 
 
 def _chosen(study: Study) -> str:
-    """What was chosen, whether it is the cheapest, and what the second best costs more."""
+    """What was chosen, whether it is the cheapest, and what the cheapest with other options costs more."""
     fleet, asked = study.fleet, confidence(study.scenario)
     if fleet.way is None or not fleet.way.orders:
         return f"Nothing has to be bought or done for {percent(asked)}"
@@ -186,8 +188,8 @@ def _chosen(study: Study) -> str:
     how = "the cheapest way" if not fleet.gap and not fleet.hindered else "the cheapest way that was found"
     how += f", at most {share(fleet.gap, 1)} from the best," if fleet.gap and not fleet.hindered else ""
     second = fleet.second.usd - fleet.way.usd if fleet.second else 0.0
-    beside = f"; the second best costs {money(second)} more" if second >= 1 else "; the second best costs as much" if fleet.second else ""
-    return f"{capital(usd)} is {how} to {percent(asked)}{beside}"
+    other = f"; the cheapest with other options costs {f'{money(second)} more' if second >= 1 else 'as much'}" if fleet.second else ""
+    return f"{capital(usd)} is {how} to {percent(asked)}{other}"
 
 
 def _priced(study: Study) -> bool:
@@ -250,20 +252,34 @@ def frontier(study: Study) -> go.Figure:
         text=[name for *_, name in marks],
         hovertemplate="%{text}: %{y:.1f} %<extra></extra>",
     )
-    placed: list[tuple[float, float]] = []
     costs = [*(usd for usd, _ in line), *(usd for usd, _, _ in alone), *(usd for usd, _, _ in marks)]
     room = max(max(costs) - min(costs), 1.0)
-    for usd, p, name in (*marks, *sorted(alone, key=lambda row: -row[1])):
-        if all(abs(p - y) > 7 or abs(usd - x) > 0.35 * room for x, y in placed):
-            look.label(fig, usd, p, short(name, 30), "wide", xshift=9, yshift=-9)
-            placed.append((usd, p))
+    _name(fig, [*marks, *sorted(alone, key=lambda row: -row[1])], room, 100 * asked)
     look.threshold(fig, 100 * asked, f"asked for: {percent(asked)}", side="top", right=True)
     fig.update_layout(
-        xaxis=dict(range=[min(costs) - 0.06 * room, max(costs) + 0.35 * room], ticksuffix=" USD", nticks=6),
+        xaxis=dict(range=[min(costs) - 0.25 * room, max(costs) + 0.35 * room], ticksuffix=" USD", nticks=6),
         yaxis=dict(range=[-4, 108], ticksuffix=" %"),
         hovermode="closest",
     )
     return fig
+
+
+LETTER = 0.012  # of the range of dollars that is shown, wide, is as wide as a letter
+LINE = 7.0  # per cent of P are as high as a line
+
+
+def _name(fig: go.Figure, marks: Sequence[tuple[float, float, str]], room: float, line: float) -> None:
+    """Names beside marks, under them and under *line*: on the right where no mark and no name is, else on the left, else none."""
+    taken = [(usd, usd, p) for usd, p, _ in marks]
+    for usd, p, name in marks:
+        text = short(name, 30)
+        gap, wide = LETTER * room, LETTER * room * (len(text) + 1)
+        for start, end, side in ((usd + gap, usd + wide, "left"), (usd - wide, usd - gap, "right")):
+            if all(end < low or high < start or abs(p - y) > LINE for low, high, y in taken):
+                shift = 9 if side == "left" else -9
+                look.label(fig, usd, p, text, "wide", xanchor=side, xshift=shift, yshift=-17 if 0 < p - line < LINE else -9)
+                taken.append((start, end, p))
+                break
 
 
 def tornado(study: Study) -> go.Figure:

@@ -21,7 +21,7 @@ from perfplan.tiers import kind_of
 from perfplan.tiers.place import Place
 
 MANY_CALLS = 4.0  # of a request to one tier: from here on half of them, batched, is worth a proposal
-NOTHING, HARDWARE, SECOND, PLAN = "nothing", "counts alone", "the second best", "the plan"
+NOTHING, HARDWARE, SECOND, PLAN = "nothing", "counts alone", "the best with other options", "the plan"
 
 
 @dataclass(frozen=True, kw_only=True)
