@@ -28,12 +28,22 @@ from perfplan.subjects import (
     trust,
     waiting,
 )
+from perfplan.subjects.absent import absent
 from perfplan.subjects.kind import Found, Item
 from perfplan.words import dotted, listed
 
 ANSWERS = ("measured", "computed", "artefact", "attested", "none")
 VERDICTS = ("met", "at risk", "not met", "not applicable", "unanswered")
+NOT_APPLICABLE = "not applicable"
+BADNESS = ("not met", "at risk", "met", NOT_APPLICABLE)
+ENOUGH = (("measured", "evidence"), ("artefact", "artefact"))  # answer and kind: what was measured, and documents that are this plan
+LACKS = {  # why an item of a kind is not met by what the plan knows alone
+    "evidence": "; stated or computed, not measured",
+    "decision": "; nobody answers for it (answers: value, owner, date, and the reason as note)",
+    "artefact": "; nothing shows that it is in use",
+}
 REVIEW_DAYS = 365  # an attested answer is stale after a year, unless it says otherwise
+OPEN = ("", "?", "...", "tbd", "todo", "example", "unknown", "later")  # values that answer nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,30 +95,84 @@ def _of_subjects(study: Study) -> dict[str, Found | None]:
 def states(study: Study, judged: Judgements | None = None) -> tuple[ItemState, ...]:
     """The state of every row of the checklist in *study*; *judged*: what tools said of its files, where they were asked."""
     made = files(study)
-    return tuple(_state(study, row, made, judged or {}) for row in items())
+    return _with_parts([_state(study, row, made, judged or {}) for row in items()])
 
 
 def _state(study: Study, row: Row, made: Sequence[File], judged: Judgements) -> ItemState:
-    attested = study.scenario.answers.get(row.id)
+    """What is computed, generated or measured, and what somebody answers for: the worse of the two."""
+    answer = study.scenario.answers.get(row.id)
+    said = None if answer is None else _attested(study, row, answer)
     found, place, formula = _found(study, row.id, made, judged)
-    if found is not None and found.answer == "artefact" and attested is not None:
-        shown = _attested(study, row, attested)
-        verdict = "not met" if found.verdict == "not met" else shown.verdict  # who has deployed it has deployed what a tool refuses
-        text = f"{found.text}; {shown.text}"
-        return dataclasses.replace(shown, answer="artefact", verdict=verdict, text=text, place=place, formula=formula)
-    if found is not None:
-        return ItemState(item=row, answer=found.answer, verdict=found.verdict, text=found.text, place=place, formula=formula)
-    if attested is not None:
-        return _attested(study, row, attested)
-    return ItemState(item=row, answer="none", verdict="unanswered", text=f"needs {row.needs}")
+    if found is None:
+        return said or ItemState(item=row, answer="none", verdict="unanswered", text=f"needs {row.needs}")
+    if said is None or said.verdict == "unanswered":
+        verdict, why = _alone(row, found)
+        return ItemState(item=row, answer=found.answer, verdict=verdict, text=found.text + why, place=place, formula=formula)
+    by = found.answer if row.kind in ("computed", "artefact") or found.answer == "measured" else said.answer
+    verdict = said.verdict if said.verdict == NOT_APPLICABLE else _worst((_in_use(row, found), said.verdict))
+    text = f"{found.text}; {said.text}"
+    return ItemState(item=row, answer=by, verdict=verdict, text=text, place=place, formula=formula)
+
+
+def _worst(verdicts: Iterable[str]) -> str:
+    """The worst of verdicts, none of them unanswered."""
+    return min(verdicts, key=BADNESS.index)
+
+
+def _alone(row: Row, found: Found) -> tuple[str, str]:
+    """The verdict of what nobody has answered for, and why it is not met: a model is no evidence, a wish no decision, a file not in
+    use."""
+    if found.verdict != "met" or row.kind == "computed" or (found.answer, row.kind) in ENOUGH:
+        return found.verdict, ""
+    return "at risk", LACKS[row.kind]
+
+
+def _in_use(row: Row, found: Found) -> str:
+    """The verdict of a rule beside an answer; a file that is only not known to be deployed is, where somebody says so."""
+    generated = row.kind == "artefact" and found.answer == "artefact" and found.verdict == "at risk"
+    return "met" if generated else found.verdict
+
+
+def _with_parts(found: Sequence[ItemState]) -> tuple[ItemState, ...]:
+    """Each item that has parts beside them: no better than what its parts say, and answered by them where its rule is about them."""
+    parts: dict[str, list[ItemState]] = {}
+    for one in found:
+        parts.setdefault(one.item.parent, []).append(one)
+    return tuple(_with(one, parts[one.item.id]) if one.item.id in parts else one for one in found)
+
+
+def _with(one: ItemState, parts: Sequence[ItemState]) -> ItemState:
+    answered = [part for part in parts if part.answer != "none"]
+    open_parts = len(parts) - len(answered)
+    asked = [part for part in answered if part.verdict != NOT_APPLICABLE]
+    if one.answer == "none":
+        if open_parts or "child" not in one.item.met_when:
+            return one
+        verdict = _worst(part.verdict for part in asked) if asked else NOT_APPLICABLE
+        answer = min((part.answer for part in asked or answered), key=ANSWERS.index)
+        return dataclasses.replace(one, answer=answer, verdict=verdict, text=_by(verdict, asked))
+    if one.verdict == NOT_APPLICABLE:
+        return one
+    verdict = _worst([one.verdict, *(part.verdict for part in asked), *["at risk"] * (open_parts > 0)])
+    if verdict == one.verdict:
+        return one
+    why = _by(verdict, asked) if any(part.verdict == verdict for part in asked) else f"{open_parts} of its {len(parts)} parts unanswered"
+    return dataclasses.replace(one, verdict=verdict, text=f"{one.text}; {why}")
+
+
+def _by(verdict: str, parts: Sequence[ItemState]) -> str:
+    """Which parts decide."""
+    return f"{verdict} by {listed([part.item.id for part in parts if part.verdict == verdict])}" if parts else "no part of it applies"
 
 
 def _found(study: Study, id: str, made: Sequence[File], judged: Judgements) -> tuple[Found | None, str, str]:
     """What subjects or files say to an item, its chapter and the name of its formula."""
-    if (one := ITEMS.get(id)) is not None:
-        return _of_subjects(study)[id], one.place, dotted(one.formula)
-    answering = [(file, answer) for file in made for answer in file.answers if answer.item == id]
-    return (_of_files(answering, judged), answering[0][1].place, dotted(answering[0][1].formula)) if answering else (None, "", "")
+    one = ITEMS.get(id)
+    if one is not None and (said := _of_subjects(study)[id]) is not None:
+        return said, one.place, dotted(one.formula)
+    if answering := [(file, answer) for file in made for answer in file.answers if answer.item == id]:
+        return _of_files(answering, judged), answering[0][1].place, dotted(answering[0][1].formula)
+    return absent(study, id), "", ""
 
 
 def _of_files(answering: Sequence[tuple[File, Answers]], judged: Judgements) -> Found:
@@ -116,7 +180,7 @@ def _of_files(answering: Sequence[tuple[File, Answers]], judged: Judgements) -> 
     names = listed([f"configs/{file.name}" for file, _ in answering])
     said = listed(list(dict.fromkeys(verdict_on(file, judged) for file, _ in answering)))
     refused = any(file.name in judged and judged[file.name].accepted is False for file, _ in answering)
-    text = f"{names}: {answering[0][1].text}; {said}; not deployed, as far as is known"
+    text = f"{names}: {answering[0][1].text}; {said}; {answering[0][0].unseen}"
     return Found(text=text, verdict="not met" if refused else "at risk", answer="artefact")
 
 
@@ -131,23 +195,26 @@ def verdict_on(file: File, judged: Judgements) -> str:
 
 
 def _attested(study: Study, item: Row, answer: Answer) -> ItemState:
-    said = (
-        f"{answer.value} ({answer.owner}, "
-        f"{answer.date}{f', {answer.note}' if answer.note else ''}{f', {answer.link}' if answer.link else ''})"
-    )
-    if answer.value.lower().startswith("not applicable"):
-        reason = answer.note or ""
-        verdict = "not applicable" if reason else "unanswered"
-        return ItemState(item=item, answer="attested", verdict=verdict, text=said if reason else f"{said}: needs its reason under note")
-    review = (
-        datetime.date.fromisoformat(answer.review)
-        if answer.review
-        else datetime.date.fromisoformat(answer.date) + datetime.timedelta(REVIEW_DAYS)
-    )
+    beside = "".join(f", {one}" for one in (answer.note, answer.link) if one)
+    verdict, why = _signed(study, item, answer)
+    said = f"{answer.value} ({answer.owner}, {answer.date}{beside}){why}"
+    return ItemState(item=item, answer="none" if verdict == "unanswered" else "attested", verdict=verdict, text=said)
+
+
+def _signed(study: Study, item: Row, answer: Answer) -> tuple[str, str]:
+    """What an answer is worth, and why it is worth no more."""
+    value = answer.value.strip().lower()
+    if value in OPEN:
+        return "unanswered", ": answers nothing yet"
+    if value.startswith(NOT_APPLICABLE):
+        return (NOT_APPLICABLE, "") if answer.note else ("unanswered", ": needs its reason under note")
+    said_on = datetime.date.fromisoformat(answer.date)
+    review = datetime.date.fromisoformat(answer.review) if answer.review else said_on + datetime.timedelta(REVIEW_DAYS)
     if review < study.as_of:
-        return ItemState(item=item, answer="attested", verdict="at risk", text=f"{said}: stale since {review}")
-    verdict = "not met" if answer.value.lower() in ("no", "false", "none") else "met"
-    return ItemState(item=item, answer="attested", verdict=verdict, text=said)
+        return "at risk", f": stale since {review}"
+    if value in ("no", "false", "none"):
+        return "not met", ""
+    return ("at risk", ": needs its reason under note") if item.kind == "decision" and not answer.note else ("met", "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,18 @@ import functools
 from dataclasses import dataclass
 from importlib.resources import files
 
+THINGS = {  # what may be handed over, by the word in the list
+    "decision": "a decision: value, owner, date, and the reason as note",
+    "field": "more about the system than a scenario can state yet",
+    "keys": "keys of the caches: how often they are asked for, change and may be stale",
+    "log": "an access log, or a recording of pages",
+    "metrics": "metrics of what runs, such as those of Prometheus",
+    "profile": "a profile of the application under load",
+    "run": "results of load tests",
+    "setting": "settings that are not written yet, or the word of somebody that they are in use",
+    "statements": "statistics and plans of the database's statements",
+    "trace": "traces of requests",
+}
 BOXES = 255  # items that count; the other rows are code blocks, the quick reference and common issues
 
 
@@ -22,6 +34,13 @@ class Row:
     aim: str  # what a full answer holds
     needs: str
     met_when: str
+    hand_over: str  # the kind of thing that answers it where the scenario alone does not, one of THINGS
+
+    @property
+    def parent(self) -> str:
+        """The id of the item that it is a part of; "" where it is none."""
+        above, _, letter = self.id.rpartition(".")
+        return above if letter.isalpha() else ""
 
     @property
     def counts(self) -> bool:

@@ -174,12 +174,25 @@ JUDGE = Judge(tool="node", ask=_ask, names=(GRAMMAR, f"{GRAMMAR}, node --check",
 
 def files(source: Source) -> tuple[File, ...]:
     """load_test.js."""
-    return (File(name="load_test.js", text=load_test(source), judge=JUDGE, answers=ANSWERS),)
+    return (File(name="load_test.js", text=load_test(source), judge=JUDGE, answers=ANSWERS, unseen="no run of it is shown"),)
 
 
 ANSWERS = (
     Answers(item="4.1.2", text="journeys with their shares as open arrivals", place=PLACE, formula=load_test),
     Answers(item="4.1.3", text="promises as thresholds, dropped iterations included", place=PLACE, formula=thresholds),
     Answers(item="4.1.3.a", text="a threshold for each latency promise", place=PLACE, formula=thresholds),
+    Answers(
+        item="4.1.2.c",
+        text="each journey as one request; its steps are yours to add",
+        place=PLACE,
+        formula=load_test,
+    ),
+    Answers(item="4.1.2.d", text="requests in the shares of the journeys", place=PLACE, formula=load_test),
+    Answers(item="4.1.3.b", text="a threshold for each promise on errors", place=PLACE, formula=thresholds),
+    Answers(item="4.1.3.c", text="today's peak hour as open arrivals, none of them dropped", place=PLACE, formula=load_test),
+    *(
+        Answers(item=f"4.2.{place}", text=f"stage {name}", place=PLACE, formula=test_stages)
+        for place, name in enumerate(("smoke", "load", "stress", "spike", "soak"), 1)
+    ),
     Answers(item="CB.5", text="k6 options with stages and thresholds", place=PLACE, formula=load_test),
 )

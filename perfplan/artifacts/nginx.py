@@ -207,6 +207,11 @@ COMPRESSED = "gzip for text; Brotli needs a module that Debian's package lacks"
 ANSWERS = (
     Answers(item="2.5.3", text="cache headers of static files and of each journey", place=PLACE, formula=nginx),
     Answers(item="3.4.1", text="upstreams of the planned instances, limits and time-outs", place=PLACE, formula=nginx),
+    Answers(item="3.1.2.b", text="connections to services that are kept, by Little's law", place=PLACE, formula=nginx),
+    Answers(item="3.4.2", text="connections of each worker, instance and client", place=PLACE, formula=nginx),
+    Answers(item="3.4.4", text="a rate for each client; files of a page count, too", place=PLACE, formula=nginx),
+    Answers(item="3.5.2", text="cache headers of static files and of each journey", place=PLACE, formula=nginx),
+    Answers(item="6.2.3", text="cache headers of static files and of each journey", place="6_optimization", formula=nginx),
     Answers(item="3.5.3", text=COMPRESSED, place=PLACE, formula=nginx),
     Answers(item="6.2.2", text=COMPRESSED, place="6_optimization", formula=nginx),
     Answers(item="CB.4", text="public, immutable, 30 days for files with a hash in their name", place=PLACE, formula=nginx),

@@ -157,5 +157,6 @@ ANSWERS = (
     Answers(
         item="6.1.1", text="what to look at every week and every month, and the orders by date", place="6_optimization", formula=runbook
     ),
+    Answers(item="6.3.4", text="how each tier grows: order, counts and limits", place="6_optimization", formula=runbook),
     Answers(item="6.3.3", text="the five common issues with this system's numbers", place="6_optimization", formula=runbook),
 )

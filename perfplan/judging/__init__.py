@@ -59,6 +59,7 @@ class File:
     text: str
     judge: Judge | None  # None: people read it, no tool does
     answers: tuple[Answers, ...] = ()
+    unseen: str = "not deployed, as far as is known"  # what keeps its items at risk
 
 
 def judgements(files: Iterable[File], folder: Path, room: Path) -> dict[str, Judgement]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.servers import ask, lacking, started, tool, verdict
+from perfplan.models.caching import zipf_classes
 from perfplan.operate.kind import Part, Tended, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
@@ -72,7 +73,12 @@ JUDGE = Judge(
     twin=("maxmemory-policy allkeys-lru", "maxmemory-policy oldest-first"),
     server=True,
 )
-ANSWERS = (Answers(item="3.3.1.a", text="memory, eviction and clients of a node", place="3_implementation", formula=redis),)
+PLACE = "3_implementation"
+ANSWERS = (
+    Answers(item="3.1.2.c", text="as many clients as every thread of every service, and as many again", place=PLACE, formula=redis),
+    Answers(item="3.3.1", text="memory, eviction and clients of a node", place=PLACE, formula=redis),
+    Answers(item="3.3.2.a", text="allkeys-lru, as the hit ratio is computed", place=PLACE, formula=redis),
+)
 
 
 def _files(source: Source, name: str, tier: Cache) -> tuple[File, ...]:
@@ -92,19 +98,33 @@ def _hits(study: Study, name: str, tier: Cache) -> Part:
     return Part(text=f"{name} {share(hit)}", verdict="met" if hit >= MVP.hits else "at risk")
 
 
-def _misses(study: Study, name: str, tier: Cache) -> Part:
-    reads, hit = (today(study, of[name]) for of in (study.middle.carried.calls_rps, study.middle.carried.hit_ratio))
-    return Part(text=f"{name}: {number(reads)} look-ups a second, {number(reads * (1 - hit))} misses reach {tier.origin}")
-
-
 def _look_ups(study: Study, name: str, tier: Cache) -> Part:
     text, verdict = run_out(study, Place(name, "instances"))
     return Part(text=f"{name}: {number(today(study, study.middle.carried.calls_rps[name]))} look-ups a second; {text}", verdict=verdict)
+
+
+def _stampede(study: Study, name: str, tier: Cache) -> Part | None:
+    """The most wanted item expires: how many ask for it at the origin before the first answer is back, against what is idle there."""
+    if tier.hit_ratio is not None:
+        return None  # nothing is known of its items
+    counts, shares = zipf_classes(median(tier.items), median(tier.popularity))
+    carried = study.middle.carried
+    hottest = today(study, carried.calls_rps[name]) * float(shares[0] / counts[0])
+    together = hottest * today(study, carried.responses[tier.origin].mean_s)
+    idle = min(today(study, one.servers) - today(study, one.load) for place, one in carried.stations.items() if place.tier == tier.origin)
+    text = (
+        f"{name}: its most wanted item is asked for {number(hottest)} times a second; when it expires {number(together)} ask {tier.origin}"
+    )
+    return Part(text=f"{text} at once, where {number(idle)} are idle", verdict="met" if together <= idle else "at risk")
+
+
+def _chosen(study: Study, name: str, tier: Cache) -> Part:
+    return Part(text=f"{name} is planned as Redis that drops what was least recently used", verdict="not applicable")
 
 
 TENDED: Tended[Cache] = Tended(
     files=_files,
     scaling=_scaling,
     memory=lambda name, tier: f"{markdown(name)} {size(median(tier.memory_bytes))} a node",
-    items={"2.2.1.c": _hits, "2.2.2.a": _misses, "2.3.1.c": _look_ups},
+    items={"2.2.1.c": _hits, "2.2.5": _stampede, "2.3.1.c": _look_ups, "3.3.1.b": _chosen, "3.3.2.b": _chosen},
 )

@@ -9,18 +9,21 @@ import re
 import tempfile
 from pathlib import Path
 
+import numpy as np
+
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.crowd import Backend, message, possible, queries, startup
 from perfplan.judging.servers import ask, crowded, lacking, started, tool, verdict
 from perfplan.operate.kind import Part, Tended, run_out, today, worst
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, markdown, slug
+from perfplan.plan.paths import origins
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.system import is_root
 from perfplan.tiers.database import Database
 from perfplan.tiers.place import Place
-from perfplan.words import count, duration, number, share, weeks
+from perfplan.words import count, duration, listed, number, share, weeks
 
 
 def pgbouncer(source: Source, name: str, tier: Database) -> str:
@@ -112,7 +115,10 @@ JUDGE = Judge(
     twin=("pool_mode = transaction", "pool_mode = sometimes"),
     server=True,
 )
+READS_PER_WRITE = 10  # from which a cache beside a store pays, as the checklist has it
 ANSWERS = (
+    Answers(item="3.1.2", text="pool sizes and time-outs of the plan", place="3_implementation", formula=pgbouncer),
+    Answers(item="3.1.2.a", text="pool sizes and time-outs of the plan", place="3_implementation", formula=pgbouncer),
     Answers(item="3.2.3", text="pool sizes and time-outs of the plan", place="3_implementation", formula=pgbouncer),
     Answers(item="3.2.3.a", text="pool mode, sizes, limits and time-outs", place="3_implementation", formula=pgbouncer),
     Answers(item="6.2.4", text="a pooler in front of the database", place="6_optimization", formula=pgbouncer),
@@ -155,14 +161,47 @@ def _replicas(study: Study, name: str, tier: Database) -> Part | None:
 
 
 def _sharding(study: Study, name: str, tier: Database) -> Part:
-    """Whether one primary, and one volume, are enough for the whole plan."""
-    texts, verdicts = zip(*(run_out(study, Place(name, field)) for field in ("cores", "storage_limit")), strict=True)
-    return Part(text="; ".join(texts), verdict="met" if set(verdicts) == {"met"} else "at risk")
+    """Whether one primary, and one volume, are enough for the whole plan in nine of ten worlds, as they are."""
+    said, enough = [], True
+    for field, what in (("cores", "primary"), ("storage_limit", "storage")):
+        out = next(one for one in study.run_outs if one.resource.place == Place(name, field))
+        enough &= not np.isfinite(out.quantile(0.1))
+        said.append(f"{what} {run_out(study, out.resource.place)[0]}")
+    return Part(text=f"{name}: {'; '.join(said)}", verdict="not applicable" if enough else "at risk")
+
+
+def _asides(study: Study, name: str, tier: Database) -> Part | None:
+    """The caches before it: cache-aside pays where things are read far more often than they are written."""
+    carried = study.middle.carried
+    caches = [cache for cache, origin in origins(study.scenario).items() if origin == name]
+    if not caches:
+        return None
+    look_ups = {cache: today(study, carried.calls_rps[cache]) for cache in caches}
+    misses = sum(rps * (1 - today(study, carried.hit_ratio[cache])) for cache, rps in look_ups.items())
+    writes = (today(study, carried.calls_rps[name]) - misses) * (1 - median(tier.read_share))
+    times = sum(look_ups.values()) / writes if writes > 0 else float("inf")
+    text = f"{listed(caches)}: {number(sum(look_ups.values()))} look-ups a second, {number(misses)} misses reach {name}"
+    return Part(
+        text=f"{text}; {number(times)} look-ups for each write, {READS_PER_WRITE} wanted",
+        verdict="met" if times >= READS_PER_WRITE else "at risk",
+    )
+
+
+def _pooler(study: Study, name: str, tier: Database) -> Part:
+    return Part(text=f"{name} is planned as PostgreSQL behind PgBouncer", verdict="not applicable")
 
 
 TENDED: Tended[Database] = Tended(
     files=_files,
     scaling=_scaling,
     memory=lambda name, tier: f"{markdown(name)} at most {count(float(tier.max_connections))} connections a node",
-    items={"2.3.1.a": _queries, "2.3.3": _pool, "2.3.3.a": _pool, "2.3.4": _replicas, "2.3.5": _sharding},
+    items={
+        "2.2.2.a": _asides,
+        "2.3.1.a": _queries,
+        "2.3.3": _pool,
+        "2.3.3.a": _pool,
+        "2.3.4": _replicas,
+        "2.3.5": _sharding,
+        "3.2.3.b": _pooler,
+    },
 )

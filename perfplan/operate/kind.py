@@ -136,7 +136,7 @@ def run_out(study: Study, place: Place) -> tuple[str, str]:
 
 def worst(verdicts: tuple[str, ...]) -> str:
     """The worst of what items call verdicts."""
-    return next((one for one in ("not met", "at risk") if one in verdicts), "met")
+    return next((one for one in ("not met", "at risk", "met") if one in verdicts), "not applicable" if verdicts else "met")
 
 
 def holds_now_and(study: Study, judged: Judged, month: int) -> str:

@@ -8,7 +8,7 @@ from perfplan.operate.text import markdown
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.tiers.partner import Partner
-from perfplan.words import duration, rate
+from perfplan.words import duration, listed, rate
 
 
 def _scaling(source: Source, name: str, tier: Partner) -> str:
@@ -20,9 +20,9 @@ def _scaling(source: Source, name: str, tier: Partner) -> str:
 
 
 def _calls(study: Study, name: str, tier: Partner) -> Part:
-    return Part(
-        text=f"{name}: mean {duration(today(study, study.middle.carried.responses[name].mean_s))}, p99 {duration(median(tier.p99_s))}"
-    )
+    waits = [one for one, journey in study.scenario.journeys.items() if name in journey.calls]
+    text = f"{name}: mean {duration(today(study, study.middle.carried.responses[name].mean_s))}, p99 {duration(median(tier.p99_s))}"
+    return Part(text=f"{text}; {listed(waits)} waits for it", verdict="at risk") if waits else Part(text=f"{text}; nobody waits for it")
 
 
 TENDED: Tended[Partner] = Tended(files=no_files, scaling=_scaling, memory=unsaid, items={"2.4.1.b": _calls})

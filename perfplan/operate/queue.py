@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Part, Tended, no_files, today, unsaid
+from perfplan.operate.kind import STATES, Part, Tended, no_files, today, unsaid, worst
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
+from perfplan.promises import Objective, kind_of
 from perfplan.study import Study
+from perfplan.study.verdicts import of_promise
 from perfplan.tiers.place import Place
 from perfplan.tiers.queue import Queue
-from perfplan.words import duration, number, share
+from perfplan.words import duration, listed, number, share
 
 MAILS = ("mail", "notif", "message", "sms")  # words in the name of a queue that say what its jobs do
 REPORTS = ("report", "invoice", "statement", "export")
@@ -23,7 +25,18 @@ def _jobs(study: Study, name: str, tier: Queue) -> Part:
     workers = study.middle.carried.stations[Place(name, "workers")]
     rate, used, wait = (today(study, value) for value in (workers.arrival_rps, workers.utilization, workers.mean_wait_s))
     text = f"{name}: {number(rate)} jobs a second, workers {share(used)} busy, mean wait {duration(wait)}"
-    return Part(text=text, verdict="met" if used < 1 else "not met")
+    promised = [one for one, objective in study.scenario.objectives.items() if _promises(objective, name)]
+    if not promised:
+        return Part(text=f"{text}; no objective of kind completion", verdict="at risk" if used < 1 else "not met")
+    return Part(
+        text=f"{text}; promised by {listed(promised)}", verdict=worst(tuple(STATES[of_promise(study, one).word] for one in promised))
+    )
+
+
+def _promises(objective: Objective, name: str) -> bool:
+    """Whether an objective says how late jobs of tier *name* may be done."""
+    jobs = kind_of(objective).says.jobs(objective)
+    return jobs is not None and jobs.tier == name
 
 
 def _mails(study: Study, name: str, tier: Queue) -> Part | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from perfplan.checklist import ItemState
+from perfplan.items import THINGS
 from perfplan.scenario.statement import Entry, shown
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.frames import (
@@ -15,6 +16,7 @@ from perfplan.shown.frames import (
     number_text,
 )
 from perfplan.study import Study, once
+from perfplan.words import capital, listed
 
 ASSUMPTIONS = (
     Column("input", "Input"),
@@ -69,14 +71,26 @@ ITEMS = (
 )
 
 
+def _waiting(thing: str, waiting: Sequence[ItemState]) -> dict[str, str]:
+    """The unanswered items that one thing would answer, as a row; an empty one where there are none."""
+    if not waiting:
+        return {}
+    names = listed([f"{s.item.id} {s.item.text}" for s in waiting])
+    way = "under answers:" if thing == "decision" else "perfplan cannot read that yet: until then somebody's word under answers: counts"
+    return {"item": names, "answer": "none", "verdict": "unanswered", "text": f"{capital(THINGS[thing])}; {way}"}
+
+
 def items(states: Sequence[ItemState], phase: str) -> Table:
     """The items of one phase (its first letter, such as "1") with answer and verdict."""
-    chosen = sorted((s for s in states if s.item.phase.startswith(phase) and s.item.counts), key=lambda s: s.answer == "none")
-    answered, not_met = sum(s.answer != "none" for s in chosen), sum(s.verdict == "not met" for s in chosen)
+    chosen = [s for s in states if s.item.phase.startswith(phase) and s.item.counts]
+    answered, not_met = [s for s in chosen if s.answer != "none"], sum(s.verdict == "not met" for s in chosen)
+    rows = [{"item": f"{s.item.id} {s.item.text}", "answer": s.answer, "verdict": s.verdict, "text": s.text} for s in answered]
+    open_ones = [s for s in chosen if s.answer == "none"]
+    rows += [_waiting(thing, [s for s in open_ones if s.item.hand_over == thing]) for thing in THINGS]
     return Table(
         name=f"items_{phase}",
-        title=f"{answered} of {len(chosen)} items of this phase have an answer; {not_met} are not met",
-        subtitle="Answer and verdict are decided by code from this plan; what is unanswered says what it needs.",
-        frame=frame_of([{"item": f"{s.item.id} {s.item.text}", "answer": s.answer, "verdict": s.verdict, "text": s.text} for s in chosen]),
+        title=f"{len(answered)} of {len(chosen)} items of this phase have an answer; {not_met} are not met",
+        subtitle="Answer and verdict are decided by code from this plan; what is unanswered stands last, by what would answer it.",
+        frame=frame_of([row for row in rows if row]),
         columns=ITEMS,
     )

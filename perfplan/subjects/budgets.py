@@ -10,13 +10,14 @@ import numpy as np
 from perfplan.models import slo
 from perfplan.models.growth import requests_of_month, usual_week
 from perfplan.models.slo import DAYS_28, DAYS_30, budget_left, error_budget_requests, error_budget_s, month_s
+from perfplan.operate.kind import worst
 from perfplan.promises import counted, timed
 from perfplan.promises.kind import PEAK_HOUR, Judged
 from perfplan.quantity import DAY, FloatArray, median
 from perfplan.study import Study
 from perfplan.study.verdicts import RISK
 from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
-from perfplan.words import duration, share
+from perfplan.words import duration, number, share
 
 
 def left(judged: Judged) -> FloatArray:
@@ -124,6 +125,17 @@ def _budget(study: Study) -> Found | None:
     return Found(text=text) if text else None
 
 
+def _all(study: Study) -> Found | None:
+    """Every budget, by what is predicted to be left of it."""
+    found = budgets(study)
+    if not found:
+        return None
+    freeze = median(study.scenario.freeze_at)
+    verdicts = ["not met" if one.left < 0 else "at risk" if one.left < freeze else "met" for one in found]
+    text = "; ".join(f"{one.objective}: {number(one.requests_28_days)} requests in 28 days, {share(one.left)} left" for one in found)
+    return Found(text=text, verdict=worst(tuple(verdicts)))
+
+
 def _freeze(study: Study) -> Found | None:
     at = median(study.scenario.freeze_at)
     said = [
@@ -135,7 +147,7 @@ def _freeze(study: Study) -> Found | None:
 
 ITEMS = (
     Item("1.2.3.a", _uptime, REQUIREMENTS, slo.error_budget_s),
-    Item("1.2.4", _budget, REQUIREMENTS, slo.error_budget_s),
+    Item("1.2.4", _all, REQUIREMENTS, slo.budget_left),
     Item("1.2.4.a", _budget, REQUIREMENTS, slo.error_budget_s),
     Item("1.2.4.b", _freeze, REQUIREMENTS, slo.error_budget_s),
 )

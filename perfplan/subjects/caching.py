@@ -14,8 +14,8 @@ from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import MVP
 from perfplan.study.verdicts import HOLDS, RISK
-from perfplan.subjects.kind import ARCHITECTURE, Finding, Found, Item, by_tier
-from perfplan.words import number, share, size
+from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item, by_tier
+from perfplan.words import listed, number, share, size
 
 NEVER_MISSES = 0.9999  # hits: a cache of everything, whose loss is another matter
 COLD = 5  # times its usual misses: what an origin has room for is seldom more
@@ -73,11 +73,41 @@ def _cacheable(study: Study) -> Found | None:
     return Found(text=", ".join(f"{name} {share(median(one.cacheable))} cacheable" for name, one in study.scenario.journeys.items()))
 
 
+def _sessions(study: Study) -> Found | None:
+    """A session store that is a cache may lose what it holds."""
+    answer = study.scenario.answers.get("2.1.1.b")
+    named = [name for name in origins(study.scenario) if answer is not None and name.lower() in answer.value.lower()]
+    if not named:
+        return None
+    return Found(text=f"{listed(named)} may evict what it holds and saves nothing (its file below configs/)", verdict="at risk")
+
+
+def _classes(study: Study) -> Found | None:
+    """What is sent to users, by journey, and what of it the edge may keep."""
+    if study.scenario.cdn is None:
+        return None
+    rates = {name: today(study, rps) for name, rps in study.middle.carried.journey_rps.items()}
+    rows = {}
+    for name, one in study.scenario.journeys.items():
+        rows[f"static files of {name}"] = rates[name] * median(one.static_bytes), 1.0
+        rows[f"responses of {name}"] = rates[name] * median(one.response_bytes), median(one.cacheable)
+    total = sum(sent for sent, _ in rows.values())
+    said = [
+        f"{name} {share(sent / total)} of the bytes, {share(kept)} cacheable" for name, (sent, kept) in rows.items() if sent > total / 100
+    ]
+    return Found(text="; ".join(said)) if total else None
+
+
 ITEMS = (
     Item("2.2.1", _hierarchy, ARCHITECTURE, caching.lru_hit_ratio),
     Item("2.2.1.b", _edge, ARCHITECTURE, paths.edge_share),
     by_tier("2.2.1.c", ARCHITECTURE, caching.lru_hit_ratio, sep=", "),
-    by_tier("2.2.2.a", ARCHITECTURE, caching.miss_rate),
+    by_tier("2.2.2.a", ARCHITECTURE, caching.lru_hit_ratio),
+    by_tier("2.2.5", ARCHITECTURE, caching.zipf_classes),
+    Item("2.1.1.b", _sessions, ARCHITECTURE, paths.origins),
+    Item("2.5.1", _classes, ARCHITECTURE, cost.traffic_month_usd),
+    by_tier("3.3.1.b", IMPLEMENTATION, caching.lru_hit_ratio),
+    by_tier("3.3.2.b", IMPLEMENTATION, caching.lru_hit_ratio),
     Item("2.5.1.a", _static, ARCHITECTURE, cost.traffic_month_usd),
     Item("2.5.1.b", _cacheable, ARCHITECTURE, paths.edge_share),
 )

@@ -7,7 +7,7 @@ from perfplan.plan.uptime import visits_of
 from perfplan.study import Study
 from perfplan.study.sweeps import pools, shares_of_latency
 from perfplan.subjects.kind import ARCHITECTURE, Found, Item
-from perfplan.words import share
+from perfplan.words import duration, listed, share
 
 
 def _databases(study: Study) -> Found | None:
@@ -22,4 +22,21 @@ def _databases(study: Study) -> Found | None:
     return Found(text=f"share of the mean response time that is spent in databases: {', '.join(said)}")
 
 
-ITEMS = (Item("CI.1", _databases, ARCHITECTURE, shares_of_latency),)
+def _steps(study: Study) -> Found:
+    """Steps that take more than a quarter of the p95 of their journey."""
+    said = []
+    for journey, times in shares_of_latency(study).items():
+        p95_s = today(study, study.middle.percentile_s[journey][0.95])
+        long = [
+            f"{step} ({duration(sum(parts))})" for step, parts in times.items() if sum(parts) > p95_s / 4 and step in study.scenario.tiers
+        ]
+        said += [f"{journey} waits for {listed(long)} of its p95 of {duration(p95_s)}"] if long else []
+    if not said:
+        return Found(text="no step takes more than a quarter of the p95 of its journey")
+    return Found(text=f"{'; '.join(said)}; nothing says whether that could be done later", verdict="at risk")
+
+
+ITEMS = (
+    Item("2.4.1", _steps, ARCHITECTURE, shares_of_latency),
+    Item("CI.1", _databases, ARCHITECTURE, shares_of_latency),
+)

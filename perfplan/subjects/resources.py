@@ -16,7 +16,7 @@ from perfplan.quantity import median
 from perfplan.study import RunOut, Study, confidence
 from perfplan.study.verdicts import HOLDS, RISK, early, of_run_out
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, OPTIMIZATION, REQUIREMENTS, Finding, Found, Item, by_tier, parts
-from perfplan.tiers import bought_of
+from perfplan.tiers import bought_of, kind_of
 from perfplan.tiers.place import LINK, Place
 from perfplan.words import capital, count, day_name, money, percent, share, size, weeks
 
@@ -108,8 +108,18 @@ def _bandwidth(study: Study) -> Found:
 
 def _sharding(study: Study) -> Found | None:
     said = parts(study, "2.3.5")
-    needed = any(part.verdict != "met" for part in said)
+    needed = any(part.verdict != "not applicable" for part in said)
     return Found(text="; ".join(part.text for part in said), verdict="at risk" if needed else "not applicable") if said else None
+
+
+def _shared(study: Study) -> Found | None:
+    """What services share, and how much of it is used."""
+    names = [name for name, tier in study.scenario.tiers.items() if not kind_of(tier).stands.enters]
+    outs = [out for out in study.run_outs if out.resource.place.tier in names]
+    if not outs:
+        return None
+    text = "; ".join(f"{out.resource.label} {_used(out.resource)}, {run_out(study, out.resource.place)[0]}" for out in outs)
+    return Found(text=f"shared by all instances: {text}", verdict=worst(tuple(run_out(study, out.resource.place)[1] for out in outs)))
 
 
 def _first(study: Study) -> Found:
@@ -123,10 +133,15 @@ def _first(study: Study) -> Found:
 ITEMS = (
     Item("1.3.3", _storage, REQUIREMENTS, capacity.first_month),
     Item("1.3.4", _bandwidth, REQUIREMENTS, capacity.first_month),
+    Item("2.1.1.c", _shared, ARCHITECTURE, capacity.first_month),
+    Item("2.1.2", _sharding, ARCHITECTURE, capacity.month_quantile),
     by_tier("2.3.1.a", ARCHITECTURE, queueing.MMc),
     by_tier("2.3.1.c", ARCHITECTURE, queueing.MMc),
     by_tier("2.3.4", ARCHITECTURE, queueing.MMc, after="; lag is not modelled yet"),
-    Item("2.3.5", _sharding, ARCHITECTURE, capacity.first_month),
+    Item("2.3.5", _sharding, ARCHITECTURE, capacity.month_quantile),
+    by_tier("3.2.3.b", IMPLEMENTATION, capacity.first_month),
     by_tier("3.1.3", IMPLEMENTATION, queueing.MMc),
+    by_tier("3.4.1.a", IMPLEMENTATION, queueing.MMc),
+    by_tier("6.2.7", OPTIMIZATION, queueing.MMc),
     Item("6.3.5", _first, OPTIMIZATION, capacity.month_quantile),
 )
