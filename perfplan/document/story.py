@@ -15,6 +15,7 @@ from perfplan.study import RunOut, Study, confidence, once, sampling_error
 from perfplan.study.aside import Aside, set_aside
 from perfplan.study.remedy import Position, bought, positions, price, stuck
 from perfplan.study.verdicts import BROKEN, cause, first_below
+from perfplan.subjects.demand import used_level
 from perfplan.subjects.kind import Finding
 from perfplan.tiers.place import Place
 from perfplan.words import NBSP, capital, day_name, listed, money, month_name, percent, rate, share, short_money, weeks
@@ -52,12 +53,13 @@ class Story:
     asked: bool  # whether something is asked of the reader
     why: str
     nothing: str  # what happens if nothing is done
+    rests: str  # which of two sources the load comes from; "" where there is one
     findings: tuple[Finding, ...]
 
     def lines(self) -> list[str]:
         """The verdict in five lines, for a terminal."""
         numbers = [f"{h.name}: {h.value} ({h.note})" for h in self.headlines]
-        return [self.verdict, self.remedy, "; ".join(numbers[:2]), numbers[2], self.decision]
+        return [self.verdict, " ".join(filter(None, (self.remedy, self.rests))), "; ".join(numbers[:2]), numbers[2], self.decision]
 
 
 @once
@@ -79,6 +81,7 @@ def story(study: Study) -> Story:
         asked=bool(_next(study)),
         why=_why(study, first),
         nothing=_nothing(study, asked),
+        rests=used_level(study),
         findings=tuple(found),
     )
 

@@ -20,10 +20,12 @@ LEVELS = 32  # load levels of the week
 def demand_rps(scenario: Scenario, months: int = MONTHS) -> FloatArray:
     """Requests per second in the busiest hour of each month, events included; shape (worlds, months)."""
     traffic = scenario.traffic
-    if traffic.peak_users is not None and traffic.requests_per_user_rps is not None:
+    if traffic.peak_rps is not None:  # stated, or measured, which beats what is stated of users
+        now = traffic.peak_rps
+    elif traffic.peak_users is not None and traffic.requests_per_user_rps is not None:
         now = peak_rps(traffic.peak_users, traffic.requests_per_user_rps)
     else:
-        now = traffic.peak_rps if traffic.peak_rps is not None else np.nan
+        now = np.nan
     growth = traffic.growth_per_month if traffic.growth_per_month is not None else 0.0
     factors: dict[int, Value] = {}
     for event in traffic.events:

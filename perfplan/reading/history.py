@@ -39,6 +39,7 @@ class History:
     week: FloatArray  # (168,) load of each hour of the week over that of the busiest hour
     times: FloatArray  # (weeks,) seconds since 1970 of each week's start
     weekly_peak_rps: FloatArray  # (weeks,)
+    spikes: tuple[int, ...] = ()  # places of weeks far above the trend, such as sales
 
 
 def read_history(path: Path, name: str) -> History:
@@ -76,6 +77,7 @@ def _read(path: Path, name: str, _changed: int, _size: int) -> History:
         week=np.roll(shape / shape.max(), first),
         times=times,
         weekly_peak_rps=peaks,
+        spikes=tuple(i for i in found.spikes if peaks[i] > np.median(peaks[max(i - LAST_WEEKS, 0) : i + LAST_WEEKS + 1])),
     )
 
 

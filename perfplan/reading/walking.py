@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -39,6 +40,12 @@ from perfplan.tiers.work import WIDEST, ServiceLaw, too_wide
 T = TypeVar("T")
 OVERRIDE_LINE = 0  # the line of what a command line states
 _NAME = re.compile(r"[^\x00-\x1f\x7f.=;]{1,100}")
+
+OLD_DAYS = 31  # from the end of a history, after which it does not beat what is stated
+RIVALS = {  # fields that say what a history says, too
+    "peak_rps": ("traffic.peak_users", "traffic.requests_per_user", "traffic.peak"),
+    "growth_per_month": ("traffic.growth",),
+}
 
 
 class Reader:
@@ -346,12 +353,11 @@ class Reader:
         return Branch(make=shape.make, children=children)
 
     def _fitted(self, traffic: Branch, history: History) -> dict[str, str]:
-        users = "peak_users" in traffic.children and "requests_per_user_rps" in traffic.children
-        found = {}
-        fields = declared(Traffic)
-        for name, law, where, taken in (
-            ("peak_rps", history.peak, history.peak_where, users or "peak_rps" in traffic.children),
-            ("growth_per_month", history.growth, history.growth_where, "growth_per_month" in traffic.children),
+        """What the history gives: the peak, unless an override asks for another; the growth where none is stated, as it is a belief."""
+        fields, found = declared(Traffic), {}
+        for name, law, where in (
+            ("peak_rps", history.peak, history.peak_where),
+            ("growth_per_month", history.growth, history.growth_where),
         ):
             one = fields[name]
             path = f"traffic.{one.key}"
@@ -364,17 +370,33 @@ class Reader:
                 self.problems.append(
                     Problem(self._line("traffic.history"), "traffic.history", f"{history.file} says of {one.key}: {error}")
                 )
-            if taken:
-                stated = "traffic.peak_users" if name == "peak_rps" and users else path
-                said = f"{history.file} says {text}, {where}" if law else f"{history.file} says {where}"
-                self.entries[stated] = replace(self.entries[stated], beside=said)
-            elif law:
-                self.entries[path] = Entry(path=path, text=text, value=law, declared=one, source="fitted", where=f"{history.file}: {where}")
+            said = f"{history.file} says {text}, {where}" if law else f"{history.file} says {where}"
+            stated, beside = "", [rival for rival in RIVALS[name] if rival in self.entries]
+            asked = any(self.entries[rival].source == "override" for rival in beside)
+            measured = name == "peak_rps" and not asked and not (beside and self._old(history))
+            if beside and measured:
+                other, stated = f"not used: {said}", f"not used: stated as {self.entries[path].text}" if path in self.entries else ""
+                self.entries.update({rival: replace(self.entries[rival], beside=other) for rival in beside})
+            elif beside:
+                self.entries[beside[0]] = replace(self.entries[beside[0]], beside=said)
+            if law and (measured or not beside):
+                self.entries[path] = Entry(
+                    path=path, text=text, value=law, declared=one, source="fitted", where=f"{history.file}: {where}", beside=stated
+                )
                 found[name] = path
-            else:
+            elif not beside:
                 message = f"must be stated, such as {quantity.example}: {history.file} says {where}, which nobody can carry on for months"
                 self.problems.append(Problem(self._line("traffic.history"), path, message))
         return found
+
+    def _old(self, history: History) -> bool:
+        """Whether a history ended so long before the day of the plan that what is stated is likely to be newer."""
+        try:
+            then = datetime.date.fromisoformat(self.entries["as_of"].text)
+        except ValueError:  # said elsewhere
+            return False
+        ended = datetime.datetime.fromtimestamp(float(history.times[-1]), datetime.UTC).date() + datetime.timedelta(7)
+        return (then - ended).days > OLD_DAYS
 
     def _line(self, path: str) -> int:
         """The line where *path*, or the nearest thing above it, stands."""

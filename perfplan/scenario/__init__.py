@@ -53,7 +53,8 @@ class Traffic:
     requests_per_user_rps: Rps | None = field("requests one of them sends", optional=True, least="0.001/day")
     peak_rps: Rps | None = field("requests per second in the busiest hour, where users are not known", optional=True, least="1/day")
     history: File | None = field(
-        "CSV of time and requests, hourly: gives peak, week profile and trend where they are not stated", optional=True
+        "CSV of time and requests, hourly: gives week profile and peak, which beats a stated one, and growth where none is stated",
+        optional=True,
     )
     growth_per_month: Growth | None = field("growth of the peak", optional=True)
     peak_second: Ratio = field(

@@ -60,7 +60,7 @@ def _traffic(scenario: Scenario) -> Iterator[Problem]:
     users = traffic.peak_users is not None and traffic.requests_per_user_rps is not None
     if not users and traffic.peak_rps is None and traffic.history is None:
         yield "traffic", "must state peak_users with requests_per_user, or peak, or a history file; got none of them"
-    if traffic.peak_users is not None and traffic.peak_rps is not None:
+    if traffic.peak_users is not None and traffic.peak_rps is not None and traffic.history is None:
         yield "traffic.peak", "must not stand beside peak_users: each gives the peak; take one out"
     if (traffic.peak_users is None) != (traffic.requests_per_user_rps is None) and traffic.peak_rps is None and traffic.history is None:
         yield "traffic", "peak_users and requests_per_user belong together; got only one of them"

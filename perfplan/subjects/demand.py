@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from perfplan.models import growth
@@ -11,10 +14,100 @@ from perfplan.promises import kind_of, timed
 from perfplan.quantity import median, quantiles
 from perfplan.reading.history import WEEKS_PER_MONTH, read_history
 from perfplan.study import Study
-from perfplan.study.verdicts import of_promise
+from perfplan.study.verdicts import RISK, of_promise
 from perfplan.study.worlds import ASKED
-from perfplan.subjects.kind import REQUIREMENTS, Found, Item
-from perfplan.words import duration, listed, number, rate, share
+from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
+from perfplan.words import duration, listed, number, percent, rate, share
+
+# ---- what was measured beside what was stated ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """Today's peak hour as it is used, and as the other source has it: a history, and users with their requests."""
+
+    used_rps: float
+    other_rps: float
+    measured: bool  # whether the history is what is used
+    where: str  # file and hour of the history
+    later: float  # months of growth from the lower of the two to the higher; nan: it does not grow
+
+
+def level(study: Study) -> Level | None:
+    """Both levels; None where there is only one."""
+    history, traffic, entries = study.statement.history, study.scenario.traffic, study.statement.entries
+    if history is None or traffic.peak_users is None or traffic.requests_per_user_rps is None:
+        return None
+    stated = median(growth.peak_rps(traffic.peak_users, traffic.requests_per_user_rps))
+    measured = "traffic.peak" in entries and entries["traffic.peak"].source == "fitted"
+    used, other = (history.peak.mid, stated) if measured else (stated, history.peak.mid)
+    a_month = median(traffic.growth_per_month) if traffic.growth_per_month is not None else 0.0
+    months = abs(np.log(used / other)) / np.log1p(a_month) if a_month > 0 else float("nan")
+    where = f"{history.file}, {history.peak_where}"
+    return Level(used_rps=used, other_rps=other, measured=measured, where=where, later=float(months))
+
+
+def used_level(study: Study) -> str:
+    """Which of the two the plan rests on, and what the other would change, as a sentence; "" where there is one."""
+    one = level(study)
+    if one is None or abs(one.other_rps / one.used_rps - 1) < ROUNDED:
+        return ""
+    names = [f"as measured ({one.where})", "as stated (peak_users x requests_per_user)"]
+    used, other = names if one.measured else names[::-1]
+    moved = "more" if one.other_rps > one.used_rps else "less"
+    by = f"{percent(abs(one.other_rps / one.used_rps - 1))} {moved}"
+    months = f", {number(one.later)} months of growth" if np.isfinite(one.later) else ""
+    return f"The plan rests on a peak hour of {rate(one.used_rps)}, {used}; {other} it would be {rate(one.other_rps)}: {by}{months}."
+
+
+def findings(study: Study) -> Iterator[Finding]:
+    """Where what was measured and what is stated differ, and peaks of the past that no event repeats."""
+    one = level(study)
+    if one is not None and abs(one.other_rps / one.used_rps - 1) > DIFFER:
+        yield Finding(
+            kind=RISK,
+            phase=1,
+            about="traffic.peak_users",
+            month=0,
+            title=f"Stated users and measured requests differ by {percent(abs(one.other_rps / one.used_rps - 1))}",
+            rule=f"two sources of one number should lie within {percent(DIFFER)}",
+            value=f"{rate(one.used_rps)} are used, {rate(one.other_rps)} is what the other says",
+            reason=_pauses(study),
+            remedy="look again at the count of users or at the requests of each; what was measured is used unless -p states another",
+        )
+    history = study.statement.history
+    for place in () if history is None else history.spikes:
+        then = str(np.datetime64(int(history.times[place]), "s").astype("datetime64[D]"))
+        ends = str(np.datetime64(int(history.times[place]) + 604_800, "s").astype("datetime64[M]"))
+        if {then[5:7], ends[5:7]} & {event.month[5:7] for event in study.scenario.traffic.events}:
+            continue
+        yield Finding(
+            kind=RISK,
+            phase=1,
+            about="traffic.events",
+            month=0,
+            title=f"The week of {then} was far above its neighbours, and no event is planned for that month",
+            rule="what came once a year may come again: it is an event, or somebody says that it is not",
+            value=f"{rate(float(history.weekly_peak_rps[place]))} in {history.file}",
+            reason="a trend leaves such weeks out, so the forecast has no such peak",
+            remedy="state it under traffic.events with its factor, or one with factor 1 in that month if it will not come again",
+        )
+
+
+def _pauses(study: Study) -> str:
+    """Where the two would agree: how long a user waits from one request to the next."""
+    users, _ = concurrency(study.middle)
+    stated, rps = study.scenario.traffic.peak_users, today(study, study.middle.rps)
+    assert stated is not None
+    return (
+        f"{number(today(study, users))} users make {rate(rps)} by their pauses and responses, one request each "
+        f"{duration(today(study, users) / rps)}; {number(median(stated))} are stated, one request each {duration(median(stated) / rps)}"
+    )
+
+
+DIFFER = 0.05  # of each other, from which two sources are a finding
+
+# ---- items ----
 
 
 def _patterns(study: Study) -> Found:
@@ -76,7 +169,8 @@ def _users(study: Study) -> Found:
     users, flying = concurrency(study.middle)
     promised = [name for name, one in study.scenario.objectives.items() if kind_of(one).says.users(one) is not None]
     verdict = worst(tuple(STATES[of_promise(study, name).word] for name in promised))
-    return Found(text=f"{number(today(study, users))} users at once, {number(today(study, flying))} requests in flight", verdict=verdict)
+    text = f"{number(today(study, users))} users at once, {number(today(study, flying))} requests in flight"
+    return Found(text=f"{text}; {_pauses(study)}" if level(study) else text, verdict=verdict)
 
 
 def _burst(study: Study) -> Found:

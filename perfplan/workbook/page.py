@@ -73,11 +73,11 @@ def _spaced(markup: str) -> str:
 
 def _first_screen(study: Study, told: Story, overview: Any) -> str:
     picture = "".join(_figure(data[PLOTLY], lead="lead") for data in _outputs(overview) if PLOTLY in data and _leads(data[PLOTLY]))
-    nothing = "" if told.asked else " quiet"
+    nothing, rests = "" if told.asked else " quiet", f'<p class="rests">{safe(told.rests)}</p>' if told.rests else ""
     sheets = "".join(_opened(h.opened, i) for i, h in enumerate(told.headlines, 1))
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
-        f'<div class="verdict"><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p></div>'
+        f'<div class="verdict"><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p>{rests}</div>'
         f'<dl class="three">{"".join(_headline(h, i) for i, h in enumerate(told.headlines, 1))}</dl>{picture}'
         f'<div class="decide{nothing}"><p>{safe(told.decision)}</p><details><summary>Why?</summary><p>{safe(told.why)}</p></details>'
         f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div>{sheets}</section>"

@@ -2,12 +2,18 @@
 
 import gzip
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from perfplan.plan.demand import today_rps
 from perfplan.reading import BadScenario, read
+from perfplan.study import study
+from perfplan.subjects import demand
+from perfplan.subjects.demand import used_level
+from perfplan.words import NBSP
 from tests.conftest import SMALL
 
 
@@ -181,3 +187,35 @@ def test_a_bad_history_says_row_rule_and_value(small, change, says):
     text = problems(small, SMALL.replace("growth: 1%/month to 3%/month", "history: traffic.csv"))
     assert says in text
     assert "traffic.history" in text
+
+
+def test_what_was_measured_beats_what_is_stated_and_an_override_beats_both(small):
+    """Stated: 1,000 users x 6/min = 100 rps; measured: twice as much, until the day of the plan or years before it."""
+    stated = SMALL.replace("peak_users: 900 to 1100,", "history: traffic.csv, peak_users: 1000,")
+    for start, peak in (("2026-07-06T00", 200), ("2024-07-01T00", 100)):
+        (small.parent / "traffic.csv").write_text(hourly([200] * 20, start))
+        small.write_text(stated)
+        assert today_rps(read(small).at()) == pytest.approx(peak, rel=0.01)
+    (small.parent / "traffic.csv").write_text(hourly([200] * 20, "2026-07-06T00"))
+    statement = read(small)
+    assert statement.entries["traffic.peak_users"].beside.startswith("not used: traffic.csv says")
+    assert today_rps(statement.but("traffic.peak_users=1000").at()) == pytest.approx(100)
+    assert today_rps(statement.but("traffic.requests_per_user=12/min").at()) == pytest.approx(200)
+    assert statement.but("traffic.peak_users=1000").entries["traffic.peak_users"].beside.startswith("traffic.csv says")
+
+
+def test_both_levels_are_said_and_a_sale_that_the_calendar_lacks_is_asked_for(small):
+    weeks = [200.0] * 20
+    weeks[8] = 500.0  # the week from 31 August 2026
+    (small.parent / "traffic.csv").write_text(hourly(weeks, "2026-07-06T00"))
+    small.write_text(SMALL.replace("peak_users: 900 to 1100,", "history: traffic.csv, peak_users: 1000,"))
+    made = study(read(small), worlds=20)
+    said = used_level(made).replace(NBSP, " ")
+    assert "rests on a peak hour of 200 rps, as measured (traffic.csv, the busiest hour of its last 4 weeks" in said
+    assert "as stated (peak_users x requests_per_user) it would be 100 rps: 50 % less, " in said
+    assert 34 < float(re.search(r"([\d.]+) months of growth", said)[1]) < 36.5  # ln 2 / ln 1.02 = 35.0
+    titles = [one.title for one in demand.findings(made)]
+    assert any("week of 2026-08-31 was far above" in title for title in titles)
+    event = "events: [{name: sale, month: 2027-09, factor: 2.5}], history: traffic.csv, peak_users: 1000,"
+    small.write_text(SMALL.replace("peak_users: 900 to 1100,", event))
+    assert not any("far above" in one.title for one in demand.findings(study(read(small), worlds=20)))

@@ -34,7 +34,7 @@ def test_the_storefront_says_what_its_file_says(statement):
     assert scenario.tiers["redis"].utilization_limit == pytest.approx(0.6)  # a default
     assert isinstance(scenario.tiers["redis"], Cache)
     assert statement.entries["tiers.api.threads"].where.startswith("scenario.yaml:")
-    assert statement.entries["traffic.peak_users"].beside.startswith("traffic.csv says")
+    assert statement.entries["traffic.peak_users"].beside.startswith("not used: traffic.csv says")
     assert statement.entries["traffic.growth"].source == "fitted"
     assert shown(statement.entries["traffic.peak_users"]) == ("59791", "55000 … 65000")
 
