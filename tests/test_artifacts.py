@@ -109,7 +109,7 @@ def test_the_load_test_asks_for_the_promises_and_the_rates_of_the_plan(storefron
     assert "dropped_iterations: ['count==0']" in text
     assert '"http_req_duration{journey:search}": ["p(95)<300"]' in text
     assert '"http_req_failed{journey:checkout}": ["rate<0.01"]' in text
-    assert re.search(r"soak: .*\n\s+executor: 'constant-arrival-rate', rate: 159\d,", text)  # 0.8 x 60,000 users x 2/min / 60, nearly
+    assert re.search(r"soak: .*\n\s+executor: 'constant-arrival-rate', rate: 171\d,", text)  # 0.8 x 2,144 of the history
     shares = [float(s) for s in re.findall(r"share: ([\d.]+)", text)]
     assert sum(shares) == pytest.approx(1, abs=2e-6)
     assert shares == pytest.approx([0.62, 0.28, 0.10], abs=1e-6)

@@ -187,7 +187,8 @@ def _needed(study: Study, place: Place, one: Resource) -> dict[str, Any]:
         known = np.isfinite(want[:, m]).mean() > 0.99
         low, middle, high = quantiles(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)
         row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
-        row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else "saturated elsewhere"
+        cured = f"{count(study.fleet.counts_at(m).get(place, one.count))} with the plan; with today's others saturated"
+        row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else cured
     return row
 
 
