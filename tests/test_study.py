@@ -1,5 +1,6 @@
 """Worlds, the recommended fleet, options, sensitivities, findings and the story they make."""
 
+import dataclasses
 import pickle
 import pkgutil
 
@@ -9,7 +10,7 @@ import pytest
 from perfplan.document import SCHEMA, document, to_json
 from perfplan.document.comparison import compare
 from perfplan.document.findings import findings
-from perfplan.document.story import story
+from perfplan.document.story import _for_limits, story
 from perfplan.models.cost import machines_month_usd
 from perfplan.plan import demand_rps, plan, with_counts
 from perfplan.plan.paths import carry
@@ -24,6 +25,7 @@ from perfplan.study.search.worlds import with_options
 from perfplan.study.sweeps import knee
 from perfplan.study.verdicts import BROKEN
 from perfplan.tables import orders, ways
+from perfplan.tiers.place import Place
 from tests.conftest import SMALL, STOREFRONT
 
 
@@ -185,6 +187,23 @@ def test_the_storefronts_story_names_cause_remedy_price_and_date(storefront):
     assert told.decision.startswith("Decide: approve ")
     assert "Do today, for nothing: postgres connections: 40 →" in told.decision
     assert told.asked
+
+
+def test_what_is_bought_where_promises_would_hold_without_it_says_for_what(small):
+    """4 cores of 2 ms at 200 calls a second are 10 % busy; 2 % a month takes them beyond 11 % in month 5, long before a promise breaks."""
+    text = SMALL.replace("900 to 1100", "1000").replace("1%/month to 3%/month", "2%/month")
+    small.write_text(text)
+    made = study(read(small).but("tiers.store.utilization_limit=11%"), worlds=10)
+    used = made.worlds.resources[Place("store", "cores")].utilization[0]
+    first = positions(made)[0]
+    assert made.p_all[first.month] == 1
+    assert used[first.month] > 0.11
+    assert story(made).remedy.startswith("To stay within utilization limits")
+    free = dataclasses.replace(made.fleet, settings=made.p_all)
+    said = _for_limits(dataclasses.replace(made, fleet=free), first.month)
+    assert said.endswith("the promises would hold without it, but store primary cores may be above the utilization that is planned for.")
+    none = dataclasses.replace(made.fleet, settings=0 * made.p_all)
+    assert _for_limits(dataclasses.replace(made, fleet=none), first.month) == ""
 
 
 def test_a_certain_scenario_needs_one_world(small):

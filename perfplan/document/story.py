@@ -8,7 +8,7 @@ import numpy as np
 
 from perfplan.document.findings import findings
 from perfplan.plan import month_index
-from perfplan.plan.resources import STORAGE
+from perfplan.plan.resources import STORAGE, unit_price_usd
 from perfplan.quantity import HOURS_PER_MONTH, median, quantiles
 from perfplan.scenario.statement import Entry
 from perfplan.study import RunOut, Study, confidence, once, sampling_error
@@ -260,7 +260,21 @@ def _decision(study: Study) -> str:
     text, due, lead = bought(study, rows), day_name(rows[0].by), weeks(max(row.lead_s for row in rows))
     if first_below(study.fleet.p_all[study.fleet.lost :], 0.5) + study.fleet.lost <= study.last:
         return f"Decide what gives way: {text} is what money can buy by {due}, and it is not enough (lead time {lead}).{today}"
-    return f"Decide: approve {text} by {due} (lead time {lead}).{today}"
+    return f"Decide: approve {text} by {due} (lead time {lead}).{_for_limits(study, rows[0].month)}{today}"
+
+
+def _for_limits(study: Study, month: int) -> str:
+    """Why something is bought for a month in which the promises would hold without it; "" where they would not."""
+    asked, settings = confidence(study.scenario), study.fleet.settings
+    if settings is None or settings[month] < asked:
+        return ""
+    free = {place for order in study.fleet.orders for place in order.changes if not unit_price_usd(study.scenario, place)}
+    owned = ((place, one) for place, one in study.worlds.resources.items() if one.ours and place not in free)
+    tight = [one.label for place, one in owned if (one.utilization <= one.limit)[:, month].mean() < asked]
+    then = f" In {study.named(month)} the promises would hold without it, but "
+    if tight:
+        return f"{then}{listed(tight)} may be above the utilization that is planned for."
+    return f"{then}by less than the sampling error."
 
 
 def _why(study: Study, first: Finding | None) -> str:

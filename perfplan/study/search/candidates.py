@@ -48,10 +48,10 @@ def ladders(scenario: Scenario, rps: FloatArray, most: int = MOST_RUNGS) -> list
 
 
 def _grow(made: Scenario, place: Place, used: FloatArray, counts: list[float], most: int) -> bool:
-    """Add steps to *counts* until no world uses more than EMPTY of it, one lost; where it waits for what is saturated, later."""
+    """Add steps to *counts* until no world uses more than EMPTY, or its limit, of it, one lost; where it waits for others, later."""
     known, tier = used[np.isfinite(used)], made.tiers[place.tier]
     one = bought_of(tier, place.field)
-    enough = counts[-1] * float(known.max(initial=0.0)) / EMPTY + one.spare
+    enough = counts[-1] * float(known.max(initial=0.0)) / min(EMPTY, float(np.min(one.limit(tier)))) + one.spare
     before = len(counts)
     while counts[-1] < enough and len(counts) <= most and _stated(tier, place, larger := one.larger(tier, counts[-1])):
         if larger <= counts[-1]:
