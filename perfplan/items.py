@@ -9,13 +9,13 @@ from importlib.resources import files
 
 THINGS = {  # what may be handed over, by the word in the list
     "decision": "a decision: value, owner, date, and the reason as note",
-    "field": "more about the system than a scenario can state yet",
+    "field": "what a scenario cannot state yet",
     "keys": "keys of the caches: how often they are asked for, change and may be stale",
     "log": "an access log, or a recording of pages",
     "metrics": "metrics of what runs, such as those of Prometheus",
     "profile": "a profile of the application under load",
     "run": "results of load tests",
-    "setting": "settings that are not written yet, or the word of somebody that they are in use",
+    "setting": "settings that perfplan does not write yet",
     "statements": "statistics and plans of the database's statements",
     "trace": "traces of requests",
 }

@@ -76,7 +76,8 @@ def _waiting(thing: str, waiting: Sequence[ItemState]) -> dict[str, str]:
     if not waiting:
         return {}
     names = listed([f"{s.item.id} {s.item.text}" for s in waiting])
-    way = "under answers:" if thing == "decision" else "perfplan cannot read that yet: until then somebody's word under answers: counts"
+    word = "until then somebody's word under answers: counts"
+    way = {"decision": "under answers:", "field": word, "setting": word}.get(thing, f"perfplan cannot read that yet: {word}")
     return {"item": names, "answer": "none", "verdict": "unanswered", "text": f"{capital(THINGS[thing])}; {way}"}
 
 

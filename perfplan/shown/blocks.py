@@ -83,6 +83,8 @@ class Table:
         body = f"<tbody>{''.join(rows[:SHOWN_ROWS])}</tbody>"
         if len(rows) > SHOWN_ROWS:
             body += f'<tbody class="rest" data-all="{len(rows)}">{"".join(rows[SHOWN_ROWS:])}</tbody>'
+            more = f"{len(rows) - SHOWN_ROWS} more rows stand in tables/{self.name}.csv"
+            body += f'<tbody class="print-only"><tr role="row"><td role="cell" colspan="{len(self.columns)}">{safe(more)}</td></tr></tbody>'
         once = " once" if self.stack == len(self.columns) - 1 else ""
         kind = f'class="stack{once}" style="--cols:{self.stack}"' if self.stack else ""
         caption = f"<caption><b>{safe(self.title)}</b><small>{safe(self.subtitle)}</small></caption>" if self.captioned else ""

@@ -202,7 +202,7 @@ def _numbers(data: dict[str, Any]) -> str:
     rows = "".join(f"<tr><th>{_place(p)}</th>{''.join(f'<td class=num>{_value(c.get(p))}</td>' for c in columns)}</tr>" for p in places)
     table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
     some = f", one in {every}" if every > 1 else ""
-    return f'<details><summary>The numbers{some}</summary><div class="scroll">{table}</div></details>'
+    return f'<details class="screen-only"><summary>The numbers{some}</summary><div class="scroll">{table}</div></details>'
 
 
 def _place(text: str) -> str:
