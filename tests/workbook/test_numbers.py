@@ -35,9 +35,8 @@ class Plan:
     def table(self, caption):
         """Rows of the page's table whose caption holds this."""
         found = next(t for t in re.findall(r"<table.*?</table>", self.page, re.S) if caption in said(t.split("</caption>")[0]))
-        return [
-            [said(cell) for cell in re.findall(r"<t[hd][ >].*?</t[hd]>", row, re.S)] for row in re.findall(r"<tr.*?</tr>", found, re.S)
-        ][1:]
+        rows = re.findall(r"<tr.*?</tr>", re.sub(r'<tbody class="print-only">.*?</tbody>', "", found, flags=re.S), re.S)
+        return [[said(cell) for cell in re.findall(r"<t[hd][ >].*?</t[hd]>", row, re.S)] for row in rows][1:]
 
     def labels(self, *words):
         """Labels of figures that hold all of these."""
