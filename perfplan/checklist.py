@@ -146,11 +146,12 @@ def _with(one: ItemState, parts: Sequence[ItemState]) -> ItemState:
     open_parts = len(parts) - len(answered)
     asked = [part for part in answered if part.verdict != NOT_APPLICABLE]
     if one.answer == "none":
-        if open_parts or "child" not in one.item.met_when:
+        if open_parts or not one.item.by_parts:
             return one
-        verdict = _worst(part.verdict for part in asked) if asked else NOT_APPLICABLE
+        worst = _worst(part.verdict for part in asked) if asked else NOT_APPLICABLE
         answer = min((part.answer for part in asked or answered), key=ANSWERS.index)
-        return dataclasses.replace(one, answer=answer, verdict=verdict, text=_by(verdict, asked))
+        verdict, why = (worst, "") if answer == "attested" else _alone(one.item, Found(text="", verdict=worst, answer=answer))
+        return dataclasses.replace(one, answer=answer, verdict=verdict, text=_by(worst, asked) + why)
     if one.verdict == NOT_APPLICABLE:
         return one
     verdict = _worst([one.verdict, *(part.verdict for part in asked), *["at risk"] * (open_parts > 0)])

@@ -43,6 +43,11 @@ class Row:
         return above if letter.isalpha() else ""
 
     @property
+    def by_parts(self) -> bool:
+        """Whether its rule is about its parts alone."""
+        return "child" in self.met_when and not any(more in self.met_when for more in (" and ", "at risk if"))
+
+    @property
     def counts(self) -> bool:
         """Whether it is one of the 255 boxes."""
         return self.id[0].isdigit()

@@ -165,6 +165,15 @@ def test_answers_change_their_items_and_what_those_are_parts_of(storefront):
             assert {row.id for row in rows} <= changed
 
 
+def test_parts_answer_what_is_about_them_alone(storefront):
+    """The edge functions are the sum of their parts; scaling out also needs its efficiency, which no part says."""
+    edge = {f"2.5.5.{letter}": signed("not applicable", "none are planned") for letter in "abcd"}
+    assert with_answers(storefront, edge)["2.5.5"].verdict == "not applicable"
+    assert with_answers(storefront, edge | {"2.5.5.a": signed("no")})["2.5.5"].verdict == "not met"
+    stateless = {f"2.1.1.{letter}": signed() for letter in "abc"}
+    assert with_answers(storefront, stateless)["2.1.1"].verdict == "unanswered"
+
+
 def test_words_that_answer_nothing_answer_nothing(storefront):
     for value in ("TODO", "tbd", "?", "example"):
         assert with_answers(storefront, {"5.2.4": signed(value)})["5.2.4"].verdict == "unanswered"

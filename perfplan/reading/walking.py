@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import yaml
 from perfplan.items import ids
 from perfplan.models.times.distributions import Lognormal
 from perfplan.quantity import Misread, Quantity
+from perfplan.reading.fitted import fitted
 from perfplan.reading.history import History, read_history
 from perfplan.reading.measured import Points, Samples, read_points, read_samples
 from perfplan.reading.nodes import (
@@ -31,7 +31,7 @@ from perfplan.reading.nodes import (
     with_child,
 )
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
-from perfplan.scenario import Scenario, Traffic
+from perfplan.scenario import Scenario
 from perfplan.scenario.rules import problems as rules_broken
 from perfplan.scenario.statement import Branch, Entry, Maker, Statement, as_tuple
 from perfplan.stated import a, parse
@@ -40,12 +40,6 @@ from perfplan.tiers.work import WIDEST, ServiceLaw, too_wide
 T = TypeVar("T")
 OVERRIDE_LINE = 0  # the line of what a command line states
 _NAME = re.compile(r"[^\x00-\x1f\x7f.=;]{1,100}")
-
-OLD_DAYS = 31  # from the end of a history, after which it does not beat what is stated
-RIVALS = {  # fields that say what a history says, too
-    "peak_rps": ("traffic.peak_users", "traffic.requests_per_user", "traffic.peak"),
-    "growth_per_month": ("traffic.growth",),
-}
 
 
 class Reader:
@@ -349,54 +343,12 @@ class Reader:
         if history is not None:
             traffic = children["traffic"]
             assert isinstance(traffic, Branch)
-            children["traffic"] = Branch(make=traffic.make, children={**traffic.children, **self._fitted(traffic, history)})
+            children["traffic"] = Branch(make=traffic.make, children={**traffic.children, **self._of_history(history)})
         return Branch(make=shape.make, children=children)
 
-    def _fitted(self, traffic: Branch, history: History) -> dict[str, str]:
-        """What the history gives: the peak, unless an override asks for another; the growth where none is stated, as it is a belief."""
-        fields, found = declared(Traffic), {}
-        for name, law, where in (
-            ("peak_rps", history.peak, history.peak_where),
-            ("growth_per_month", history.growth, history.growth_where),
-        ):
-            one = fields[name]
-            path = f"traffic.{one.key}"
-            quantity = one.kind
-            text = f"{quantity.show(float(law.quantile(0.05)))} to {quantity.show(float(law.quantile(0.95)))}" if law else ""
-            try:
-                if law:
-                    one.believe(law, text)
-            except Misread as error:
-                self.problems.append(
-                    Problem(self._line("traffic.history"), "traffic.history", f"{history.file} says of {one.key}: {error}")
-                )
-            said = f"{history.file} says {text}, {where}" if law else f"{history.file} says {where}"
-            stated, beside = "", [rival for rival in RIVALS[name] if rival in self.entries]
-            asked = any(self.entries[rival].source == "override" for rival in beside)
-            measured = name == "peak_rps" and not asked and not (beside and self._old(history))
-            if beside and measured:
-                other, stated = f"not used: {said}", f"not used: stated as {self.entries[path].text}" if path in self.entries else ""
-                self.entries.update({rival: replace(self.entries[rival], beside=other) for rival in beside})
-            elif beside:
-                self.entries[beside[0]] = replace(self.entries[beside[0]], beside=said)
-            if law and (measured or not beside):
-                self.entries[path] = Entry(
-                    path=path, text=text, value=law, declared=one, source="fitted", where=f"{history.file}: {where}", beside=stated
-                )
-                found[name] = path
-            elif not beside:
-                message = f"must be stated, such as {quantity.example}: {history.file} says {where}, which nobody can carry on for months"
-                self.problems.append(Problem(self._line("traffic.history"), path, message))
-        return found
-
-    def _old(self, history: History) -> bool:
-        """Whether a history ended so long before the day of the plan that what is stated is likely to be newer."""
-        try:
-            then = datetime.date.fromisoformat(self.entries["as_of"].text)
-        except ValueError:  # said elsewhere
-            return False
-        ended = datetime.datetime.fromtimestamp(float(history.times[-1]), datetime.UTC).date() + datetime.timedelta(7)
-        return (then - ended).days > OLD_DAYS
+    def _of_history(self, history: History) -> dict[str, str]:
+        line = self._line("traffic.history")
+        return fitted(self.entries, history, lambda path, message: self.problems.append(Problem(line, path, message)))
 
     def _line(self, path: str) -> int:
         """The line where *path*, or the nearest thing above it, stands."""

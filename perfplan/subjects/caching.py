@@ -14,7 +14,7 @@ from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import MVP
 from perfplan.study.verdicts import HOLDS, RISK
-from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item, by_tier
+from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item, by_tier, parts
 from perfplan.words import listed, number, share, size
 
 NEVER_MISSES = 0.9999  # hits: a cache of everything, whose loss is another matter
@@ -106,8 +106,8 @@ ITEMS = (
     by_tier("2.2.5", ARCHITECTURE, caching.zipf_classes),
     Item("2.1.1.b", _sessions, ARCHITECTURE, paths.origins),
     Item("2.5.1", _classes, ARCHITECTURE, cost.traffic_month_usd),
-    by_tier("3.3.1.b", IMPLEMENTATION, caching.lru_hit_ratio),
-    by_tier("3.3.2.b", IMPLEMENTATION, caching.lru_hit_ratio),
+    by_tier("3.3.1.b", IMPLEMENTATION, parts),
+    by_tier("3.3.2.b", IMPLEMENTATION, parts),
     Item("2.5.1.a", _static, ARCHITECTURE, cost.traffic_month_usd),
     Item("2.5.1.b", _cacheable, ARCHITECTURE, paths.edge_share),
 )

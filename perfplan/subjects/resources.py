@@ -139,7 +139,7 @@ ITEMS = (
     by_tier("2.3.1.c", ARCHITECTURE, queueing.MMc),
     by_tier("2.3.4", ARCHITECTURE, queueing.MMc, after="; lag is not modelled yet"),
     Item("2.3.5", _sharding, ARCHITECTURE, capacity.month_quantile),
-    by_tier("3.2.3.b", IMPLEMENTATION, capacity.first_month),
+    by_tier("3.2.3.b", IMPLEMENTATION, parts),
     by_tier("3.1.3", IMPLEMENTATION, queueing.MMc),
     by_tier("3.4.1.a", IMPLEMENTATION, queueing.MMc),
     by_tier("6.2.7", OPTIMIZATION, queueing.MMc),
