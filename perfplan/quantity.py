@@ -34,7 +34,7 @@ def median(value: Value) -> float:
     >>> median(3.0), median(np.array([[1.0], [2.0], [9.0]]))
     (3.0, 2.0)
     """
-    return float(np.median(np.asarray(value)))
+    return float(np.median(np.asarray(value)) if np.ndim(value) else value)
 
 
 def quantiles(values: FloatArray, ps: Sequence[float]) -> FloatArray:

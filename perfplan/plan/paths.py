@@ -5,7 +5,7 @@ Rates run down the calls (callers first), response times up (the called first). 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,10 +51,11 @@ def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None 
     edge = {name: edge_share(scenario, journey) for name, journey in scenario.journeys.items()}
     total = sum(j.share for j in scenario.journeys.values())
     journey_rps = {name: rps * (journey.share / total) for name, journey in scenario.journeys.items()}
-    calls = _calls(scenario, journey_rps, edge, hits)
+    order = call_order(scenario)
+    calls = _calls(scenario, order, journey_rps, edge, hits)
     stations: dict[Place, Station] = {}
     responses: dict[str, Distribution] = {}
-    for name in reversed(call_order(scenario)):
+    for name in reversed(order):
         here = Here(
             name=name, rps=calls[name], hit=hits.get(name, 0.0), below=responses, entered=_entered(scenario, name, journey_rps, edge)
         )
@@ -82,13 +83,15 @@ def edge_share(scenario: Scenario, journey: Journey) -> Value:
     return journey.cacheable * scenario.cdn.hit_ratio if scenario.cdn else 0.0
 
 
-def _calls(scenario: Scenario, journey_rps: Mapping[str, Value], edge: Mapping[str, Value], hits: Mapping[str, Value]) -> dict[str, Value]:
-    """Calls per second to each tier, callers first."""
+def _calls(
+    scenario: Scenario, order: Sequence[str], journey_rps: Mapping[str, Value], edge: Mapping[str, Value], hits: Mapping[str, Value]
+) -> dict[str, Value]:
+    """Calls per second to each tier; *order*: callers first."""
     calls: dict[str, Value] = dict.fromkeys(scenario.tiers, 0.0)
     for name, journey in scenario.journeys.items():
         for called, visits in journey.calls.items():
             calls[called] = calls[called] + miss_rate(journey_rps[name], edge[name]) * visits
-    for name in call_order(scenario):
+    for name in order:
         tier = scenario.tiers[name]
         for called, visits in kind_of(tier).carries.passes(tier, hits.get(name, 0.0)).items():
             calls[called] = calls[called] + calls[name] * visits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perfplan.models.capacity import first_month, month_quantile
+from perfplan.models.times.frequencies import fields_of
 from perfplan.plan import MONTHS, Plan, Resource, until
 from perfplan.quantity import FloatArray, median
 from perfplan.record import but
@@ -65,8 +65,8 @@ def _each_array(value: Any, change: Callable[[FloatArray], FloatArray]) -> Any:
         return {k: _each_array(v, change) for k, v in value.items()}
     if isinstance(value, tuple):
         return tuple(_each_array(v, change) for v in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return but(value, **{f.name: _each_array(getattr(value, f.name), change) for f in dataclasses.fields(value)})
+    if names := fields_of(type(value)):
+        return but(value, **{name: _each_array(getattr(value, name), change) for name in names})
     return value
 
 

@@ -47,12 +47,22 @@ def _parts(value: Any, seen: set[int] | None = None) -> Iterator[int]:
     if isinstance(value, tuple):
         for one in value:
             yield from _parts(one, seen)
-    elif dataclasses.is_dataclass(value):
+    elif fields_of(type(value)):
         yield id(value)
         if id(value) not in seen:
             seen.add(id(value))
             for name in ("parts", "part"):
                 yield from _parts(getattr(value, name, ()), seen)
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def fields_of(kind: type) -> tuple[str, ...]:
+    """The names of a record's fields; none of what is no record."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(one.name for one in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+    return _FIELDS[kind]
 
 
 class Tail(NamedTuple):

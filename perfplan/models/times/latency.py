@@ -19,14 +19,13 @@ Fang, Oosterlee: A novel pricing method based on Fourier-cosine series expansion
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perfplan.models.times.frequencies import Distribution, Frequencies, Tail, powers, turn
+from perfplan.models.times.frequencies import Distribution, Frequencies, Tail, fields_of, powers, turn
 from perfplan.quantity import FloatArray, Value
 
 TERMS = 320  # of the cosine series, where percentiles are looked for on a grid
@@ -123,8 +122,10 @@ def _deep(cells: Any, start_s: FloatArray, p: float) -> FloatArray:
     return np.asarray(np.where(np.abs(at_low - wanted) < np.abs(at_high - wanted), low, high))
 
 
-def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (), *, least: float = LEAST) -> FloatArray:
-    """P(response > *t_s*), within 2 % where it is *least* or more; 1 where saturated.
+def exceeds(
+    distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (), *, least: float = LEAST, where: NDArray[np.bool_] | None = None
+) -> FloatArray:
+    """P(response > *t_s*), within 2 % where it is *least* or more; 1 where saturated, or not asked for: *where* of that shape is false.
 
     Where parts differ several thousand times in scale, the rare slow ones may be counted whole: the share is then too large, not too small.
     A larger *least* costs less: a share below it is then only known to be so.
@@ -133,7 +134,7 @@ def exceeds(distribution: Distribution, t_s: Value, shape: tuple[int, ...] = (),
     >>> float(exceeds(Exponential(mean_s=1.0), 3.0).round(4))  # exp(-3)
     0.0498
     """
-    cells, settled, shape = _settled(distribution, shape)
+    cells, settled, shape = _settled(distribution, shape, where)
     at_s = np.broadcast_to(np.asarray(t_s, dtype=float), shape).ravel()[settled]
     answer = np.ones(settled.shape)
     answer[settled] = _exceed(cells, at_s, least)
@@ -185,11 +186,15 @@ def _in_chunks(
     return over, doubt
 
 
-def _settled(distribution: Distribution, shape: tuple[int, ...]) -> tuple[Any, NDArray[np.bool_], tuple[int, ...]]:
-    """The cells with a steady state, as one long row, with their places."""
+def _settled(
+    distribution: Distribution, shape: tuple[int, ...], where: NDArray[np.bool_] | None = None
+) -> tuple[Any, NDArray[np.bool_], tuple[int, ...]]:
+    """The cells with a steady state, *where* they are asked for, as one long row, with their places."""
     mean = np.asarray(distribution.mean_s, dtype=float)
     shape = np.broadcast_shapes(mean.shape, shape)
     settled = np.isfinite(np.broadcast_to(mean, shape)).ravel()
+    if where is not None:
+        settled &= where.ravel()
     return _take(distribution, lambda a: np.broadcast_to(a, shape).ravel()[settled]), settled, shape
 
 
@@ -209,8 +214,8 @@ def _take(value: D, pick: Any, known: dict[int, Any] | None = None) -> D:
 def _taken(value: Any, pick: Any, known: dict[int, Any]) -> Any:
     if isinstance(value, tuple):
         return tuple(_take(v, pick, known) for v in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return type(value)(**{f.name: _take(getattr(value, f.name), pick, known) for f in dataclasses.fields(value)})
+    if names := fields_of(type(value)):
+        return type(value)(**{name: _take(getattr(value, name), pick, known) for name in names})
     return pick(value) if isinstance(value, np.ndarray) and value.ndim else value
 
 

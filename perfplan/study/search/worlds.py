@@ -27,7 +27,6 @@ from perfplan.tiers.place import Place
 
 Bools = NDArray[np.bool_]
 ENOUGH = 0.5  # of the share that may be slow: a smaller one need not be known better
-MOST_LEFT = 0.7  # of the worlds; where more are undecided by mean and variance all are computed, as picking some has its price
 FEW = 100  # worlds in which it is tried whether more of a thing hurts
 
 
@@ -40,7 +39,24 @@ class There:
 
 
 class Quick(State):
-    """A state that is asked whether promises hold, and not by how much: 28 days are added up where the peak hour alone does not hold."""
+    """A state that is asked whether promises hold, and not by how much, in the worlds *among*, in all where that is None.
+
+    28 days are added up where the peak hour alone does not hold.
+    """
+
+    among: Bools | None = None
+
+    @classmethod
+    def asked(cls, state: State, among: Bools) -> Quick:
+        """*state*, asked in the worlds *among*."""
+        made = cls(state.scenario, state.rps, hits=state._hits, known=state._known)
+        made.__dict__["carried"], made.among = state.carried, among
+        return made
+
+    def at(self, rps: FloatArray) -> State:
+        """The same scenario at another load."""
+        there = super().at(rps)
+        return there if self.among is None else type(self).asked(there, self.among)
 
     def _slow(self, journey: str, below_s: Value, allowed: Value) -> FloatArray:
         """Where mean and variance decide, a bound on the share of slower ones: from above where few enough, from below where too many.
@@ -54,12 +70,9 @@ class Quick(State):
             beyond = variance / (variance + away**2)
         few, many = (away > 0) & (beyond <= allowed), ~np.isfinite(mean) | ((away < 0) & (1 - beyond > allowed))
         share = np.where(few, beyond, np.where(np.isfinite(mean), 1 - beyond, 1.0))
-        left, least = np.flatnonzero(~(few | many).all(axis=1)), ENOUGH * float(np.min(allowed))
-        if left.size > MOST_LEFT * self.rps.shape[0]:
-            return exceeds(law, below_s, self.rps.shape, least=least)
-        if left.size:
-            part, below = pick_worlds((law, below_s), left)
-            share[left] = exceeds(part, below, self.rps[left].shape, least=least)
+        left = ~(few | many) if self.among is None else ~(few | many) & self.among[:, None]
+        if left.any():
+            share[left] = exceeds(law, below_s, self.rps.shape, least=ENOUGH * float(np.min(allowed)), where=left)[left]
         return np.asarray(share)
 
     def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
@@ -67,7 +80,8 @@ class Quick(State):
         if WEEKS not in over:
             return super().slow(journey, below_s, allowed, over)
         peak = self._slow(journey, below_s, allowed)
-        share, left = peak.copy(), np.flatnonzero((peak > allowed).any(axis=1))
+        over_peak = (peak > allowed).any(axis=1)
+        share, left = peak.copy(), np.flatnonzero(over_peak if self.among is None else over_peak & self.among)
         if left.size:
             scenario, hits, below, most = pick_worlds((self.scenario, self._hits, below_s, allowed), left)
             share[left] = State(scenario, self.rps[left], hits=hits).slow(journey, below, most, (WEEKS,))[WEEKS]
@@ -148,6 +162,8 @@ class Worlds:
     _known: dict[str, _Known] = field(default_factory=dict)
     _exact: dict[tuple[There, int, tuple[str, ...]], Bools] = field(default_factory=dict)
     _limits: dict[tuple[There, int, bool], Mapping[Place, float]] = field(default_factory=dict)
+    _last: tuple[tuple[There, int], State] | None = None
+    _few: dict[tuple[There, int], list[Bools]] = field(default_factory=dict)
 
     def drawn(self, options: frozenset[str]) -> Scenario:
         """All worlds, with *options*."""
@@ -186,6 +202,13 @@ class Worlds:
             self._made[there] = made, hit_ratios(made)
         return self._made[there]
 
+    def _state(self, there: There, month: int) -> State:
+        """All worlds with what is there in *month*; the last one is kept, as it is asked for limits first and then for promises."""
+        if self._last is None or self._last[0] != (there, month):
+            scenario, hits = self._with(there)
+            self._last = (there, month), State(scenario, self.rps(there.options)[:, month : month + 1], hits=hits)
+        return self._last[1]
+
     def hold(self, there: There, month: int, names: Sequence[str], *, needed: float = 0.0) -> Bools:
         """In which worlds all promises of *names* hold in *month*, (worlds,).
 
@@ -204,7 +227,7 @@ class Worlds:
             open_ones = {name: own[name] > known[name][0] for name in group}
             left = np.flatnonzero(good & np.any([*open_ones.values()], axis=0))
             if left.size and good.mean() >= needed:
-                self._judge(there, left, load, {name: own[name] for name in group if open_ones[name][left].any()}, good, needed)
+                self._judge(there, month, left, {name: own[name] for name in group if open_ones[name][left].any()}, good, needed)
         if good.mean() < needed:
             return np.zeros_like(good)
         self._exact[key] = good
@@ -216,14 +239,14 @@ class Worlds:
         quick = [name for name in names if name not in timed]
         return [group for group in (quick, sorted(timed, key=lambda name: name != self._hardest)) if group]
 
-    def _judge(
-        self, there: There, at: NDArray[np.intp], load: FloatArray, own: Mapping[str, FloatArray], good: Bools, needed: float
-    ) -> None:
+    def _judge(self, there: There, month: int, at: NDArray[np.intp], own: Mapping[str, FloatArray], good: Bools, needed: float) -> None:
         """Judge the promises of *own*, each with its load, in the worlds *at*, until *needed* cannot be reached: into *good*."""
-        some, hits = pick_worlds(self._with(there), at)
-        state = Quick(some, load[at, None], hits=hits)
+        among = np.zeros_like(good)
+        among[at] = True
+        state = Quick.asked(self._state(there, month), among)
         for name, its_load in own.items():
-            held = promises.kind_of(some.objectives[name]).judges.judged(some.objectives[name], state, False).holds[:, 0]
+            one = state.scenario.objectives[name]
+            held = promises.kind_of(one).judges.judged(one, state, False).holds[at, 0]
             self._of(name).learn(there, its_load, at, held)
             good[at] &= held
             self.worlds_judged += at.size
@@ -235,10 +258,10 @@ class Worlds:
         """Share of the worlds in which each resource that is ours keeps its utilization limit in *month*; *spare*: with one lost, too."""
         key = there, month, spare
         if key not in self._limits:
-            scenario, hits = self._with(there)
-            carried = State(scenario, self.rps(there.options)[:, month : month + 1], hits=hits).carried
+            state = self._state(there, month)
+            carried = state.carried
             self._limits[key] = {
-                place: float((station.utilization <= limit_of(scenario, place, carried, spare=spare)).mean())
+                place: float((station.utilization <= limit_of(state.scenario, place, carried, spare=spare)).mean())
                 for place, station in carried.stations.items()
             }
         return self._limits[key]
@@ -265,12 +288,16 @@ class Worlds:
 
     def hurts(self, before: There, after: There, month: int) -> bool:
         """Whether one of the first FEW worlds loses a promise in *month* where *before* becomes *after*; nothing is taken as known."""
-        held = []
-        for there in (before, after):
+        return any(bool((a & ~b).any()) for a, b in zip(self._held(before, month), self._held(after, month), strict=True))
+
+    def _held(self, there: There, month: int) -> list[Bools]:
+        """In which of the first FEW worlds each promise holds in *month*."""
+        key = there, month
+        if key not in self._few:
             some = pick_worlds(self.scenario(there), np.arange(min(FEW, self.count)))
             state = _Hour(some, self.rps(there.options)[:FEW, month : month + 1])
-            held.append([promises.kind_of(one).judges.judged(one, state, False).holds for one in some.objectives.values()])
-        return any(bool((a & ~b).any()) for a, b in zip(*held, strict=True))
+            self._few[key] = [promises.kind_of(one).judges.judged(one, state, False).holds for one in some.objectives.values()]
+        return self._few[key]
 
     def _load(self, objective: promises.Objective, load: FloatArray) -> FloatArray:
         """The load a promise is judged at; one for all months where it has its own."""
