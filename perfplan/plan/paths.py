@@ -5,7 +5,7 @@ Rates run down the calls (callers first), response times up (the called first). 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from perfplan.models.times.distributions import Constant, Exponential, Mixture, 
 from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Journey, Scenario
-from perfplan.scenario.rules import call_order, entry_of
+from perfplan.scenario.rules import call_order, entered, waits
 from perfplan.tiers import kind_of
 from perfplan.tiers.kind import Entered, Here
 from perfplan.tiers.place import Place
@@ -47,25 +47,42 @@ def hit_ratios(scenario: Scenario) -> dict[str, Value]:
 
 def carry(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value] | None = None) -> Carried:
     """The state of every tier under *rps* requests per second, shape (worlds, months) or (worlds, loads)."""
-    hits = hit_ratios(scenario) if hits is None else hits
+    return _carried(scenario, rps, hit_ratios(scenario) if hits is None else hits, scenario.journeys)
+
+
+def path(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value], journey: str) -> Distribution:
+    """The response time of one journey: of `carry`, what is on its way."""
+    return _carried(scenario, rps, hits, [journey]).journeys[journey]
+
+
+def _carried(scenario: Scenario, rps: FloatArray, hits: Mapping[str, Value], wanted: Collection[str]) -> Carried:
+    """The state of all tiers that the journeys of *wanted* wait for."""
     edge = {name: edge_share(scenario, journey) for name, journey in scenario.journeys.items()}
     total = sum(j.share for j in scenario.journeys.values())
     journey_rps = {name: rps * (journey.share / total) for name, journey in scenario.journeys.items()}
-    order = call_order(scenario)
+    order, called, by_service = call_order(scenario), waits(scenario), entered(scenario)
     calls = _calls(scenario, order, journey_rps, edge, hits)
+    needed = set(order) if len(wanted) == len(scenario.journeys) else {tier for name in wanted for tier in scenario.journeys[name].calls}
+    for name in order:
+        needed.update(called[name] if name in needed else ())
     stations: dict[Place, Station] = {}
     responses: dict[str, Distribution] = {}
-    for name in reversed(order):
-        here = Here(
-            name=name, rps=calls[name], hit=hits.get(name, 0.0), below=responses, entered=_entered(scenario, name, journey_rps, edge)
-        )
+    for name in reversed([one for one in order if one in needed]):
+        entering = [
+            Entered(
+                rps=miss_rate(journey_rps[key], edge[key]),
+                calls={tier: n for tier, n in scenario.journeys[key].calls.items() if tier != name},
+            )
+            for key in by_service.get(name, ())
+        ]
+        here = Here(name=name, rps=calls[name], hit=hits.get(name, 0.0), below=responses, entered=entering)
         found = kind_of(scenario.tiers[name]).carries.carry(scenario.tiers[name], here)
         responses[name] = found.response
         stations |= {Place(name, field): station for field, station in found.stations.items()}
     travel = Named(name=ROUND_TRIP, part=round_trip(scenario))
     answer = (round_trip(scenario, scenario.cdn.round_trip_share), Exponential(mean_s=scenario.cdn.response_s)) if scenario.cdn else ()
     near = tuple(Named(name=EDGE, part=part) for part in answer)
-    journeys = {name: _journey(scenario, name, edge[name], responses, travel, near) for name in scenario.journeys}
+    journeys = {name: _journey(scenario, name, edge[name], responses, travel, near) for name in wanted}
     return Carried(
         rps=rps,
         journey_rps=journey_rps,
@@ -98,15 +115,6 @@ def _calls(
     return calls
 
 
-def _entered(scenario: Scenario, name: str, journey_rps: Mapping[str, Value], edge: Mapping[str, Value]) -> list[Entered]:
-    """The journeys that enter by *name*: their rates, and what they call beside it."""
-    return [
-        Entered(rps=miss_rate(journey_rps[key], edge[key]), calls={called: n for called, n in one.calls.items() if called != name})
-        for key, one in scenario.journeys.items()
-        if entry_of(scenario, key) == name
-    ]
-
-
 def origins(scenario: Scenario) -> dict[str, str]:
     """The tiers that pass on what they do not hold, and whom they ask then."""
     misses = [(name, tier) for name, tier in scenario.tiers.items() if kind_of(tier).stands.misses]
@@ -115,9 +123,7 @@ def origins(scenario: Scenario) -> dict[str, str]:
 
 def held_by_others(scenario: Scenario, name: str) -> bool:
     """Whether servers of *name* are held while others answer: those it calls itself, or for journeys that enter by it."""
-    tier = scenario.tiers[name]
-    others = [called for key, j in scenario.journeys.items() if entry_of(scenario, key) == name for called in j.calls if called != name]
-    return kind_of(tier).stands.blocks(tier) and bool(kind_of(tier).carries.passes(tier, 0.0) or others)
+    return kind_of(scenario.tiers[name]).stands.blocks(scenario.tiers[name]) and bool(waits(scenario)[name])
 
 
 def _journey(

@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 
 from perfplan import promises
+from perfplan.models.times.frequencies import Distribution
 from perfplan.models.times.latency import exceeds, percentiles_s
 from perfplan.plan.curves import GRID, ByLoad
 from perfplan.plan.demand import levels, per_user_rps
-from perfplan.plan.paths import Carried, carry, hit_ratios, traffic_bytes
+from perfplan.plan.paths import Carried, carry, hit_ratios, path, traffic_bytes
 from perfplan.plan.uptime import path_availability
 from perfplan.promises.kind import PEAK_HOUR, WEEKS, Counted, Timed
 from perfplan.quantity import FloatArray, Value
@@ -48,6 +49,12 @@ class State:
         """Rates, stations and response times."""
         return carry(self.scenario, self.rps, self._hits)
 
+    def path(self, journey: str) -> Distribution:
+        """The response time of *journey*: of what is carried, or, where nobody has asked for all of it, of what is on its way."""
+        if "carried" in self.__dict__ or len(self.scenario.journeys) == 1:
+            return self.carried.journeys[journey]
+        return path(self.scenario, self.rps, self._hits, journey)
+
     def at(self, rps: FloatArray) -> State:
         """The same scenario at another load."""
         key = rps.shape, rps.tobytes()
@@ -64,7 +71,7 @@ class State:
 
     def percentiles_s(self, journey: str, percentiles: Sequence[float]) -> list[FloatArray]:
         """Percentiles of the response time of *journey*, seconds."""
-        return percentiles_s(self.carried.journeys[journey], percentiles, self.rps.shape)
+        return percentiles_s(self.path(journey), percentiles, self.rps.shape)
 
     def quick_percentiles_s(self, journey: str, percentiles: Sequence[float]) -> list[FloatArray]:
         """The same; of many worlds, at more than FINE loads each, by interpolation of what they are times the distance to saturation.
@@ -74,7 +81,7 @@ class State:
         if self.rps.shape[1] <= FINE or self.rps.shape[0] == 1:
             return self.percentiles_s(journey, percentiles)
         by_load = self._by_load(journey, grid=FINE, near=NEARER)
-        known = self.at(by_load.rps).percentiles_s(journey, percentiles)
+        known = self._beside(by_load.rps).percentiles_s(journey, percentiles)
         near, here = np.log(by_load.room(by_load.rps)), by_load.room(self.rps)
         return [by_load.curve(np.log(np.maximum(values, 1e-12)) + near, np.exp, np.inf)(self.rps) / here for values in known]
 
@@ -93,7 +100,7 @@ class State:
         return found
 
     def _slow(self, journey: str, below_s: Value, allowed: Value) -> FloatArray:
-        return exceeds(self.carried.journeys[journey], below_s, self.rps.shape, least=0.01 * float(np.min(allowed)))
+        return exceeds(self.path(journey), below_s, self.rps.shape, least=0.01 * float(np.min(allowed)))
 
     def _slow_by_load(self, journey: str, below_s: Value, allowed: Value, least: float) -> Callable[[FloatArray], FloatArray]:
         """The share of slower requests as a function of the load, from *least* of the lowest month to the highest.
@@ -101,14 +108,18 @@ class State:
         99 of 100 cells within 1 % of the share where that is 1 to 30 %. Above the load that saturates the path every request is slow.
         """
         by_load = self._by_load(journey, least=least)
-        slow = self.at(by_load.rps)._slow(journey, below_s, allowed)
+        slow = self._beside(by_load.rps)._slow(journey, below_s, allowed)
         return by_load.curve(np.log(np.maximum(slow, 1e-12)), lambda log: np.exp(np.minimum(log, 0.0)), 1.0)
+
+    def _beside(self, rps: FloatArray) -> State:
+        """The same scenario at a load that nobody else asks for."""
+        return State(self.scenario, rps, hits=self._hits)
 
     def _by_load(self, journey: str, *, least: float = 1.0, grid: int = GRID, near: float | None = None) -> ByLoad:
         """A path at a few loads of each world."""
 
         def mean_s(rps: FloatArray) -> FloatArray:
-            return np.broadcast_to(np.asarray(self.at(rps).carried.journeys[journey].mean_s, dtype=float), rps.shape)
+            return np.broadcast_to(np.asarray(self._beside(rps).path(journey).mean_s, dtype=float), rps.shape)
 
         return ByLoad(mean_s, self.rps, least=least, grid=grid, **({} if near is None else {"near": near}))
 

@@ -78,17 +78,25 @@ def _cycles(scenario: Scenario) -> Iterator[Problem]:
 
 def call_order(scenario: Scenario) -> list[str]:
     """All tiers, each before the tiers it calls or waits for; raises `graphlib.CycleError` where calls run in a circle."""
-    callers = TopologicalSorter({name: [t for t in _waits_for(scenario, name) if t in scenario.tiers] for name in scenario.tiers})
-    return list(reversed(list(callers.static_order())))
+    return list(reversed(list(TopologicalSorter(waits(scenario)).static_order())))
 
 
-def _waits_for(scenario: Scenario, name: str) -> list[str]:
-    """The tiers that *name* calls itself, and those it calls for the journeys it is the entry of."""
-    own = list(calls_of(scenario, name))
-    for key, journey in scenario.journeys.items():
-        if entry_of(scenario, key) == name:
-            own += [called for called in journey.calls if called != name]
-    return list(dict.fromkeys(own))  # in the order of the file: a set would differ from run to run
+def waits(scenario: Scenario) -> dict[str, list[str]]:
+    """Of each tier those that it calls itself, and those that it calls for the journeys it is the entry of; in the order of the file."""
+    found = {name: list(calls_of(scenario, name)) for name in scenario.tiers}
+    for service, journeys in entered(scenario).items():
+        if service in found:
+            found[service] += [called for journey in journeys for called in scenario.journeys[journey].calls if called != service]
+    return {name: [one for one in dict.fromkeys(called) if one in scenario.tiers] for name, called in found.items()}
+
+
+def entered(scenario: Scenario) -> dict[str, list[str]]:
+    """The journeys that enter by each service."""
+    found: dict[str, list[str]] = {}
+    for journey in scenario.journeys:
+        if (service := entry_of(scenario, journey)) is not None:
+            found.setdefault(service, []).append(journey)
+    return found
 
 
 def _entries(scenario: Scenario) -> Iterator[Problem]:

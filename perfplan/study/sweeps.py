@@ -5,9 +5,9 @@ A sweep puts its range on the second axis of the plan, where the months are othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from perfplan import promises
 from perfplan.models.stations.service import Station
 from perfplan.models.times.contributions import contributions_s
 from perfplan.models.times.latency import sides_s
-from perfplan.plan import PERCENTILES, Plan, State, month_factors, plan, today_rps, with_fields
+from perfplan.plan import PERCENTILES, Plan, State, judge, month_factors, plan, today_rps, with_fields
 from perfplan.plan.paths import EDGE, ROUND_TRIP, round_trip
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import FloatArray, Value, median, quantiles
@@ -69,16 +69,50 @@ class Knee:
         return min(near, key=lambda place: (self.callers[place], self.saturated[place]))
 
 
-def knee(middle: Scenario) -> Knee:
-    """Where *middle*, a scenario at its median, breaks as the load grows."""
+class Alike(State):
+    """A state of one of many scenarios that differ little: a path with the mean and variance of another's at all loads is answered as
+    there."""
+
+    answered: dict[Any, Any]
+
+    @classmethod
+    def among(cls, state: State, answered: dict[Any, Any]) -> Alike:
+        """*state*, with what others like it have *answered*."""
+        made = cls(state.scenario, state.rps, hits=state.carried.hit_ratio)
+        made.__dict__["carried"], made.answered = state.carried, answered
+        return made
+
+    def at(self, rps: FloatArray) -> State:
+        """The same scenario at another load."""
+        return Alike.among(super().at(rps), self.answered)
+
+    def percentiles_s(self, journey: str, percentiles: Sequence[float]) -> list[FloatArray]:
+        """As `State.percentiles_s`."""
+        return cast(list[FloatArray], self._once(State.percentiles_s, journey, tuple(percentiles)))
+
+    def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
+        """As `State.slow`."""
+        return cast(Mapping[str, FloatArray], self._once(State.slow, journey, median(below_s), median(allowed), tuple(over)))
+
+    def _once(self, answer: Callable[..., Any], journey: str, *asked: Any) -> Any:
+        law = self.path(journey)
+        key = answer, journey, asked, *(np.asarray(v).tobytes() for v in (self.rps, law.mean_s, law.variance))
+        if key not in self.answered:
+            self.answered[key] = answer(self, journey, *asked)
+        return self.answered[key]
+
+
+def knee(middle: Scenario, answered: dict[Any, Any] | None = None) -> Knee:
+    """Where *middle*, a scenario at its median, breaks as the load grows; *answered*: see `Alike`."""
     now = today_rps(middle)
     loads = (now * SPAN)[None, :]
-    made = plan(middle, loads, percentiles=())
+    made = plan(middle, loads, percentiles=(), objectives=())
+    judged = judge(Alike.among(made.state, {} if answered is None else answered), middle.objectives)
     loaded = {place: one for place, one in made.resources.items() if place.field != STORAGE}  # data grow with months, not with the load
     return Knee(
         peak_rps=now,
         second_rps=now * float(middle.traffic.peak_second),
-        objectives={name: _last_true(j.holds[0], loads[0]) for name, j in made.judged.items()},
+        objectives={name: _last_true(j.holds[0], loads[0]) for name, j in judged.items()},
         resources={
             place: _crossing(r.utilization[0] / np.maximum(np.broadcast_to(r.limit, r.utilization.shape)[0], 1e-9), loads[0])
             for place, r in loaded.items()
@@ -270,19 +304,20 @@ def what_ifs(study: Study) -> list[WhatIf]:
     brings no p95 below that, unless it is a cache that then holds more.
     """
     middle, now = study.scenario, study.middle.rps[:1, :1]
-    base, cost, broken = _p95s(middle, now), _cost(middle, now), todays_knee(study).always
+    answered: dict[Any, Any] = {}
+    base, cost, broken = _p95s(middle, now, answered), _cost(middle, now), knee(middle, answered).always
     rows = []
     for name, tier in middle.tiers.items():
         for change, fields in _changes(tier):
             changed = with_fields(middle, {name: fields})
             if any(problems(changed)):
                 continue
-            kept = min((load for o, load in knee(changed).objectives.items() if o not in broken), default=np.nan)
+            kept = min((load for o, load in knee(changed, answered).objectives.items() if o not in broken), default=np.nan)
             extra = np.nan if UNPRICED & fields.keys() else _cost(changed, now) - cost
-            most = _most_moved(base, _p95s(changed, now))
+            most = _most_moved(base, _p95s(changed, now, answered))
             rows.append(WhatIf(tier=name, change=change, carries=kept / float(now[0, 0]), cost_change_usd=extra, **most))
     rows.sort(key=lambda r: (round(min(r.after_s, ENDLESS_S) / max(min(r.before_s, ENDLESS_S), 1 / ENDLESS_S), 3), -r.carries))
-    empty = _most_moved(base, _p95s(middle, now * NO_LOAD))
+    empty = _most_moved(base, _p95s(middle, now * NO_LOAD, answered))
     return [*rows, WhatIf(tier="", change="no waits anywhere", carries=np.nan, cost_change_usd=np.nan, **empty)]
 
 
@@ -305,8 +340,8 @@ def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
     ]
 
 
-def _p95s(scenario: Scenario, rps: FloatArray) -> dict[str, float]:
-    state = State(scenario, rps)
+def _p95s(scenario: Scenario, rps: FloatArray, answered: dict[Any, Any]) -> dict[str, float]:
+    state = Alike.among(State(scenario, rps), answered)
     return {name: float(state.percentiles_s(name, (0.95,))[0][0, 0]) for name in scenario.journeys}
 
 

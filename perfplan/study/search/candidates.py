@@ -103,16 +103,19 @@ class Bill:
 
     worlds: Worlds
     last: int
-    kept: dict[There, FloatArray] = field(default_factory=dict)
+    kept: dict[There, dict[int, float]] = field(default_factory=dict)
 
-    def usd(self, there: There) -> FloatArray:
-        """Dollars of each month to the last asked for, (months,), were *there* there in all of them."""
-        if there not in self.kept:
-            rps = self.worlds.rps(there.options)[:, : self.last + 1]
-            scenario = self.worlds.scenario(there)
-            made = plan(scenario, rps, percentiles=(), objectives=(), month_factor=month_factors(scenario, self.last + 1))
-            self.kept[there] = np.asarray(made.cost_month_usd.mean(axis=0))
-        return self.kept[there]
+    def usd(self, there: There, months: Sequence[int] | None = None) -> FloatArray:
+        """Dollars of each of *months*, where None of all to the last asked for, were *there* there in them."""
+        wanted = range(self.last + 1) if months is None else months
+        known = self.kept.setdefault(there, {})
+        if missing := [month for month in wanted if month not in known]:
+            first, stop = missing[0], missing[-1] + 1
+            scenario, rps = self.worlds.scenario(there), self.worlds.rps(there.options)[:, first:stop]
+            factor = month_factors(scenario, stop)[:, first:]
+            made = plan(scenario, rps, percentiles=(), objectives=(), first=first, month_factor=factor)
+            known |= dict(zip(range(first, stop), made.cost_month_usd.mean(axis=0).tolist(), strict=True))
+        return np.array([known[month] for month in wanted])
 
     def more_usd(self, at: Mapping[int, int], options: Collection[str] = ()) -> FloatArray:
         """What rungs *at* of some ladders, and *options*, add to the bill of today."""

@@ -6,9 +6,10 @@ keeps every month it is the cheapest plan. More of anything, and any option of t
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 
@@ -107,7 +108,10 @@ class Search:
     def usd(self, chain: Chain) -> float:
         """Dollars to the last month asked for, beyond today's bill."""
         nothing = self.bill.usd(There(frozenset(), (0,) * len(self.ladders)))
-        paid = sum(float(self.bill.usd(self.there(chain, m))[m] - nothing[m]) for m in range(self.bill.last + 1))
+        months = range(self.bill.last + 1)
+        paid = sum(float(self.bill.usd(there, list(at)).sum()) for there, at in groupby(months, lambda m: self.there(chain, m))) - float(
+            nothing.sum()
+        )
         taken = [o for o in self.offers if o.name in chain.options]
         return paid + sum(o.once_usd + o.monthly_usd * (self.bill.last + 1 - o.works_from) for o in taken)
 
@@ -124,7 +128,7 @@ class Search:
             if answer is None:
                 return None
             chain = self._with_free(answer)
-            bad = next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)
+            bad = self._bad(chain, aim)
             if bad is None or self.worlds.worlds_judged > budget or rounds > self.most_rounds:
                 break
             if not self._cut(chain, bad, aim):
@@ -159,9 +163,11 @@ class Search:
         some.sort(key=lambda one: seen[one])  # what no cut needed yet is raised first, all at once
         more = self._widened(self.there(chain, month), month, aim, some)
         rungs = [(r, more.rungs[r] + 1) for r in ready if more.rungs[r] + 1 < len(self.ladders[r].counts)]
-        for other in (month, *(m for m in self.open_months(aim) if m != month)):
+        others = {m: more if m == month else self._then(more, m) for m in (month, *(m for m in self.open_months(aim) if m != month))}
+        self._used(others)
+        for other, then in others.items():
             able = tuple((r, k) for r, k in rungs if self.ladders[r].works_from <= other)
-            options, then = frozenset(self._able(other)) - more.options, more if other == month else self._then(more, other)
+            options = frozenset(self._able(other)) - more.options
             known = any(cut.month == other and cut.rungs == able and cut.options == options for cut in self.cuts)
             if not known and (able or options) and (other == month or not self.holds(then, other, aim)):
                 self.cuts.append(Cut(other, able, options, promises=not self.promised(then, other, aim)))
@@ -205,7 +211,7 @@ class Search:
     def _dive(self, chain: Chain, aim: float, forbidden: Sequence[frozenset[str]]) -> Chain:
         """A chain that holds, from one that does not: what each broken month lacks is met in its cheapest way."""
         barred = frozenset[str]().union(*forbidden)
-        while (bad := next((m for m in self.open_months(aim) if not self.holds(self.there(chain, m), m, aim)), None)) is not None:
+        while (bad := self._bad(chain, aim)) is not None:
             known = len(self.cuts)
             if not self._cut(chain, bad, aim):
                 break
@@ -253,7 +259,22 @@ class Search:
         return chain
 
     def _good(self, chain: Chain, aim: float) -> bool:
-        return all(self.holds(self.there(chain, m), m, aim) for m in self.open_months(aim))
+        return self._bad(chain, aim) is None
+
+    def _bad(self, chain: Chain, aim: float) -> int | None:
+        """The heaviest month that does not keep what is asked; None where all do."""
+        months = self.open_months(aim)
+        self._used({m: self.there(chain, m) for m in months})
+        return next((m for m in months if not self.holds(self.there(chain, m), m, aim)), None)
+
+    def _used(self, there: Mapping[int, There]) -> None:
+        """Utilization in months with limits is looked at for all those at once that have the same."""
+        months: dict[There, list[int]] = defaultdict(list)
+        for month, one in there.items():
+            if self.asked.limits[month]:
+                months[one].append(month)
+        for one, some in months.items():
+            self.worlds.look(one, some, self.asked.spare)
 
     def together(self, chain: Chain) -> FloatArray:
         """In which worlds every month holds, (worlds,)."""

@@ -258,13 +258,25 @@ class Worlds:
         """Share of the worlds in which each resource that is ours keeps its utilization limit in *month*; *spare*: with one lost, too."""
         key = there, month, spare
         if key not in self._limits:
-            state = self._state(there, month)
-            carried = state.carried
-            self._limits[key] = {
-                place: float((station.utilization <= limit_of(state.scenario, place, carried, spare=spare)).mean())
-                for place, station in carried.stations.items()
-            }
+            self._look(self._state(there, month), there, [month], spare)
         return self._limits[key]
+
+    def look(self, there: There, months: Sequence[int], spare: bool) -> None:
+        """Look at what `within` is asked of several months at once, which costs little more than one."""
+        if len(left := [month for month in months if (there, month, spare) not in self._limits]) > 1:
+            scenario, hits = self._with(there)
+            self._look(State(scenario, self.rps(there.options)[:, left], hits=hits), there, left, spare)
+
+    def _look(self, state: State, there: There, months: Sequence[int], spare: bool) -> None:
+        carried = state.carried
+        kept = {
+            place: np.broadcast_to(station.utilization <= limit_of(state.scenario, place, carried, spare=spare), state.rps.shape).mean(
+                axis=0
+            )
+            for place, station in carried.stations.items()
+        }
+        for at, month in enumerate(months):
+            self._limits[there, month, spare] = {place: float(shares[at]) for place, shares in kept.items()}
 
     def enough(self, place: Place, names: Sequence[str], asked: float) -> float:
         """The fewest of *place*, all else as today, that keep the promises of *names* and all utilization limits in the first month."""
