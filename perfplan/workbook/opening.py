@@ -109,7 +109,8 @@ def plan_of(statement: Statement, worlds: int = WORLDS) -> Study:
         folder = os.environ.get(CACHE)
         shared = Path(folder) / f"{name}.pickle" if folder else None
         if shared is not None and shared.is_file():
-            _OPEN[name] = pickle.loads(shared.read_bytes())  # written by this run, into a folder of its own
+            with shared.open("rb") as file:
+                _OPEN[name] = pickle.load(file)  # written by this run, into a folder of its own
         else:
             _OPEN[name] = study(statement, worlds, SEED)
     return _OPEN[name]
@@ -118,7 +119,8 @@ def plan_of(statement: Statement, worlds: int = WORLDS) -> Study:
 def share(made: Study, room: Path) -> None:
     """Leave a study in *room*, the folder of a run, for its notebooks: with all that was made of it."""
     name = content_key(made.statement, made.worlds.rps.shape[0])
-    (room / f"{name}.pickle").write_bytes(pickle.dumps(made))
+    with (room / f"{name}.pickle").open("wb") as file:
+        pickle.dump(made, file)
 
 
 def previous(scenario: str) -> dict[str, Any] | None:

@@ -20,16 +20,20 @@ from perfplan.models.times.distributions import Wait
 from perfplan.quantity import Count, FloatArray, Fraction, Ratio, Rps, Seconds, Value
 from perfplan.record import field, record
 
+FEW_SERVERS = range(101)  # for which the recurrence is quicker than the incomplete gamma function
+
 
 def erlang_b(load: Value, servers: Value) -> FloatArray:
     """Probability that an arrival finds all *servers* busy and is lost (M/G/c/c), for a *load* in erlang.
 
-    B = pmf(c) / cdf(c) of a Poisson distribution of mean *load* (Gross et al. eq. 2.48); far above capacity, where
+    B = pmf(c) / cdf(c) of a Poisson distribution of mean *load* (Gross et al. eq. 2.48); of few servers, and far above capacity, where
     both vanish, the recurrence 1/B(c) = 1 + c / (a B(c - 1)). *servers* need not be whole. Both >= 0.
 
     >>> float(erlang_b(3.0, 5)).__round__(12)
     0.110054347826
     """
+    if np.ndim(servers) == 0 and float(servers) in FEW_SERVERS:
+        return _of_few(np.asarray(load, dtype=float), int(servers))
     a, c = np.broadcast_arrays(np.asarray(load, dtype=float), np.asarray(servers, dtype=float))
     endless = np.isinf(a)
     a = np.where(endless, 0.0, a)
@@ -39,6 +43,14 @@ def erlang_b(load: Value, servers: Value) -> FloatArray:
         lost = np.exp(log_pmf) / cdf
     far = cdf < 1e-280
     return np.where(endless, 1.0, np.where(far, _recurrence(a, c, far), lost))
+
+
+def _of_few(a: FloatArray, c: int) -> FloatArray:
+    with np.errstate(divide="ignore", over="ignore"):
+        each, inverse = 1 / a, np.ones(a.shape)
+        for k in range(1, c + 1):
+            inverse = inverse * each * k + 1
+    return np.asarray(1 / inverse)
 
 
 def _recurrence(a: FloatArray, c: FloatArray, where: NDArray[np.bool_]) -> FloatArray:

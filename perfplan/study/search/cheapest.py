@@ -6,9 +6,10 @@ keeps every month it is the cheapest plan. More of anything, and any option of t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -21,6 +22,7 @@ from perfplan.tiers.place import Place
 
 SLACK = 0.0025  # of all worlds, one at least, that may lose a month by smaller counts of what is free
 MOST_JUDGED = 150_000  # worlds judged in one search; then the best that was found stands, with how far it may be from the best
+CENT = 0.01
 MOST_ROUNDS = 60  # of the master, likewise
 
 
@@ -122,6 +124,7 @@ class Search:
         """
         master = Master(ladders=self.ladders, offers=self.offers, bill=self.bill, ahead=self.ahead, lost=self.lost)
         budget, rounds = self.worlds.worlds_judged + self.most_judged, 0
+        self.cuts += [cut for cut in self._floors(aim) if cut not in self.cuts]
         while True:
             rounds += 1
             answer = master.cheapest(self.cuts, always=self.always, forbidden=forbidden)
@@ -139,10 +142,12 @@ class Search:
             if not self.thorough:
                 return None
             chain = self._dive(chain, aim, forbidden)
-        chain = self._without_waste(chain, aim, forbidden)
-        chain = self._settle(chain, aim) if settled else chain
         little = LITTLE_USD * sum(1 + o.effort_days for o in self.offers if o.name in chain.options)
-        return Found(chain=chain, aim=aim, usd=self.usd(chain), bound_usd=answer.bound_usd - little)
+        found = Found(chain=chain, aim=aim, usd=self.usd(chain), bound_usd=answer.bound_usd - little)
+        if found.usd - found.bound_usd > CENT:  # else nothing of it is waste
+            chain = self._without_waste(chain, aim, forbidden)
+        chain = self._settle(chain, aim) if settled else chain
+        return replace(found, chain=chain, usd=self.usd(chain))
 
     def _with_free(self, answer: Answer) -> Chain:
         """What costs nothing is as large as it can be while others are searched."""
@@ -172,6 +177,28 @@ class Search:
             if not known and (able or options) and (other == month or not self.holds(then, other, aim)):
                 self.cuts.append(Cut(other, able, options, promises=not self.promised(then, other, aim)))
         return len(self.cuts) > before
+
+    def _floors(self, aim: float) -> Iterator[Cut]:
+        """What each thing needs for its own limit of utilization, with as much of everything else as there can be."""
+        everything = There(self.always | {o.name for o in self.offers}, tuple(len(one.counts) - 1 for one in self.ladders))
+        months = sorted(self.open_months(aim))
+        for r, one in enumerate(self.ladders):
+            own = [m for m in months if one.place in self.asked.limits[m] and one.works_from <= m]
+            if one.free or not own:
+                continue
+            floor = 0
+            for month in own:
+
+                def kept(k: int, month: int = month, r: int = r, own: Sequence[int] = own) -> bool:
+                    there = There(everything.options, (*everything.rungs[:r], k, *everything.rungs[r + 1 :]))
+                    self.worlds.look(there, own, self.asked.spare)
+                    share = self.worlds.within(there, month, self.asked.spare)[self.ladders[r].place]
+                    return share >= min(aim, self.asked.top[month]) - 1e-9
+
+                needed = bisect_left(range(floor, everything.rungs[r]), True, key=kept) + floor
+                if needed > floor:
+                    yield Cut(month, ((r, needed),), frozenset(), promises=False)
+                floor = needed
 
     def _able(self, month: int) -> list[str]:
         """The options that may be taken, and can work by *month*."""
@@ -298,19 +325,24 @@ class Search:
             return self._good(at(rungs), aim) and int(self.together(at(rungs)).sum()) >= least
 
         least = int(self.together(chain).sum()) - max(1, round(SLACK * self.worlds.count))
-        top = {r: len(self.ladders[r].counts) - 1 for r in free}
-        if good(dict.fromkeys(free, 0)):
-            return at(dict.fromkeys(free, 0))
-        for r in free:
-            low, high = 0 if len(free) == 1 else -1, top[r]
-            near = self._free.get(r, (low + high) // 2)  # what was needed of it last is looked at first
-            probes = [near, near - 1]
+
+        def lower(some: Sequence[int], top: dict[int, int]) -> dict[int, int]:
+            if not some or good(lowest := top | dict.fromkeys(some, 0)):
+                return lowest if some else top
+            if len(some) > 1:
+                half = len(some) // 2
+                return lower(some[half:], lower(some[:half], top))
+            (r,) = some
+            low, high = 0, top[r]
+            probes = [near, near - 1] if (near := self._free.get(r, 0)) else []  # what was needed of it last is looked at first
             while high - low > 1:
                 middle = next((k for k in probes if low < k < high), (low + high) // 2)
                 low, high = (low, middle) if good(top | {r: middle}) else (middle, high)
                 probes = probes[1:]
-            top[r] = self._free[r] = high
-        return at(top)
+            self._free[r] = high
+            return top | {r: high}
+
+        return at(lower(free, {r: len(self.ladders[r].counts) - 1 for r in free}))
 
 
 def _with(there: There, one: int | str, rung: int) -> There:
