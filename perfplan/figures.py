@@ -1,19 +1,20 @@
 """The figures of the plan, for notebooks: each takes a study and returns a `go.Figure` whose title is its finding; none is shown here."""
 
-from perfplan.shown.alerts import burn
+from perfplan.shown.alerts import burn, coverage
 from perfplan.shown.budgets import budget_left
 from perfplan.shown.caching import hit_ratio
 from perfplan.shown.costs import cost_bridge, cost_by_tier
-from perfplan.shown.demand import growth, regions, week
+from perfplan.shown.demand import growth, regions, sources, week
 from perfplan.shown.headroom import latency_by_load, saturation
 from perfplan.shown.latency import tail_figure as tail
 from perfplan.shown.latency import waterfall
-from perfplan.shown.loadtest import prediction
+from perfplan.shown.loadtest import prediction, script
 from perfplan.shown.loadtest import stages_figure as stages
 from perfplan.shown.objectives import promise_by_month
 from perfplan.shown.options import frontier, tornado
 from perfplan.shown.overview import lead as demand
 from perfplan.shown.resources import threads, utilization
+from perfplan.shown.staging import staging
 from perfplan.shown.trust import accuracy_figure as accuracy
 from perfplan.shown.trust import measured_figure as measured
 from perfplan.shown.waiting import pool_wait
@@ -24,6 +25,7 @@ __all__ = [
     "burn",
     "cost_bridge",
     "cost_by_tier",
+    "coverage",
     "demand",
     "frontier",
     "growth",
@@ -35,7 +37,10 @@ __all__ = [
     "promise_by_month",
     "regions",
     "saturation",
+    "script",
+    "sources",
     "stages",
+    "staging",
     "tail",
     "threads",
     "tornado",

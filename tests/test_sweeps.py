@@ -7,7 +7,8 @@ import pytest
 
 from perfplan.reading import read
 from perfplan.study import study
-from perfplan.study.sweeps import flat_percentiles, what_ifs
+from perfplan.study.changes import what_ifs
+from perfplan.study.sweeps import flat_percentiles
 from perfplan.tables import breakpoints, latencies
 from perfplan.tables import what_ifs as what_if_table
 from tests.conftest import SMALL

@@ -79,11 +79,11 @@ def _errors(source: Source) -> tuple[str, str, str, str]:
 
 def _throughput(source: Source) -> tuple[str, str, str, str]:
     found = todays_knee(source.study)
-    limit = found.saturated[found.first]
+    limit = found.saturated[found.soonest]
     return (
         "Low throughput",
         f"arrivals are not answered at the rate they come; the plan expects {rate(found.peak_rps)} at today's peak hour.",
-        f"{markdown(found.first.words)} saturate first, at {rate(limit)} of the whole service; requests in flight grow without end there."
+        f"{markdown(found.named)}, at {rate(limit)} of the whole service; requests in flight grow without end there."
         if np.isfinite(limit)
         else f"{NOWHERE}: look at the link and at locks.",
         f"more {markdown(found.first.words)}; limit arrivals at the proxy to what is carried.",

@@ -90,6 +90,15 @@ def waits(scenario: Scenario) -> dict[str, list[str]]:
     return {name: [one for one in dict.fromkeys(called) if one in scenario.tiers] for name, called in found.items()}
 
 
+def all_called(scenario: Scenario) -> dict[str, frozenset[str]]:
+    """Of each tier all that it waits for, however far."""
+    found: dict[str, frozenset[str]] = {}
+    direct = waits(scenario)
+    for name in reversed(call_order(scenario)):
+        found[name] = frozenset(direct[name]).union(*(found[one] for one in direct[name]))
+    return found
+
+
 def entered(scenario: Scenario) -> dict[str, list[str]]:
     """The journeys that enter by each service."""
     found: dict[str, list[str]] = {}

@@ -11,7 +11,7 @@ from perfplan.promises import counted
 from perfplan.quantity import HOUR, median
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
-from perfplan.shown.drawing import figure
+from perfplan.shown.drawing import figure, short
 from perfplan.shown.frames import (
     Rows,
     frame_of,
@@ -95,6 +95,38 @@ def watch(study: Study) -> Table:
 
 
 # ---- figures ----
+
+
+def coverage(study: Study) -> go.Figure:
+    """Of each resource what is used, the limit that the plan works with, and where the usual alert fires."""
+    rows = list(reversed(watched_resources(study)))
+    names = [short(one.resource, 26) for one in rows]
+    fig = figure(
+        f"{sum(one.earlier for one in rows)} of {len(rows)} resources pass the plan’s limit before a usual alert fires",
+        "Square: used at today’s peak; bar: the plan’s limit; circle: the usual alert, red where it comes later; alerts.yml has "
+        "alerts on CPU, memory and disk of hosts, none on pools, threads, workers and rate limits",
+        height=34 * len(rows) + 60,
+        margin=dict(t=28, r=30),
+    )
+    for name, one in zip(names, rows, strict=True):
+        line = dict(color=look.colour("broken" if one.earlier else "line"), width=3, dash="solid")
+        fig.add_scatter(x=[100 * one.limit, 100 * one.usual], y=[name, name], mode="lines", line=line, hoverinfo="skip")
+    marks = (
+        ("used", [one.now for one in rows], dict(size=9, symbol="square")),
+        ("limit", [one.limit for one in rows], dict(size=16, symbol="line-ns", line=dict(width=3, color=look.colour("ink")))),
+        ("usual alert", [one.usual for one in rows], dict(size=10, symbol="circle-open")),
+    )
+    for label, values, marker in marks:
+        fig.add_scatter(
+            x=[100 * v for v in values],
+            y=names,
+            mode="markers",
+            marker=dict(color=look.colour("ink")) | marker,
+            hovertemplate=f"{label} %{{x:.0f}} %",
+        )
+        look.label(fig, 100 * values[-1], names[-1], label, xanchor="center", yanchor="bottom", yshift=9)
+    fig.update_layout(xaxis=dict(range=[0, 104], ticksuffix=" %"), yaxis=dict(showgrid=False), hovermode="closest")
+    return fig
 
 
 def burn(study: Study) -> go.Figure:

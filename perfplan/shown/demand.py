@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.models.growth import usual_week
+from perfplan.models.growth import peak_rps, usual_week
 from perfplan.plan import burst, concurrency, today_rps
-from perfplan.quantity import FloatArray, median
+from perfplan.quantity import FloatArray, Law, Value, median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import fan_of, figure, months_of, short
@@ -27,6 +27,7 @@ from perfplan.words import (
     band,
     capital,
     duration,
+    listed,
     number,
     rate,
     share,
@@ -163,6 +164,49 @@ def growth(study: Study) -> go.Figure:
     look.ends(fig, months[-1], rows, 300 / max(fan[95]), only="wide", xshift=6)
     fig.update_layout(xaxis=dict(type="date", tickformat="%Y", dtick="M12"), yaxis=dict(rangemode="tozero", ticksuffix=" rps", nticks=6))
     return fig
+
+
+def sources(study: Study) -> go.Figure:
+    """What the history says beside what is stated: peak hour and growth."""
+    rows = _compared(study)
+    if not rows:
+        said = "State users and requests beside a history to compare them"
+        return figure("Nothing of the demand is both stated and measured", said, height=60)
+    fig = figure(
+        capital(listed([f"{name} {unit(float(m[1]))} measured and {unit(float(s[1]))} stated" for name, _, s, m, unit in rows])),
+        "P5 to P95 and the middle, % of the stated middle: square what is stated, circle what the history says; filled: what the plan uses",
+        height=60 * len(rows) + 60,
+        margin=dict(t=28, r=40),
+    )
+    for name, used, stated, measured, _ in rows:
+        for source, values, symbol, role in (("stated", stated, "square", "orange"), ("measured", measured, "circle", "blue")):
+            x, where = [100 * float(v / stated[1]) for v in values], [f"{name}, {source}"]
+            line = dict(color=look.colour(role), width=3, dash="solid")
+            marker = dict(size=11, symbol=symbol if source == used else f"{symbol}-open", color=look.colour(role))
+            fig.add_scatter(x=x[::2], y=where * 2, mode="lines", line=line, hoverinfo="skip")
+            fig.add_scatter(x=[x[1]], y=where, mode="markers", marker=marker, hovertemplate="%{x:.0f} %")
+    fig.update_layout(xaxis=dict(ticksuffix=" %"), yaxis=dict(showgrid=False, autorange="reversed"), hovermode="closest")
+    return fig
+
+
+def _compared(study: Study) -> list[tuple[str, str, FloatArray, FloatArray, Callable[[float], str]]]:
+    """What is both stated and measured: its name, which is used, both as P5, P50 and P95, and how they are written."""
+    history, traffic, entries = study.statement.history, study.worlds.scenario.traffic, study.statement.entries
+    rows: list[tuple[str, str, FloatArray, FloatArray, Callable[[float], str]]] = []
+    if history is not None and traffic.peak_users is not None and traffic.requests_per_user_rps is not None:
+        stated = peak_rps(traffic.peak_users, traffic.requests_per_user_rps)
+        rows.append(("peak hour", *_both(study, "traffic.peak", stated, history.peak), rate))
+    grows = "traffic.growth" in entries and entries["traffic.growth"].source != "fitted"
+    if grows and history is not None and history.growth is not None and traffic.growth_per_month is not None:
+        rows.append(("growth a month", *_both(study, "traffic.growth", traffic.growth_per_month, history.growth), share))
+    return rows
+
+
+def _both(study: Study, path: str, stated: Value, measured: Law) -> tuple[str, FloatArray, FloatArray]:
+    """Which of the two the plan uses, and P5, P50 and P95 of what is stated and what was measured."""
+    ps, entries = (0.05, 0.5, 0.95), study.statement.entries
+    used = "measured" if path in entries and entries[path].source == "fitted" else "stated"
+    return used, quantiles(np.ravel(np.asarray(stated, dtype=float)), ps), np.array([float(measured.quantile(p)) for p in ps])
 
 
 def regions(study: Study) -> go.Figure:

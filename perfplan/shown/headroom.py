@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from perfplan.promises import timed
-from perfplan.quantity import FloatArray
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, short
@@ -99,9 +98,9 @@ def breakpoints(study: Study) -> Table:
         for place, load in found.saturated.items()
     ]
     rows.sort(key=lambda r: (r["resource"] != found.first.words, float(r["saturated_rps"])))
-    first, title = rows[0], capital(NOWHERE)
-    if np.isfinite(first["multiple"]):
-        title = f"{capital(first['resource'])} saturate first, at {number(first['multiple'])} times today's peak"
+    title, soonest = capital(NOWHERE), found.saturated[found.soonest] / found.peak_rps
+    if np.isfinite(soonest):
+        title = f"{capital(found.named)}, at {number(soonest)} times today's peak"
     return Table(
         name="breakpoints",
         title=title,
@@ -129,6 +128,9 @@ def _demand_s(study: Study, place: Place) -> float:
 # ---- figures ----
 
 
+HEIGHT = 320  # of what is drawn in, in pixels
+
+
 def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
     """A percentile of each journey against load, with targets, knee and today's peak."""
     loads, lines = sweep(study, p)
@@ -145,7 +147,7 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
     fig = figure(
         title,
         f"p{p * 100:g} response time (ms) against load at the peak hour, today’s fleet; band: P5–P95 and P25–P75 of {slowest} over worlds",
-        height=380,
+        height=HEIGHT + 60,
         margin=dict(t=28, r=80),
         meta=dict(narrow=dict(layout={"xaxis.nticks": 4, "margin.r": 12}, height=340)),
     )
@@ -163,7 +165,9 @@ def latency_by_load(study: Study, p: float = 0.95) -> go.Figure:
             line=dict(color=look.colour(look.SERIES[i % 6]), dash=look.DASHES[i % 6]),
             hovertemplate="%{y:,.3r} ms",
         )
-    _name_lines(fig, loads, lines, top)
+    at = loads.size // 8  # where lines are flat, and thresholds have no names
+    rows = [(1e3 * float(v[at]), f"<b>{short(n, 14)}</b>", "ink") for n, v in lines.items() if 1e3 * v[at] <= top]
+    look.ends(fig, float(loads[at]), rows, HEIGHT / top, bgcolor=look.colour("paper"), borderpad=1)
     for target in sorted(set(aims.values())):
         names = [n for n, t in aims.items() if t == target]
         look.threshold(fig, target * 1e3, f"{', '.join(short(n, 12) for n in names)} {duration(target)}")
@@ -178,25 +182,6 @@ def _latency_knee(study: Study, found: Any) -> tuple[str, float] | None:
     loads = {n: v for n, v in found.objectives.items() if timed(study.scenario.objectives[n]) and np.isfinite(v) and v > 0}
     name = min(loads, key=lambda n: loads[n], default=None)
     return None if name is None else (name, loads[name])
-
-
-def _name_lines(fig: go.Figure, loads: FloatArray, lines: dict[str, FloatArray], top: float) -> None:
-    """Each line is named where it leaves through the top, or at the right; lines that leave together share a label."""
-    ends: dict[tuple[str, int], list[str]] = {}
-    for name, values in lines.items():
-        shown = np.flatnonzero(np.nan_to_num(values * 1e3, posinf=1e12) > top)
-        ends.setdefault(
-            ("top", int(shown[0]) // 3) if shown.size else ("right", int(1e3 * values[-1] / top * 12) if np.isfinite(values[-1]) else -1),
-            [],
-        ).append(name)
-    for (side, _), names in ends.items():
-        text = ", ".join(f"<b>{short(n, 12)}</b>" for n in names)
-        first = lines[names[0]]
-        if side == "top":
-            at = int(np.flatnonzero(np.nan_to_num(first * 1e3, posinf=1e12) > top)[0])
-            look.label(fig, float(loads[at]), top, text, xanchor="right", yanchor="bottom")
-        else:
-            look.label(fig, float(loads[-1]), float(first[-1]) * 1e3, text, "wide", xshift=6)
 
 
 def saturation(study: Study) -> go.Figure:
@@ -222,7 +207,7 @@ def saturation(study: Study) -> go.Figure:
     )
     for label, row in zip(names, rows, strict=True):
         look.label(fig, row[2], label, number(row[2]), xshift=6)
-    look.moment(fig, found.peak_rps, f"today’s peak {number(found.peak_rps)}", xanchor="right", xshift=-5, yshift=-2)
+    look.moment(fig, found.peak_rps, f"today’s peak {number(found.peak_rps)}", high=True, yanchor="bottom")
     fig.update_layout(
         xaxis=dict(ticksuffix=" rps", nticks=6, range=[0, 1.15 * max([r[2] for r in rows] or [1.0])]),
         yaxis=dict(showgrid=False),

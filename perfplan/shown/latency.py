@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from perfplan.plan.paths import EDGE, ROUND_TRIP
 from perfplan.quantity import FloatArray
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
@@ -20,17 +21,17 @@ from perfplan.shown.frames import (
     number_text,
 )
 from perfplan.study import Study, once
+from perfplan.study.changes import WhatIf
+from perfplan.study.changes import what_ifs as tried
 from perfplan.study.sweeps import (
     TAIL,
     TRIED,
-    WhatIf,
     flat_percentiles,
     parts_of_the_tail,
     shares_of_latency,
     slowest_part,
     todays_knee,
 )
-from perfplan.study.sweeps import what_ifs as tried
 from perfplan.words import (
     band,
     capital,
@@ -239,14 +240,13 @@ def tail_figure(study: Study) -> go.Figure:
         margin=dict(r=80),
     )
     shares = {bar: {t: 100 * v / totals[bar] for t, v in parts.items()} for bar, parts in spent.items()}
-    _stack(fig, shares, list(dict.fromkeys(t for parts in rows.values() for t in parts)), {b: duration(t) for b, t in totals.items()}, "%")
+    _stack(study, fig, shares, {b: duration(t) for b, t in totals.items()}, "%")
     return fig
 
 
 def waterfall(study: Study) -> go.Figure:
     """Mean time of one request by tier, stacked by journey."""
     rows = shares_of_latency(study)
-    tiers = list(dict.fromkeys(t for parts in rows.values() for t in parts))
     journeys = list(rows)
     totals = {j: sum(sum(v) for v in rows[j].values()) for j in journeys}
     slow = max(totals, key=lambda j: totals[j])
@@ -259,20 +259,22 @@ def waterfall(study: Study) -> go.Figure:
     )
     named = shorts(journeys)
     bars = {named[j]: {t: 1e3 * sum(v) for t, v in rows[j].items()} for j in journeys}
-    _stack(fig, bars, tiers, {named[j]: duration(totals[j]) for j in journeys}, "ms")
+    _stack(study, fig, bars, {named[j]: duration(totals[j]) for j in journeys}, "ms")
     return fig
 
 
-def _stack(fig: go.Figure, bars: Mapping[str, Mapping[str, float]], tiers: Sequence[str], ends: Mapping[str, str], unit: str) -> None:
+def _stack(study: Study, fig: go.Figure, bars: Mapping[str, Mapping[str, float]], ends: Mapping[str, str], unit: str) -> None:
     """A bar for each key of *bars*, of a piece for each tier in *unit*; *ends* stand behind them."""
+    marks = look.marks([ROUND_TRIP, EDGE, *study.scenario.tiers])
+    tiers = [tier for tier in marks if any(tier in parts for parts in bars.values())]
     longest = max((sum(parts.values()) for parts in bars.values()), default=1.0)
-    for i, tier in enumerate(tiers):
+    for tier in tiers:
         fig.add_bar(
             y=list(bars),
             x=[parts.get(tier, 0.0) for parts in bars.values()],
             orientation="h",
             name=short(tier),
-            marker=dict(color=look.colour(look.SERIES[i % 6]), pattern=dict(shape=("", "/", "x", ".", "-", "|")[i % 6])),
+            marker=marks[tier],
             hovertemplate=f"%{{x:,.3r}} {unit}",
         )
     for bar, parts in bars.items():

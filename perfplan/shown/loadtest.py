@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.quantity import MINUTE, quantiles
+from perfplan.promises import timed
+from perfplan.quantity import MINUTE, median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
-from perfplan.shown.drawing import figure
+from perfplan.shown.drawing import figure, short
 from perfplan.shown.frames import (
     Rows,
     frame_of,
@@ -39,6 +41,7 @@ PREDICTIONS = (
     Column("p95_s", "p95", duration),
     Column("p99_s", "p99", duration),
 )
+SMOKE_STAGE = "smoke"
 SOAK_STAGE = "soak"  # hours long: it would leave no room for the others
 
 
@@ -112,6 +115,53 @@ def _course(one: Stage, start_s: float) -> list[tuple[float, float]]:
         at += seconds
         points.append((at / MINUTE, rps))
     return [*points, (end / MINUTE, 0.0)]
+
+
+PX_PER_LIMIT = 230  # how wide 100 % is on a desk
+CUT = 2.0  # of what the script allows: beyond it does not matter by how much
+
+
+def script(study: Study) -> go.Figure:
+    """What the plan predicts in each stage of the script, over what the script allows."""
+    stages = [one for one in test_stages(study) if one.name not in (SMOKE_STAGE, SOAK_STAGE)]
+    rows = _over_limits(study, [one.most_rps for one in stages])
+    broken = [f"{sum(row[i] > 1 for row in rows.values())} of {len(rows)} limits in {one.name}" for i, one in enumerate(stages)]
+    fig = figure(
+        f"The script should break {listed(broken)}" if rows else "No response time is promised: load_test.js has no limit",
+        f"Predicted percentile at the highest rate of each stage, % of what load_test.js allows, at the median; cut at {100 * CUT:.0f} %",
+        height=44 * max(len(rows), 1) + 60,
+        margin=dict(t=28, r=60),
+    )
+    names = [short(name, 26) for name in rows]
+    for i, one in enumerate(stages):
+        fig.add_scatter(
+            x=[100 * row[i] for row in rows.values()],
+            y=names,
+            mode="markers",
+            name=one.name,
+            marker=dict(size=11, symbol=look.SYMBOLS[i], color=look.colour(look.SERIES[i])),
+            hovertemplate=f"{one.name}: %{{x:.0f}} %",
+        )
+    for row in list(rows.values())[:1]:  # stages are named once, above the first
+        placed = look.apart([PX_PER_LIMIT * value for value in row], [50] * len(row))
+        for one, value, px in zip(stages, row, placed, strict=True):
+            at: dict[str, Any] = dict(xanchor="center", yanchor="bottom", yshift=8, xshift=px - PX_PER_LIMIT * value)
+            look.label(fig, 100 * value, names[0], one.name, **at)
+    fig.add_vline(x=100, line=dict(color=look.colour("ink"), width=1.25, dash="6px,3px"))
+    fig.update_layout(
+        xaxis=dict(range=[0, 100 * CUT + 10], ticksuffix=" %"), yaxis=dict(showgrid=False, autorange="reversed"), hovermode="closest"
+    )
+    return fig
+
+
+def _over_limits(study: Study, loads: list[float]) -> dict[str, list[float]]:
+    """Of each response time that is promised what is predicted at *loads*, over the promise, CUT at most."""
+    state, found = study.middle.state.at(np.array([loads])), {}
+    for name, objective in study.scenario.objectives.items():
+        if (one := timed(objective)) is not None:
+            times = state.percentiles_s(one.journey, (median(one.percentile),))[0][0]
+            found[name] = [min(float(t) / median(one.below_s), CUT) if np.isfinite(t) else CUT for t in times]
+    return found
 
 
 def prediction(study: Study) -> go.Figure:

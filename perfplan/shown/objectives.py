@@ -156,7 +156,7 @@ def promise_by_month(study: Study) -> go.Figure:
         title,
         f"P(every promise holds) by month, {count(study.worlds.rps.shape[0])} worlds (sampling error at most {error} points)",
         height=320,
-        margin=dict(t=28, r=110),
+        margin=dict(t=28, r=20),
         meta=dict(narrow=dict(layout={"xaxis.dtick": "M12", "xaxis.tickformat": "%Y", "margin.r": 12}, height=300)),
     )
     fig.add_scatter(
@@ -176,8 +176,10 @@ def promise_by_month(study: Study) -> go.Figure:
         hovertemplate="%{y:.0f} %",
     )
     look.threshold(fig, asked * 100, f"asked for: {percent(asked)}", side="top")
-    rows = [(100 * float(study.p_all[-1]), "today’s fleet", "ink"), (100 * float(study.fleet.p_all[-1]), "with the plan", "ink")]
-    look.ends(fig, months[-1], rows, 300 / 104, only="wide", xshift=6)
+    today, planned = (100 * np.asarray(p, dtype=float) for p in (study.p_all, study.fleet.p_all))
+    for name, line, other in (("today’s fleet", today, planned), ("with the plan", planned, today)):
+        at = int(np.argmax(np.minimum(np.abs(line - other), np.abs(line - 100 * asked))))  # where it is furthest from the others
+        look.label(fig, months[at], float(line[at]), name, yanchor="bottom", xshift=6, yshift=2)
     fig.update_layout(
         xaxis=dict(type="date", dtick="M3", tickformat="%b\n%Y", range=[months[0], months[-1]]), yaxis=dict(range=[0, 104], ticksuffix=" %")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -157,9 +158,9 @@ def needed(study: Study) -> Table:
     return Table(
         name="needed",
         title=_spared(study) or "What single worlds would need is a band; the plan buys what is enough in all but few of them",
-        subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; enough "
-        f"now: each alone, so that promises and limits hold this month with {percent(confidence(study.scenario))} confidence; "
-        "every month stands in tables/needed.csv. Latency may ask for more: see the orders.",
+        subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; planned: what the plan "
+        "has where those are saturated; enough now: each alone, so that promises and limits hold this month with "
+        f"{percent(confidence(study.scenario))} confidence; every month stands in tables/needed.csv. Latency may ask for more: see orders.",
         frame=frame_of([_needed(study, place, one) for place, one in ours.items()], columns),
         columns=columns,
         stack=3,
@@ -187,7 +188,7 @@ def _needed(study: Study, place: Place, one: Resource) -> dict[str, Any]:
         known = np.isfinite(want[:, m]).mean() > 0.99
         low, middle, high = quantiles(want[:, m], (0.05, 0.5, 0.95)) if known else (np.nan, np.nan, np.nan)
         row |= {f"month_{m}_p05": low, f"month_{m}_p50": middle, f"month_{m}_p95": high}
-        cured = f"{count(study.fleet.counts_at(m).get(place, one.count))} with the plan; with today's others saturated"
+        cured = f"{count(study.fleet.counts_at(m).get(place, one.count))} planned"
         row[f"shown_{m}"] = band(count(middle), count(low), count(high)) if known else cured
     return row
 
@@ -303,27 +304,42 @@ def utilization(study: Study) -> go.Figure:
     return fig
 
 
+CUT = 120.0  # utilization, in percent, beyond which it does not matter any more by how much
+
+
+def _cut(used: float) -> float:
+    return min(used, CUT) if np.isfinite(used) else CUT
+
+
+def _full(rows: Sequence[tuple[Any, ...]], then: str) -> str:
+    """How many stations are full, in the peak hour and in its busiest second."""
+    hour, second = (sum(row[k] >= 100 for row in rows) for k in (2, 3))
+    if not second:
+        return f"No station is full in {then} with today’s settings, not even in the busiest second"
+    more = f" at the peak hour, {second} in its busiest second," if hour and second > hour else " at the peak hour" if hour else ""
+    return f"{hour or second} of {len(rows)} stations are full{more or ' in the busiest second'} of {then} with today’s settings"
+
+
 def threads(study: Study) -> go.Figure:
     """Busy against available servers at every station."""
     shape = study.middle.rps.shape
+    second = study.middle.state.second.carried.stations
     rows = [
         (
             f"{place.tier} {bought_of(study.scenario.tiers[place.tier], place.field).servers or place.field}",
             100 * first_of(one.utilization, shape),
             100 * first_of(one.utilization, shape, study.last),
+            100 * first_of(second[place].utilization, shape, study.last),
         )
         for place, one in study.middle.carried.stations.items()
     ]
-    rows = sorted(((n, a, min(b, 120.0) if np.isfinite(b) else 120.0) for n, a, b in rows), key=lambda r: r[2])
+    rows = sorted(((n, a, _cut(b), _cut(c)) for n, a, b, c in rows), key=lambda r: r[2])
     then = study.named(study.last)
-    full = [r for r in rows if r[2] >= 100]
     fig = figure(
-        f"{len(full)} of {len(rows)} stations are full in {then} with today’s settings"
-        if full
-        else f"No station is full in {then} with today’s settings",
-        f"Utilization at the peak hour (%), at the median: square now, line to {then}; cut at 120 %",
+        _full(rows, then),
+        f"Utilization (%), at the median: square the peak hour now, line to that of {then} / diamond: busiest second, up to {CUT:.0f} %",
         height=38 * len(rows) + 70,
-        margin=dict(t=28, r=60),
+        margin=dict(t=28, r=90),
     )
     names = [short(r[0], 26) for r in rows]
     for name, row in zip(names, rows, strict=True):
@@ -335,7 +351,14 @@ def threads(study: Study) -> go.Figure:
             marker=dict(size=[9, 0], symbol="square", color=look.colour("ink")),
             hovertemplate="%{x:.0f} %",
         )
-        look.label(fig, row[2], name, f"{row[2]:.0f} %" if row[2] < 120 else "over 120 %", xshift=6)
+        look.label(fig, row[3], name, " / ".join(f"{used:.0f}" if used < CUT else f"over {CUT:.0f}" for used in row[2:]) + " %", xshift=8)
+    fig.add_scatter(
+        x=[row[3] for row in rows],
+        y=names,
+        mode="markers",
+        marker=dict(size=9, symbol="diamond-open", color=look.colour("ink")),
+        hovertemplate="%{x:.0f} % in the busiest second",
+    )
     fig.add_vline(x=100, line=dict(color=look.colour("ink"), width=1.25, dash="6px,3px"))
-    fig.update_layout(xaxis=dict(range=[0, 135], ticksuffix=" %"), yaxis=dict(showgrid=False), hovermode="closest")
+    fig.update_layout(xaxis=dict(range=[0, CUT + 15], ticksuffix=" %"), yaxis=dict(showgrid=False), hovermode="closest")
     return fig

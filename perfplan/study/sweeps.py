@@ -15,22 +15,24 @@ from perfplan import promises
 from perfplan.models.stations.service import Station
 from perfplan.models.times.contributions import contributions_s
 from perfplan.models.times.latency import sides_s
-from perfplan.plan import PERCENTILES, Plan, State, judge, month_factors, plan, today_rps, with_fields
+from perfplan.plan import PERCENTILES, Plan, State, judge, plan, today_rps
 from perfplan.plan.paths import EDGE, ROUND_TRIP, round_trip
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import FloatArray, Value, median, quantiles
 from perfplan.record import but
 from perfplan.scenario import Scenario
-from perfplan.scenario.rules import problems
+from perfplan.scenario.rules import all_called
 from perfplan.study import Study, once
 from perfplan.study.worlds import take_worlds
-from perfplan.tiers import Tier, bought_of, count_of, kind_of, scaled
+from perfplan.tiers import bought_of, count_of, kind_of
 from perfplan.tiers.kind import ByMemory
 from perfplan.tiers.place import Place
 from perfplan.words import duration, rate, spelled
 
 TRIED = 8.0  # highest load that is tried, over today's peak
+NO_LOAD = 1e-9  # of today's, at which nobody waits
 SPAN = np.geomspace(0.02, TRIED, 240)
+NEAR = 0.05  # of a load, within which two resources saturate together
 NOWHERE = f"nothing saturates within {spelled(TRIED)} times today's peak"
 
 
@@ -43,7 +45,7 @@ class Knee:
     objectives: Mapping[str, float]  # highest load that keeps it; inf: beyond the span; 0: broken at any load
     resources: Mapping[Place, float]  # load at which it reaches its limit
     saturated: Mapping[Place, float]  # load at which it saturates
-    callers: Mapping[Place, bool]  # whether it may wait for others
+    called: Mapping[str, frozenset[str]]  # by tier: those that it waits for, however far
 
     @property
     def rps(self) -> float:
@@ -53,8 +55,13 @@ class Knee:
     @property
     def saturates(self) -> str:
         """What saturates first, and where, as a sentence without its capital and stop."""
-        load = self.saturated[self.first]
-        return f"{self.first.words} saturate first, at {rate(load)}" if np.isfinite(load) else NOWHERE
+        return f"{self.named}, at {rate(self.saturated[self.soonest])}" if np.isfinite(self.saturated[self.soonest]) else NOWHERE
+
+    @property
+    def named(self) -> str:
+        """What saturates first, and what it waits for that is as good as full by then."""
+        waiting = "" if self.first == self.soonest else f" and, waiting for them, {self.soonest.words}"
+        return f"{self.first.words}{waiting} saturate first"
 
     @property
     def always(self) -> list[str]:
@@ -62,11 +69,21 @@ class Knee:
         return [name for name, load in self.objectives.items() if load == 0]
 
     @property
+    def soonest(self) -> Place:
+        """The resource that saturates at the lowest load."""
+        return min(self.saturated, key=lambda place: self.saturated[place])
+
+    @property
     def first(self) -> Place:
-        """The resource that saturates first; of several that go together the called, which its callers wait for."""
-        soonest = min(self.saturated.values())
-        near = [place for place, load in self.saturated.items() if load <= 1.05 * soonest or load == soonest]
-        return min(near, key=lambda place: (self.callers[place], self.saturated[place]))
+        """What to look at first: what saturates at the lowest load, or what that waits for, where it saturates within NEAR of it."""
+        soonest, found = self.saturated[self.soonest], self.soonest
+        while True:
+            near = {
+                p: v for p, v in self.saturated.items() if p.tier in self.called.get(found.tier, ()) and v <= (1 + NEAR) * soonest < np.inf
+            }
+            if not near:
+                return found
+            found = min(near, key=lambda place: near[place])
 
 
 class Alike(State):
@@ -118,13 +135,8 @@ def knee(middle: Scenario, answered: dict[Any, Any] | None = None) -> Knee:
             for place, r in loaded.items()
         },
         saturated={place: _crossing(r.utilization[0], loads[0]) for place, r in loaded.items()},
-        callers={place: _waits_for_others(middle, place) for place in loaded},
+        called=all_called(middle),
     )
-
-
-def _waits_for_others(scenario: Scenario, place: Place) -> bool:
-    stands = kind_of(scenario.tiers[place.tier]).stands if place.tier else None
-    return stands is not None and (stands.enters or stands.misses)
 
 
 def _last_true(holds: FloatArray, loads: FloatArray) -> float:
@@ -275,78 +287,6 @@ def slowest_part(rows: Mapping[str, Mapping[str, FloatArray]], k: int = 1) -> st
     slow = max(settled, key=lambda j: settled[j])
     part = max(rows[slow], key=lambda t: float(rows[slow][t][k]))
     return f"At p{TAIL[k] * 100:g} a {slow} request of {duration(settled[slow])} spends {duration(float(rows[slow][part][k]))} in {part}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class WhatIf:
-    """One thing halved or doubled: the journey whose p95 it moves most (the slowest, where none), at today's peak, at the median."""
-
-    tier: str
-    change: str
-    journey: str
-    before_s: float
-    after_s: float
-    # highest load that keeps every promise which some load keeps today, over today's peak; 0: none, inf: beyond the span, nan: there is
-    # none
-    carries: float
-    cost_change_usd: float  # per month; nan where what changes has no price of its own
-
-
-NO_LOAD, ENDLESS_S = 1e-9, 1e9
-UNPRICED = {"threads", "service_time_s", "hold_time_s", "publish_time_s", "p50_s", "p99_s"}  # what nobody sells by itself
-
-
-@once
-def what_ifs(study: Study) -> list[WhatIf]:
-    """What twice as many of each thing, and half or twice the time in each tier, would do; what lowers a p95 most first.
-
-    What the rules of a scenario refuse is left out. The last is the bound: nobody waits for anything, as at no load. More of anything
-    brings no p95 below that, unless it is a cache that then holds more.
-    """
-    middle, now = study.scenario, study.middle.rps[:1, :1]
-    answered: dict[Any, Any] = {}
-    base, cost, broken = _p95s(middle, now, answered), _cost(middle, now), knee(middle, answered).always
-    rows = []
-    for name, tier in middle.tiers.items():
-        for change, fields in _changes(tier):
-            changed = with_fields(middle, {name: fields})
-            if any(problems(changed)):
-                continue
-            kept = min((load for o, load in knee(changed, answered).objectives.items() if o not in broken), default=np.nan)
-            extra = np.nan if UNPRICED & fields.keys() else _cost(changed, now) - cost
-            most = _most_moved(base, _p95s(changed, now, answered))
-            rows.append(WhatIf(tier=name, change=change, carries=kept / float(now[0, 0]), cost_change_usd=extra, **most))
-    rows.sort(key=lambda r: (round(min(r.after_s, ENDLESS_S) / max(min(r.before_s, ENDLESS_S), 1 / ENDLESS_S), 3), -r.carries))
-    empty = _most_moved(base, _p95s(middle, now * NO_LOAD, answered))
-    return [*rows, WhatIf(tier="", change="no waits anywhere", carries=np.nan, cost_change_usd=np.nan, **empty)]
-
-
-def _most_moved(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
-    moved = {j: abs(np.diff(np.log(np.clip([before[j], after[j]], 1 / ENDLESS_S, ENDLESS_S)))[0]) for j in before}
-    most = max(before, key=lambda j: (round(moved[j], 3), before[j]))
-    return {"journey": most, "before_s": before[most], "after_s": after[most]}
-
-
-def _changes(tier: Tier) -> list[tuple[str, dict[str, Value]]]:
-    """What can be halved or doubled about *tier*: how it is called, and the fields that state it."""
-    varied = kind_of(tier).varied
-    return [
-        *((f"twice the {what}", scaled(tier, (field,), 2.0)) for what, field in varied.doubled.items()),
-        *(
-            (f"{how} the {what}", scaled(tier, fields, by))
-            for how, by in (("half", 0.5), ("twice", 2.0))
-            for what, fields in varied.halved.items()
-        ),
-    ]
-
-
-def _p95s(scenario: Scenario, rps: FloatArray, answered: dict[Any, Any]) -> dict[str, float]:
-    state = Alike.among(State(scenario, rps), answered)
-    return {name: float(state.percentiles_s(name, (0.95,))[0][0, 0]) for name in scenario.journeys}
-
-
-def _cost(scenario: Scenario, rps: FloatArray) -> float:
-    return float(plan(scenario, rps, percentiles=(), objectives=(), month_factor=month_factors(scenario, 1)).cost_month_usd[0, 0])
 
 
 def _at(value: object, month: int, made: Plan | None = None) -> float:
