@@ -71,6 +71,10 @@ def _left(value: float) -> str:
 # ---- figures ----
 
 
+LEAST_SHOWN = -0.5  # share of a budget
+HEIGHT = 280  # of what is drawn in, in pixels
+
+
 def budget_left(study: Study) -> go.Figure:
     """Share of each error budget that is predicted to be left, by month."""
     months = months_of(study)
@@ -89,8 +93,8 @@ def budget_left(study: Study) -> go.Figure:
         if worst
         else "No promise has an error budget",
         "Share of the error budget that is predicted to be left (%), by month, today’s fleet, P50; below 0: overspent",
-        height=340,
-        margin=dict(t=28, r=130),
+        height=HEIGHT + 60,
+        margin=dict(t=28, r=20),
         meta=dict(narrow=dict(layout={"xaxis.dtick": "M12", "xaxis.tickformat": "%Y", "margin.r": 12}, height=300)),
     )
     for i, (name, values) in enumerate(rows.items()):
@@ -104,12 +108,12 @@ def budget_left(study: Study) -> go.Figure:
             hovertemplate="%{y:.0f} %",
         )
     if rows:
-        order = sorted(rows, key=lambda n: float(rows[n][0]))
-        for i, name in enumerate(order):
-            look.label(fig, 1, (i + 0.5) / len(order), short(name, 16), "wide", xref="paper", yref="paper", xshift=6)
+        at = len(months) // 5  # behind the name of the threshold
+        named = [(100 * float(values[at]), short(name, 22), "ink") for name, values in rows.items() if values[at] > LEAST_SHOWN]
+        look.ends(fig, months[at], named, HEIGHT / (104 - 100 * LEAST_SHOWN), bgcolor=look.colour("paper"), borderpad=1)
         look.threshold(fig, 100 * freeze, f"deployments freeze at {share(freeze, 2)}")
     fig.update_layout(
         xaxis=dict(type="date", dtick="M3", tickformat="%b\n%Y", range=[months[0], months[-1]]),
-        yaxis=dict(range=[-50, 104], ticksuffix=" %"),
+        yaxis=dict(range=[100 * LEAST_SHOWN, 104], ticksuffix=" %"),
     )
     return fig

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
-from perfplan.shown.drawing import figure
+from perfplan.shown.drawing import figure, nothing
 from perfplan.shown.frames import (
     Rows,
     frame_of,
@@ -65,10 +65,8 @@ def hit_ratio(study: Study) -> go.Figure:
     found = ((name, by_memory(study, name)) for name in study.scenario.tiers)
     name, swept = next(((name, swept) for name, swept in found if swept is not None), ("", None))
     if swept is None:
-        return figure(
-            "No cache whose hit ratio follows from its size",
-            "State items, popularity and memory instead of a hit ratio to see its curve",
-            height=120,
+        return nothing(
+            "No cache whose hit ratio follows from its size", "State items, popularity and memory instead of a hit ratio to see its curve"
         )
     here, twice = (float(np.interp(times * swept.now_bytes, swept.memory_bytes, swept.hit_ratio)) for times in (1, 2))
     fig = figure(

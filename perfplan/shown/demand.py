@@ -13,7 +13,7 @@ from perfplan.plan import burst, concurrency, today_rps
 from perfplan.quantity import FloatArray, Law, Value, median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
-from perfplan.shown.drawing import fan_of, figure, months_of, short
+from perfplan.shown.drawing import fan_of, figure, months_of, nothing, short
 from perfplan.shown.frames import (
     HORIZONS,
     band_of,
@@ -170,8 +170,7 @@ def sources(study: Study) -> go.Figure:
     """What the history says beside what is stated: peak hour and growth."""
     rows = _compared(study)
     if not rows:
-        said = "State users and requests beside a history to compare them"
-        return figure("Nothing of the demand is both stated and measured", said, height=60)
+        return nothing("Nothing of the demand is both stated and measured", "State users and requests beside a history to compare them")
     fig = figure(
         capital(listed([f"{name} {unit(float(m[1]))} measured and {unit(float(s[1]))} stated" for name, _, s, m, unit in rows])),
         "P5 to P95 and the middle, % of the stated middle: square what is stated, circle what the history says; filled: what the plan uses",

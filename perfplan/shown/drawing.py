@@ -30,6 +30,13 @@ def figure(title: str, subtitle: str, *, height: int = 360, **layout: Any) -> go
     return fig
 
 
+def nothing(title: str, needed: str) -> go.Figure:
+    """A figure of which there is nothing to draw: why, and what would change that."""
+    fig = figure(title, needed, height=20)
+    fig.update_layout(xaxis=dict(visible=False), yaxis=dict(visible=False))
+    return fig
+
+
 def months_of(study: Study) -> list[str]:
     """The first day of each month of the plan, as text."""
     return [str(m) + "-01" for m in month_names(study.scenario, study.worlds.rps.shape[1])]

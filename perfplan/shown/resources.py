@@ -351,7 +351,14 @@ def threads(study: Study) -> go.Figure:
             marker=dict(size=[9, 0], symbol="square", color=look.colour("ink")),
             hovertemplate="%{x:.0f} %",
         )
-        look.label(fig, row[3], name, " / ".join(f"{used:.0f}" if used < CUT else f"over {CUT:.0f}" for used in row[2:]) + " %", xshift=8)
+        look.label(
+            fig,
+            row[3],
+            name,
+            " / ".join(f"{used:.0f}" if used < CUT else f"over {CUT:.0f}" for used in row[2:]) + " %",
+            xshift=8,
+            bgcolor=look.colour("paper"),
+        )
     fig.add_scatter(
         x=[row[3] for row in rows],
         y=names,

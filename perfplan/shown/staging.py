@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from perfplan.shown import look
-from perfplan.shown.drawing import figure, months_of, short
+from perfplan.shown.drawing import figure, months_of, nothing, short
 from perfplan.study import Study
 from perfplan.study.remedy import positions
 from perfplan.words import count, day_name, listed, plural
@@ -20,7 +20,7 @@ def staging(study: Study) -> go.Figure:
     options = [(name, order.month) for order in orders for name in order.options]
     rows = positions(study)
     if not rows:
-        return figure("Nothing changes until the last month asked for", "What the plan sets, buys and does, by month", height=60)
+        return nothing(f"Nothing changes until {study.named(study.last)}", "What the plan sets, buys and does, by month")
     free = [row.text for row in rows if row.free]
     settings = f"free of cost: {listed(free)}" if free else "none of them is free of cost"
     fig = figure(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from perfplan.models.stations.service import Station
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
-from perfplan.shown.drawing import figure
+from perfplan.shown.drawing import figure, nothing
 from perfplan.shown.frames import (
     Rows,
     first_of,
@@ -125,7 +125,7 @@ def pool_wait(study: Study) -> go.Figure:
     """p99 wait for a connection against the size of the pool, today and later."""
     place = next(iter(pools_of(study)), None)
     if place is None:
-        return figure("No connection pool in this scenario", "State a tier of kind database to see its waits", height=120)
+        return nothing("No connection pool in this scenario", "State a tier of kind database to see its waits")
     swept, now = wait_by_pool(study, place), study.middle.resources[place].count
     asked = study.fleet.counts_at(study.last).get(place, now)
     then = study.named(study.last)

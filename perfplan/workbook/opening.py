@@ -120,7 +120,7 @@ def share(made: Study, room: Path) -> None:
     """Leave a study in *room*, the folder of a run, for its notebooks: with all that was made of it."""
     name = content_key(made.statement, made.worlds.rps.shape[0])
     with (room / f"{name}.pickle").open("wb") as file:
-        pickle.dump(made, file)
+        pickle.dump(made, file, protocol=5)  # the others copy each array, and keep the copies
 
 
 def previous(scenario: str) -> dict[str, Any] | None:

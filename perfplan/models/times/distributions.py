@@ -237,7 +237,11 @@ class Mixture:
     def characteristic(self, at: Frequencies) -> Complex:
         phi = np.zeros(at.u.shape, dtype=np.result_type(at.u.dtype, np.complex64))
         for weight, part in zip(self.weights, self.parts, strict=True):
-            phi += last(weight, at.u) * at.of(part)
+            if np.all(np.greater(weight, 0)):
+                phi += last(weight, at.u) * at.of(part)
+                continue
+            with np.errstate(invalid="ignore"):  # a part that is never taken may be without end
+                phi += np.where(last(weight, at.u) > 0, last(weight, at.u) * at.of(part), 0)
         return phi
 
 

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import expon, gamma, lognorm
 
 from perfplan.models.stations.queueing import MMc
-from perfplan.models.times.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits
+from perfplan.models.times.distributions import Constant, Exponential, Lognormal, Mixture, Series, Visits, Wait
 from perfplan.models.times.latency import exceeds, percentiles_s, sides_s
 from tests.models.stations.test_queueing import CASES
 
@@ -180,6 +180,13 @@ def test_a_part_that_is_never_taken_may_be_saturated():
     assert float(percentiles_s(Visits(part=Exponential(mean_s=2.0), times=1.0), (0.9,))[0]) == pytest.approx(
         expon.ppf(0.9, scale=2.0), rel=1e-3
     )
+
+
+def test_beside_a_part_that_is_never_taken_and_without_end_the_others_decide():
+    taken = np.array([[1.0], [0.5]])
+    wait = Wait(probability=np.array([[1.0], [0.0]]), rate_rps=np.array([[0.0], [1.0]]))  # in the first cell nobody is ever served
+    law = Mixture(weights=(taken, 1 - taken), parts=(Exponential(mean_s=1.0), Series(parts=(wait, Exponential(mean_s=1.0)))))
+    assert exceeds(law, 3.0, (2, 1)) == pytest.approx(np.exp(-3), rel=0.005)
 
 
 def test_cells_do_not_depend_on_their_neighbours():
