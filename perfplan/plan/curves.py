@@ -15,6 +15,7 @@ from perfplan.quantity import FloatArray
 MeanAt = Callable[[FloatArray], FloatArray]  # the mean response time of a path at loads
 
 PROBES = 25
+NARROW = 6e-5  # of the highest load: so near to saturation is known
 LEAST = 1e-9  # of a load so far above what is carried that even the first probe saturates
 GRID = 12  # loads at which a path is asked; months and levels are interpolated between them
 NEAR = 0.02  # of the highest load: how near to it the loads of the grid get close together
@@ -29,7 +30,7 @@ class ByLoad:
     def __init__(self, mean_s: MeanAt, load: FloatArray, *, least: float = 1.0, grid: int = GRID, near: float = NEAR) -> None:
         self._grid, self._near = grid, near
         self._top = np.maximum(load.max(axis=-1, keepdims=True), 1e-9)  # nobody may come
-        self._full = _saturation(mean_s, self._top)
+        self._full = _saturation(mean_s, load, self._top)
         self._high = np.where(self._full < 1, 0.999 * self._full, 1.0)
         low = np.minimum(least * (load / self._top).min(axis=-1, keepdims=True), 0.5 * self._high)
         self._wide = self._high * (1 + near) - low  # distance of the lowest load from the end of the scale
@@ -76,18 +77,22 @@ def _slopes(y: FloatArray) -> FloatArray:
     return np.concatenate([step[..., :1], inner, step[..., -1:]], axis=-1)
 
 
-def _saturation(mean_s: MeanAt, top: FloatArray) -> FloatArray:
+def _saturation(mean_s: MeanAt, load: FloatArray, top: FloatArray) -> FloatArray:
     """Share of the load *top*, (worlds, 1), at which the path saturates: its mean is without end; 1 where it does not.
 
-    Bisection with PROBES loads at a time, as one call for many loads costs little more than one for one.
+    From what is known at the *load* that is asked for on: bisection with PROBES loads at a time, as one call for many loads costs little
+    more than one for one.
     """
 
     def settled(part: FloatArray) -> NDArray[np.bool_]:
         return np.asarray(np.isfinite(mean_s(top * part)))
 
-    whole = settled(np.ones_like(top))
-    low, width = np.zeros_like(top), 1.0
-    for _ in range(0 if whole.all() else 3):
-        width /= PROBES + 1
+    known, parts = np.isfinite(mean_s(load)), load / top
+    low = np.where(known, parts, 0.0).max(axis=1, keepdims=True)
+    high = np.where(known, np.inf, parts).min(axis=1, keepdims=True)
+    whole = np.isinf(high)
+    width = np.where(whole, 0.0, high - low)
+    while width.max() > NARROW:
+        width = width / (PROBES + 1)
         low = low + width * settled(low + width * np.arange(1, PROBES + 1)).sum(axis=1, keepdims=True)
     return np.asarray(np.where(whole, 1.0, np.maximum(low, LEAST)))

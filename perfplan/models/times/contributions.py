@@ -44,11 +44,20 @@ def contributions_s(whole: Distribution, names: Iterable[str], ps: Sequence[floa
     total = _one(percentiles_s(whole, ps))
     if not np.isfinite(total).all():
         return {name: np.full(len(ps), np.inf) for name in names}
-    found = {name: _slope(whole, name, ps) for name in names}
+    named = _names(whole)
+    found = {name: _slope(whole, name, ps) if name in named else np.zeros(len(ps)) for name in names}
     found = {name: np.where(values > NOISE * total, values, 0.0) for name, values in found.items()}
     together = sum(found.values(), np.zeros(len(ps)))
     with np.errstate(divide="ignore", invalid="ignore"):
         return {name: np.where(together > 0, values * total / together, 0.0) for name, values in found.items()}
+
+
+def _names(value: Any) -> set[str]:
+    """The names of its parts."""
+    if isinstance(value, Named):
+        return {value.name}
+    parts = value.parts if isinstance(value, (Series, Mixture)) else (value.part,) if isinstance(value, Visits) else ()
+    return set().union(*(_names(part) for part in parts))
 
 
 def _slope(whole: Distribution, name: str, ps: Sequence[float]) -> FloatArray:
