@@ -20,6 +20,7 @@ from perfplan.shown.frames import (
 from perfplan.study import Study, confidence
 from perfplan.study.remedy import Position, bought, positions
 from perfplan.study.sweeps import (
+    Knee,
     knee,
     todays_knee,
 )
@@ -59,8 +60,8 @@ def lead(study: Study) -> go.Figure:
     """Demand (fan) against the load at which every objective still holds, today and with each order (steps)."""
     months = months_of(study)
     fan = fan_of(study.worlds.rps)
-    today = todays_knee(study).rps
-    capacity = [(0, today)] + [(o.month, knee(study.planned(o.month)).rps) for o in study.fleet.orders]
+    today = _carries(study, todays_knee(study))
+    capacity = [(0, today)] + [(o.month, _carries(study, knee(study.planned(o.month)))) for o in study.fleet.orders]
     bottom = 0.7 * min(fan[5])
     top = 1.08 * max(fan[95] + [min(c, 3 * max(fan[95])) for _, c in capacity if np.isfinite(c)])
     fig = figure(
@@ -75,7 +76,9 @@ def lead(study: Study) -> go.Figure:
     )
     look.fan(fig, months, fan, "demand", "rps")
     step = dict(mode="lines", hoverinfo="skip")
-    if np.isfinite(today):
+    if today == 0:
+        look.label(fig, months[-1], bottom, "today’s fleet breaks a promise at any load", yanchor="bottom", xanchor="right")
+    elif np.isfinite(today):
         fig.add_scatter(x=[months[0], months[-1]], y=[today] * 2, line=dict(color=look.colour("ink"), width=1.25, dash="6px,3px"), **step)
         look.label(fig, months[-1], today, f"today’s fleet holds {number(today)}", yanchor="top", xanchor="right")
     _steps(fig, months, capacity, step)
@@ -118,6 +121,11 @@ def lead(study: Study) -> go.Figure:
         yaxis2=dict(domain=[0, 0.14], range=[-0.5, 0.8], visible=False),
     )
     return fig
+
+
+def _carries(study: Study, found: Knee) -> float:
+    """The highest load at which every promise holds that is not set aside; 0 where one of them breaks at any load."""
+    return 0.0 if set(found.always) - set(study.fleet.aside) else found.rps
 
 
 def _steps(fig: go.Figure, months: list[str], capacity: list[tuple[int, float]], step: dict[str, Any]) -> None:

@@ -49,7 +49,7 @@ class Way:
     monthly_usd: float  # in the last month
     p: float  # that every promise holds, in the month in which that is least of those that nothing comes too late for
     p_last: float  # in the last month
-    together: float  # in all months
+    together: float  # in all months that nothing comes too late for
     lasts: float = np.nan  # months until P falls below what is asked, with nothing more bought; nan: not looked at
 
 
@@ -148,11 +148,11 @@ class Room:
         return search, replace(best, bound_usd=min(one.bound_usd for _, one in found))
 
     def judged(self, search: Search, chain: Chain) -> tuple[FloatArray, float]:
-        """P by month to the last asked for, and P of all these months together, in the worlds that judge."""
+        """P by month to the last asked for, and P of all those together that nothing comes too late for, in the worlds that judge."""
         held = np.ones((self.last + 1, self.judging.count), dtype=bool)
         for month in self.order:
             held[month] = self.judging.hold(search.there(chain, month), month, self.counted(month))
-        return held.mean(axis=1), float(held.all(axis=0).mean())
+        return held.mean(axis=1), float(held[self._kept(search)].all(axis=0).mean())
 
     def way(self, search: Search, found: Found) -> Way:
         """What was found, in the terms of a plan."""
