@@ -15,6 +15,7 @@ from perfplan.study import RunOut, Study, confidence, once, sampling_error
 from perfplan.study.aside import Aside, set_aside
 from perfplan.study.remedy import Position, bought, positions, price, stuck
 from perfplan.study.verdicts import BROKEN, cause, first_below
+from perfplan.subjects.budgets import frozen
 from perfplan.subjects.demand import used_level
 from perfplan.subjects.kind import Finding
 from perfplan.tiers.place import Place
@@ -53,7 +54,7 @@ class Story:
     asked: bool  # whether something is asked of the reader
     why: str
     nothing: str  # what happens if nothing is done
-    rests: str  # which of two sources the load comes from; "" where there is one
+    rests: str  # which of two sources the load comes from, and whose budget is as good as spent; "" where there is nothing to say
     findings: tuple[Finding, ...]
 
     def lines(self) -> list[str]:
@@ -81,7 +82,7 @@ def story(study: Study) -> Story:
         asked=bool(_next(study)),
         why=_why(study, first),
         nothing=_nothing(study, asked),
-        rests=used_level(study),
+        rests=" ".join(said for said in (used_level(study), frozen(study)) if said),
         findings=tuple(found),
     )
 
@@ -147,8 +148,9 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
     now = float(study.fleet.p_all[:lost].min()) if lost else 1.0
     what = f"P(all hold) is {percent(now)} at least once" if now < asked else "promises hold, limits of utilization do not"
     late = f" Before, nothing can be there in time: {what}." if lost else ""
-    keep = f"keep{'s' if len(rows) == 1 else ''} {_every(study)}"
-    return f"{capital(bought(study))} {keep} with {percent(asked)} confidence{since} until {held}, {price(study)}.{late}"
+    keep = f"keep{'s' if len(rows) == 1 else ''} {_every(study)} with {percent(asked)} confidence{since}"
+    longer = f"; what then is there lasts until {held}" if good > study.last + 1 else ""
+    return f"{capital(bought(study))} {keep} until {study.named(study.last)}, {price(study)}{longer}.{late}"
 
 
 def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
@@ -289,9 +291,10 @@ def _nothing(study: Study, asked: float) -> str:
     start = first_below(study.p_all, asked)
     if not np.isfinite(start):
         return "Nothing: every promise holds to the end of the plan."
-    parts = [f"P(every promise holds) falls below {percent(asked)} in {month_name(as_of, start)}"]
-    if np.isfinite(half):
+    parts = [f"P(every promise holds) falls to {percent(float(study.p_all[int(start)]))} in {month_name(as_of, start)}"]
+    if np.isfinite(half) and half > start:
         worst = cause(study, int(half))
-        parts.append(f"and in half of all worlds a promise is broken in {month_name(as_of, half)}, where {worst.label} are the tightest")
+        said = f"to {percent(float(study.p_all[int(half)]))} in {month_name(as_of, half)}, in whose peak second {worst.label}"
+        parts.append(f"and {said} are {share(worst.utilization) if np.isfinite(worst.utilization) else 'more than'} used at the median")
     peak = median(study.worlds.rps[:, study.last])
     return f"{' '.join(parts)}. By {month_name(as_of, study.last)} the peak hour brings {rate(peak)}{NBSP}at the median."

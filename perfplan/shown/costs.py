@@ -38,7 +38,7 @@ def costs(study: Study) -> Table:
     heads = (Column(f"month_{m}", f"$ {study.named(m, short=True)}", money, bar=m == last) for m in dict.fromkeys(shown))
     return Table(
         name="costs",
-        title=f"{capital(rows[0]['tier'])} is {share(part, 2)} of the cost in {study.named(last)}",
+        title=f"{capital(rows[0]['tier'])} is {share(part, 2)} of the cost in {study.named(last)} with today's fleet",
         subtitle="Median cost per month in US dollars at list prices, no discounts.",
         frame=frame_of([planned, total, *rows]),
         columns=(Column("tier", "Tier"), *heads),
@@ -60,7 +60,7 @@ def cost_by_tier(study: Study) -> go.Figure:
     then = study.named(study.last)
     total = median(study.worlds.cost_month_usd[:, study.last]) or 1.0
     fig = figure(
-        f"{capital(rows[-1][0])} is {share(rows[-1][2] / total, 2)} of the cost in {then}",
+        f"{capital(rows[-1][0])} is {share(rows[-1][2] / total, 2)} of the cost in {then} with today’s fleet",
         f"Cost per month in US dollars at list prices, today’s fleet; upper bar: {then}, lower bar: now",
         height=46 * len(rows) + 50,
         margin=dict(r=70),

@@ -109,7 +109,8 @@ def bottlenecks(study: Study) -> Table:
     return Table(
         name="bottlenecks",
         title=title,
-        subtitle="Mean time of one request in each tier at today's peak, at the median. Means add; percentiles do not.",
+        subtitle="Mean time of one request in each tier at today's peak, at the median, edge answers left out. "
+        "Means add; percentiles do not.",
         frame=frame_of(rows or [SATURATED]),
         columns=BOTTLENECKS,
     )
@@ -253,7 +254,8 @@ def waterfall(study: Study) -> go.Figure:
     part = max(rows[slow], key=lambda t: sum(rows[slow][t]))
     fig = figure(
         f"{capital(slow)} spends most of its {duration(totals[slow])} in {part}",
-        "Mean time of a request by tier, ms, today’s peak, at the median; parts under 3 % of the longest bar are not named",
+        "Mean time of a request by tier, ms, today’s peak, at the median, edge answers left out; "
+        "parts under 3 % of the longest bar are not named",
         height=70 * len(journeys) + 60,
         margin=dict(r=80),
     )

@@ -98,7 +98,7 @@ def stages_figure(study: Study) -> go.Figure:
             look.label(fig, (start_s + one.lasts_s / 2) / MINUTE, one.most_rps, one.name, xanchor="center", yanchor="bottom")
         start_s += one.lasts_s
     fig.add_scatter(x=x, y=y, mode="lines", name="rate", line=dict(color=look.colour("blue"), width=2.5), hovertemplate="%{y:,.0f} rps")
-    look.threshold(fig, limit, f"first promise breaks {number(limit)}")
+    look.threshold(fig, limit, f"first promise breaks under a steady load of {number(limit)}")
     fig.update_layout(
         xaxis=dict(ticksuffix=" min", range=[0, start_s / MINUTE + 1]), yaxis=dict(ticksuffix=" rps", range=[0, 1.2 * max(y)], nticks=6)
     )

@@ -28,6 +28,7 @@ from perfplan.words import (
     count,
     listed,
     money,
+    number,
     percent,
     share,
     weeks,
@@ -189,6 +190,9 @@ def _chosen(study: Study) -> str:
     how += f", at most {share(fleet.gap, 1)} from the best," if fleet.gap and not fleet.hindered else ""
     second = fleet.second.usd - fleet.way.usd if fleet.second else 0.0
     other = f"; the cheapest with other options costs {f'{money(second)} more' if second >= 1 else 'as much'}" if fleet.second else ""
+    if fleet.second and fleet.way.monthly_usd - fleet.second.monthly_usd >= 1:
+        months = second / (fleet.way.monthly_usd - fleet.second.monthly_usd)
+        other += f" until then, and less a month then: it has paid back after {number(max(months, 0.0), 2)} months more"
     return f"{capital(usd)} is {how} to {percent(asked)}{other}"
 
 
@@ -209,7 +213,8 @@ def _not_searched(fleet: Fleet) -> str:
     hurts = (
         f"; more {listed([place.words for place in fleet.hindered])} would hurt some worlds: nothing is proven" if fleet.hindered else ""
     )
-    return f"Not searched: discounts for commitment, sizes of nodes other than of databases, and memory{late}{alone}{hurts}."
+    never = "fewer of anything than today, discounts for commitment, sizes of nodes other than of databases, and memory"
+    return f"Not searched: {never}{late}{alone}{hurts}."
 
 
 # ---- figures ----

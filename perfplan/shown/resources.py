@@ -12,7 +12,7 @@ from perfplan.models.capacity import nodes_needed
 from perfplan.models.stations.queueing import MMc
 from perfplan.models.stations.service import Station
 from perfplan.plan import spares, steady_limit
-from perfplan.plan.resources import Resource, lead_time_s, unit_price_usd
+from perfplan.plan.resources import Resource, unit_price_usd
 from perfplan.quantity import median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
@@ -30,7 +30,7 @@ from perfplan.shown.frames import (
 )
 from perfplan.study import SHOWN, RunOut, Study, confidence, once
 from perfplan.study.remedy import positions, price
-from perfplan.study.verdicts import early, first_below
+from perfplan.study.verdicts import first_below, order_by
 from perfplan.tiers import bought_of
 from perfplan.tiers.place import Place
 from perfplan.words import (
@@ -80,9 +80,9 @@ def orders(study: Study) -> Table:
     return Table(
         name="orders",
         title=title,
-        subtitle=f"Last day to order, or to start, so that every promise holds with {percent(confidence(study.scenario))} confidence; "
-        f"an order lasts {weeks(float(study.scenario.order_ahead_s))} or more. {_beyond(study)}$ per month: in {end}; together they are "
-        "what the plan costs more than today's fleet then.",
+        subtitle="Last day to order, or to start, so that every promise and every utilization limit holds with "
+        f"{percent(confidence(study.scenario))} confidence; an order lasts {weeks(float(study.scenario.order_ahead_s))} or more. "
+        f"{_beyond(study)}$ per month: in {end}; together they are what the plan costs more than today's fleet then.",
         frame=frame_of(frame or [nothing]),
         columns=ORDERS,
         first=True,
@@ -110,7 +110,7 @@ def run_outs(study: Study) -> Table:
         name="run_outs",
         title=title,
         subtitle="Today's counts; a resource runs out when its utilization at the peak hour passes its limit, N + 1 included. "
-        f"Order by: run-out less lead time, {percent(asked)} confidence.",
+        f"Order by: as the plan orders it; not with the plan: the plan's other orders keep its limit, {percent(asked)} confidence.",
         frame=frame_of([_run_out(study, out) for out in study.run_outs]),
         columns=(
             Column("resource", "Resource"),
@@ -128,8 +128,7 @@ def run_outs(study: Study) -> Table:
 
 
 def _run_out(study: Study, out: RunOut) -> dict[str, Any]:
-    one, (month, _) = out.resource, early(study.scenario, out)
-    due = day_name(study.order_by(month, lead_time_s(study.scenario, one.place))) if np.isfinite(month) else "not within the plan"
+    one, due = out.resource, order_by(study, out)
     return {
         "resource": one.label,
         "count": one.count,
@@ -139,7 +138,7 @@ def _run_out(study: Study, out: RunOut) -> dict[str, Any]:
         "p05_month": out.quantile(0.05),
         "p50_month": out.quantile(0.5),
         "p95_month": out.quantile(0.95),
-        "order_by": due,
+        "order_by": due if isinstance(due, str) else day_name(due),
     }
 
 

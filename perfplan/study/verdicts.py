@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.plan import until
-from perfplan.plan.resources import RATE
+from perfplan.plan import State, until, with_counts
+from perfplan.plan.resources import RATE, lead_time_s, limit_of
 from perfplan.quantity import FloatArray, median
 from perfplan.scenario import Scenario
-from perfplan.study import RunOut, Study
+from perfplan.study import RunOut, Study, once
+from perfplan.study.search.worlds import with_options
 from perfplan.study.worlds import confidence
 from perfplan.tiers import bought_of
 from perfplan.tiers.place import LINK, Place
@@ -62,6 +64,46 @@ def of_run_out(study: Study, out: RunOut) -> str:
     """BROKEN: it may be over its limit today; RISK: within the months asked for; HOLDS."""
     month, _ = early(study.scenario, out)
     return BROKEN if month < 1 else RISK if month <= study.last else HOLDS
+
+
+def order_by(study: Study, out: RunOut) -> datetime.date | str:
+    """By when more of a resource that runs out is ordered, or why it is not.
+
+    As the plan orders it; of what no order adds to nothing, where its limit is kept all the same; else the run-out less lead time.
+    """
+    place, (month, _) = out.resource.place, early(study.scenario, out)
+    if (ordered := _first_orders(study).get(place)) is not None:
+        return ordered
+    if not np.isfinite(month):
+        return "not within the plan"
+    if out.resource.ours and month <= study.last and place in _relieved(study):
+        return "not with the plan"
+    return study.order_by(month, lead_time_s(study.scenario, place))
+
+
+@once
+def _first_orders(study: Study) -> dict[Place, datetime.date]:
+    """Of each resource that the plan adds to the day by which that must be ordered first."""
+    found: dict[Place, datetime.date] = {}
+    for order in study.fleet.orders:
+        for place in order.changes:
+            found.setdefault(place, study.order_by(order.month, lead_time_s(study.scenario, place)))
+    return found
+
+
+@once
+def _relieved(study: Study) -> frozenset[Place]:
+    """What keeps its utilization limit with the plan, with the confidence asked for, in each month that nothing comes too late for."""
+    kept, asked, starts = set(study.worlds.carried.stations), confidence(study.scenario), [0, *(o.month for o in study.fleet.orders)]
+    for start, stop in zip(starts, [*starts[1:], study.last + 1], strict=True):
+        months = slice(max(start, study.fleet.lost), stop)
+        options = study.fleet.options_at(start)
+        drawn = with_options(study.statement, options).at(study.worlds.rps.shape[0], study.seed)
+        state = State(with_counts(drawn, study.fleet.counts_at(start)), study.demand(options)[:, months])
+        if state.rps.shape[1]:
+            used = {place: s.utilization <= limit_of(state.scenario, place, state.carried) for place, s in state.carried.stations.items()}
+            kept &= {place for place, within in used.items() if np.broadcast_to(within, state.rps.shape).mean(axis=0).min() >= asked}
+    return frozenset(kept)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from perfplan.quantity import DAY, FloatArray, median
 from perfplan.study import Study
 from perfplan.study.verdicts import RISK
 from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
-from perfplan.words import duration, number, share
+from perfplan.words import duration, listed, number, percent, share
 
 
 def left(judged: Judged) -> FloatArray:
@@ -104,6 +104,18 @@ def findings(study: Study) -> Iterator[Finding]:
                 reason="the availabilities stated for the tiers add up to nearly the whole budget",
                 remedy="a more available database, balancer or partner, or a promise that leaves room",
             )
+
+
+def frozen(study: Study) -> str:
+    """Budgets that are predicted to be below the point at which deployments freeze today already, as a sentence; "" where none is."""
+    freeze, said = median(study.scenario.freeze_at), []
+    for name in promised(study):
+        today = left(study.worlds.judged[name])[:, 0]
+        if median(today) < freeze:
+            p = percent(float((today < freeze).mean()))
+            remains = f"{name} has {share(max(median(today), 0.0))} of its budget left at the median"
+            said.append(f"{remains}, less than {share(freeze)} with {p} probability")
+    return f"By its own policy deployments stop today: {listed(said)}." if said else ""
 
 
 def _each(study: Study, said: str) -> str:

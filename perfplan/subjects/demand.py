@@ -101,7 +101,8 @@ def _pauses(study: Study) -> str:
     assert stated is not None
     return (
         f"{number(today(study, users))} users make {rate(rps)} by their pauses and responses, one request each "
-        f"{duration(today(study, users) / rps)}; {number(median(stated))} are stated, one request each {duration(median(stated) / rps)}"
+        f"{duration(today(study, users) / rps)}; the {number(median(stated))} that are stated would have to send one each "
+        f"{duration(median(stated) / rps)}"
     )
 
 

@@ -14,7 +14,7 @@ from perfplan.plan import Resource
 from perfplan.plan.resources import STORAGE, lead_time_s, unit_price_usd
 from perfplan.quantity import median
 from perfplan.study import RunOut, Study, confidence
-from perfplan.study.verdicts import HOLDS, RISK, early, of_run_out
+from perfplan.study.verdicts import HOLDS, RISK, early, of_run_out, order_by
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, OPTIMIZATION, REQUIREMENTS, Finding, Found, Item, by_tier, parts
 from perfplan.tiers import bought_of, kind_of
 from perfplan.tiers.place import LINK, Place
@@ -35,7 +35,7 @@ def findings(study: Study) -> Iterator[Finding]:
             rule=_rule(study, resource),
             value=f"{_used(resource)} used today; runs out {_run_out_dates(study, out)}",
             reason=_reason(study, resource),
-            remedy=_remedy(study, resource, month) if np.isfinite(month) else "",
+            remedy=_remedy(study, out) if np.isfinite(month) else "",
         )
 
 
@@ -75,12 +75,15 @@ def _reason(study: Study, resource: Resource) -> str:
     return f"{share(used) if np.isfinite(used) else 'saturated'} in {study.named(study.last)} at the median"
 
 
-def _remedy(study: Study, resource: Resource, month: float) -> str:
+def _remedy(study: Study, out: RunOut) -> str:
+    resource = out.resource
     lead = lead_time_s(study.scenario, resource.place)
     price = unit_price_usd(study.scenario, resource.place) if resource.ours else None
-    due, asked = day_name(study.order_by(month, lead)), percent(confidence(study.scenario))
+    due, asked = order_by(study, out), percent(confidence(study.scenario))
     more = f"; one more costs {money(price)} a month" if price else ""
-    return f"order by {due} (lead time {weeks(lead)}, {asked} confidence){more}"
+    if isinstance(due, str):
+        return f"none of it: with the orders of the plan its limit is kept ({asked} confidence)"
+    return f"order by {day_name(due)} (lead time {weeks(lead)}, {asked} confidence){more}"
 
 
 # ---- items ----

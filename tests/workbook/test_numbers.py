@@ -72,6 +72,13 @@ def test_dates_to_order_by(plan):
     assert one([due, *re.findall(r"Decide: approve .*? by (\d+ \w+ \d+)", plan.text)])
     assert rows[0][1] in runbook
     by_table = {row["resource"]: row["order_by"] for row in plan.tables["run_outs"]}
+    first = {}
+    for row in rows:
+        first.setdefault(row[0].split(":")[0], row[1])
+    ordered = {name: day for name, day in first.items() if name in by_table}
+    assert len(ordered) > 3
+    assert {name: by_table[name] for name in ordered} == ordered
+    assert [name for name, day in by_table.items() if day == "not with the plan"] == ["postgres replicas"]
     findings = [f for f in plan.data["findings"] if "order by" in f["remedy"]]
     assert findings
     for finding in findings:
