@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from perfplan import figures
 from perfplan.artifacts import configs
 from perfplan.checklist import states
 from perfplan.document.findings import findings
@@ -13,8 +14,9 @@ from perfplan.operate.kind import STATES
 from perfplan.reading import read
 from perfplan.study import study
 from perfplan.study.levels import LEVELS, reached
+from perfplan.study.remedy import positions
 from perfplan.study.sweeps import NOWHERE, TRIED, todays_knee
-from perfplan.study.verdicts import HOLDS
+from perfplan.study.verdicts import HOLDS, order_by
 from perfplan.subjects.alerts import burns, factor
 from perfplan.subjects.loadtest import stages
 from perfplan.tables import burn_rates, objectives, tiers_of_ambition
@@ -115,3 +117,30 @@ def test_a_station_of_a_cache_is_no_thread(storefront):
     names = {row.station for row in stations_table(storefront).frame.itertuples()}
     assert {"redis instances", "api threads of one instance"} <= names
     assert {row.station for row in models_table(storefront).frame.itertuples()} >= {"redis instances", "api threads"}
+
+
+def test_what_runs_out_is_ordered_on_the_day_on_which_the_plan_orders_it(storefront):
+    ordered = {}
+    for row in positions(storefront):
+        if row.more:
+            ordered.setdefault(row.name, row.by)
+    days = {out.resource.label: order_by(storefront, out) for out in storefront.run_outs}
+    assert len(ordered) > 2
+    assert {name: days[name] for name in ordered} == ordered
+    assert all(isinstance(day, str) or day >= storefront.as_of for day in days.values())
+
+
+def test_a_tier_has_one_colour_and_pattern_in_all_figures(storefront):
+    seen = {}
+    for made in (figures.tail(storefront), figures.waterfall(storefront)):
+        for bar in made.data:
+            mark = bar.marker.color, bar.marker.pattern.shape
+            assert seen.setdefault(bar.name, mark) == mark
+    assert len(set(seen.values())) == len(seen) > 5
+
+
+def test_a_full_peak_second_is_said_where_no_station_is_full_at_the_peak_hour(storefront):
+    second = storefront.middle.state.second.carried.stations.values()
+    full = sum(float(np.ravel(one.utilization)[storefront.last]) >= 1 for one in second)
+    assert full > 0
+    assert f"{full} of {len(second)} stations are full" in figures.threads(storefront).layout.title.text

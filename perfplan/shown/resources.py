@@ -110,7 +110,7 @@ def run_outs(study: Study) -> Table:
         name="run_outs",
         title=title,
         subtitle="Today's counts; a resource runs out when its utilization at the peak hour passes its limit, N + 1 included. "
-        f"Order by: as the plan orders it; not with the plan: the plan's other orders keep its limit, {percent(asked)} confidence.",
+        f"Order by: as the plan has it, else run-out less lead time, {percent(asked)} confidence; not with the plan: it orders none.",
         frame=frame_of([_run_out(study, out) for out in study.run_outs]),
         columns=(
             Column("resource", "Resource"),

@@ -69,14 +69,14 @@ def of_run_out(study: Study, out: RunOut) -> str:
 def order_by(study: Study, out: RunOut) -> datetime.date | str:
     """By when more of a resource that runs out is ordered, or why it is not.
 
-    As the plan orders it; of what no order adds to nothing, where its limit is kept all the same; else the run-out less lead time.
+    As the plan orders it; of what is ours, and no order adds to, none until the last month asked for; else the run-out less lead time.
     """
     place, (month, _) = out.resource.place, early(study.scenario, out)
     if (ordered := _first_orders(study).get(place)) is not None:
         return ordered
     if not np.isfinite(month):
         return "not within the plan"
-    if out.resource.ours and month <= study.last and place in _relieved(study):
+    if month <= study.last and place in limits_kept(study):
         return "not with the plan"
     return study.order_by(month, lead_time_s(study.scenario, place))
 
@@ -92,18 +92,18 @@ def _first_orders(study: Study) -> dict[Place, datetime.date]:
 
 
 @once
-def _relieved(study: Study) -> frozenset[Place]:
-    """What keeps its utilization limit with the plan, with the confidence asked for, in each month that nothing comes too late for."""
-    kept, asked, starts = set(study.worlds.carried.stations), confidence(study.scenario), [0, *(o.month for o in study.fleet.orders)]
+def limits_kept(study: Study) -> dict[Place, float]:
+    """Of what is ours P that it keeps its utilization limit with the plan: the lowest of the months that nothing comes too late for."""
+    kept, starts = dict.fromkeys(study.worlds.carried.stations, 1.0), [0, *(o.month for o in study.fleet.orders)]
     for start, stop in zip(starts, [*starts[1:], study.last + 1], strict=True):
         months = slice(max(start, study.fleet.lost), stop)
         options = study.fleet.options_at(start)
         drawn = with_options(study.statement, options).at(study.worlds.rps.shape[0], study.seed)
         state = State(with_counts(drawn, study.fleet.counts_at(start)), study.demand(options)[:, months])
-        if state.rps.shape[1]:
-            used = {place: s.utilization <= limit_of(state.scenario, place, state.carried) for place, s in state.carried.stations.items()}
-            kept &= {place for place, within in used.items() if np.broadcast_to(within, state.rps.shape).mean(axis=0).min() >= asked}
-    return frozenset(kept)
+        for place, station in state.carried.stations.items() if state.rps.shape[1] else ():
+            within = np.broadcast_to(station.utilization <= limit_of(state.scenario, place, state.carried), state.rps.shape)
+            kept[place] = min(kept[place], float(within.mean(axis=0).min()))
+    return kept
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from perfplan.plan import Resource
 from perfplan.plan.resources import STORAGE, lead_time_s, unit_price_usd
 from perfplan.quantity import median
 from perfplan.study import RunOut, Study, confidence
-from perfplan.study.verdicts import HOLDS, RISK, early, of_run_out, order_by
+from perfplan.study.verdicts import HOLDS, RISK, early, limits_kept, of_run_out, order_by
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, OPTIMIZATION, REQUIREMENTS, Finding, Found, Item, by_tier, parts
 from perfplan.tiers import bought_of, kind_of
 from perfplan.tiers.place import LINK, Place
@@ -82,7 +82,9 @@ def _remedy(study: Study, out: RunOut) -> str:
     due, asked = order_by(study, out), percent(confidence(study.scenario))
     more = f"; one more costs {money(price)} a month" if price else ""
     if isinstance(due, str):
-        return f"none of it: with the orders of the plan its limit is kept ({asked} confidence)"
+        return (
+            f"none of it: with the orders of the plan its limit is kept with {percent(limits_kept(study)[out.resource.place])} probability"
+        )
     return f"order by {day_name(due)} (lead time {weeks(lead)}, {asked} confidence){more}"
 
 
