@@ -231,3 +231,13 @@ def test_percentiles_of_many_months_are_those_of_each(statement):
 def test_many_months_of_nobody_or_of_far_too_many_are_as_one(rps):
     many, one = (plan(MIDDLE, np.full((1, months), rps), objectives=()).percentile_s["checkout"][0.95] for months in (MONTHS, 1))
     assert many[0] == pytest.approx(np.full(MONTHS, one[0, 0]), rel=1e-3)
+
+
+def test_a_journey_on_its_own_takes_as_long_as_among_all_others():
+    scenario = read(STOREFRONT).at(20, 3)
+    rps = np.broadcast_to(demand_rps(scenario), (20, MONTHS))[:, :4]
+    every = carry(scenario, rps).journeys
+    for name, law in every.items():
+        alone = State(scenario, rps).path(name)
+        assert np.array_equal(alone.mean_s, law.mean_s)
+        assert np.array_equal(alone.variance, law.variance)

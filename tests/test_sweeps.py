@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pytest
 
+from perfplan import words
+from perfplan.plan import with_fields
 from perfplan.reading import read
 from perfplan.study import study
 from perfplan.study.changes import what_ifs
-from perfplan.study.sweeps import flat_percentiles
+from perfplan.study.sweeps import flat_percentiles, knee
 from perfplan.tables import breakpoints, latencies
 from perfplan.tables import what_ifs as what_if_table
 from tests.conftest import SMALL
@@ -130,3 +132,19 @@ def test_a_percentile_between_hits_and_misses_is_shown_from_both_sides(small):
     assert low == pytest.approx(0.0205, abs=0.0008)  # round trip and look-up
     assert high == pytest.approx(0.0205 + 0.05 * np.exp(-2.05 * 0.0224), abs=0.001)  # and the quickest fiftieth of the queries
     assert "p99 of read lies in a gap that hardly any response falls into: 20" in latencies(study(read(small), worlds=20)).subtitle
+
+
+def test_what_answers_again_what_did_not_change_says_the_same_as_asking_anew(storefront):
+    answered = {}
+    knee(storefront.scenario, answered)
+    for tier, field, by in (("redis", "instances", 2.0), ("payments", "p99_s", 0.5), ("api", "threads", 2.0)):
+        changed = with_fields(storefront.scenario, {tier: {field: getattr(storefront.scenario.tiers[tier], field) * by}})
+        assert knee(changed, answered) == knee(changed)
+
+
+def test_what_saturates_first_is_the_lowest_load_and_its_cause_something_that_it_waits_for(storefront):
+    found = knee(storefront.scenario)
+    assert found.saturated[found.soonest] == min(found.saturated.values())
+    assert found.first == found.soonest or found.first.tier in found.called[found.soonest.tier]
+    assert found.named.startswith(found.first.words)
+    assert f"at {words.rate(found.saturated[found.soonest])}" in found.saturates

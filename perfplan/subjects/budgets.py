@@ -115,7 +115,7 @@ def frozen(study: Study) -> str:
             p = percent(float((today < freeze).mean()))
             remains = f"{name} has {share(max(median(today), 0.0))} of its budget left at the median"
             said.append(f"{remains}, less than {share(freeze)} with {p} probability")
-    return f"By its own policy deployments stop today: {listed(said)}." if said else ""
+    return f"By its own policy deployments would stop today, as predicted from stated availabilities: {listed(said)}." if said else ""
 
 
 def _each(study: Study, said: str) -> str:
