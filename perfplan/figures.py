@@ -5,6 +5,7 @@ from perfplan.shown.budgets import budget_left
 from perfplan.shown.caching import hit_ratio
 from perfplan.shown.costs import cost_bridge, cost_by_tier
 from perfplan.shown.demand import growth, regions, sources, week
+from perfplan.shown.failures import chart as failures
 from perfplan.shown.headroom import latency_by_load, saturation
 from perfplan.shown.latency import tail_figure as tail
 from perfplan.shown.latency import waterfall
@@ -27,6 +28,7 @@ __all__ = [
     "cost_by_tier",
     "coverage",
     "demand",
+    "failures",
     "frontier",
     "growth",
     "hit_ratio",

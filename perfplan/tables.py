@@ -8,6 +8,8 @@ from perfplan.shown.budgets import budgets
 from perfplan.shown.caching import caches
 from perfplan.shown.costs import costs
 from perfplan.shown.demand import demand, rates
+from perfplan.shown.failures import cure_table as cures
+from perfplan.shown.failures import table as failures
 from perfplan.shown.headroom import breakpoints, headroom
 from perfplan.shown.latency import bottlenecks, latencies, tail, what_ifs
 from perfplan.shown.loadtest import predictions, stages
@@ -37,6 +39,8 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     bottlenecks,
     breakpoints,
     what_ifs,
+    failures,
+    cures,
     availabilities,
     caches,
     pools,
@@ -65,7 +69,9 @@ __all__ = [
     "caches",
     "changes",
     "costs",
+    "cures",
     "demand",
+    "failures",
     "headroom",
     "indicators",
     "items",

@@ -145,6 +145,6 @@ def test_what_answers_again_what_did_not_change_says_the_same_as_asking_anew(sto
 def test_what_saturates_first_is_the_lowest_load_and_its_cause_something_that_it_waits_for(storefront):
     found = knee(storefront.scenario)
     assert found.saturated[found.soonest] == min(found.saturated.values())
-    assert found.first == found.soonest or found.first.tier in found.called[found.soonest.tier]
+    assert found.first == found.soonest or found.first in found.called[found.soonest]
     assert found.named.startswith(found.first.words)
     assert f"at {words.rate(found.saturated[found.soonest])}" in found.saturates

@@ -17,6 +17,7 @@ from perfplan.study.remedy import Position, bought, positions, price, stuck
 from perfplan.study.verdicts import BROKEN, cause, first_below
 from perfplan.subjects.budgets import frozen
 from perfplan.subjects.demand import used_level
+from perfplan.subjects.failures import first_screen
 from perfplan.subjects.kind import Finding
 from perfplan.tiers.place import Place
 from perfplan.words import NBSP, capital, day_name, listed, money, month_name, percent, rate, share, short_money, weeks
@@ -54,7 +55,7 @@ class Story:
     asked: bool  # whether something is asked of the reader
     why: str
     nothing: str  # what happens if nothing is done
-    rests: str  # which of two sources the load comes from, and whose budget is as good as spent; "" where there is nothing to say
+    rests: str  # which of two sources the load comes from, whose budget is as good as spent, the worst failure; "" where nothing is to say
     findings: tuple[Finding, ...]
 
     def lines(self) -> list[str]:
@@ -82,7 +83,7 @@ def story(study: Study) -> Story:
         asked=bool(_next(study)),
         why=_why(study, first),
         nothing=_nothing(study, asked),
-        rests=" ".join(said for said in (used_level(study), frozen(study)) if said),
+        rests=" ".join(said for said in (used_level(study), frozen(study), first_screen(study)) if said),
         findings=tuple(found),
     )
 

@@ -30,6 +30,22 @@ def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArr
     return np.where(k > n, 0.0, np.where(k < 1, 1.0, up))
 
 
+def until_failure(calls: Value, fails: Fraction) -> tuple[FloatArray, FloatArray]:
+    """Calls that are made, one after the other, until one fails with probability *fails* (a geometric law cut off at *calls*), and the
+    probability that none does; what is left over of a whole number of *calls* is one more call with that probability.
+
+    >>> [float(v.round(6)) for v in until_failure(8, 0.5)], [float(v) for v in until_failure(1.5, 0.0)]
+    ([1.992188, 0.003906], [1.5, 1.0])
+    """
+    n, q = np.broadcast_arrays(np.asarray(calls, dtype=float), np.asarray(fails, dtype=float))
+    whole = np.floor(n + 1e-9)
+    rest, some = np.maximum(n - whole, 0.0), np.where(q > 0, q, 1.0)
+    through = np.where(whole > 0, (1 - q) ** whole, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):  # as 1 - (1 - q)^n of a small q
+        failed = np.where(whole > 0, -np.expm1(whole * np.log1p(-q)), 0.0)
+    return np.where(q > 0, failed / some, whole) + through * rest, through * (1 - rest * q)
+
+
 def in_series(*availabilities: Value) -> FloatArray:
     """Availability of a path that needs every one of its tiers.
 

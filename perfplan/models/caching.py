@@ -90,6 +90,22 @@ def lru_hit_ratio(items: Count, exponent: Ratio, capacity: Count) -> FloatArray:
     return np.asarray(np.clip(hit, 0.0, 1.0))
 
 
+def hit_ratio_when_filling(items: Count, exponent: Ratio, capacity: Count, lookups: Count) -> FloatArray:
+    """Hit ratio of an LRU cache *lookups* requests after it was empty: until it is full it holds all that were asked for since.
+
+    An item is there with probability 1 - exp(-share x look-ups), as in the steady state with the characteristic time for the look-ups
+    (Che 2002, eq. 4), which is when it is full: the hit ratio ends at the steady one.
+
+    >>> full = lru_hit_ratio(1e6, 0.9, 1e5)
+    >>> [float(h.round(3)) for h in hit_ratio_when_filling(1e6, 0.9, 1e5, np.array([0.0, 1e5, 1e9]))], float(full.round(3))
+    ([0.0, 0.564, 0.637], 0.637)
+    """
+    count, share = zipf_classes(items, exponent)
+    full = characteristic_time(count, share, capacity)
+    asked = np.minimum(np.minimum(np.asarray(lookups, dtype=float), full), 1e300)[..., None]
+    return np.asarray((count * share * -np.expm1(-share * asked)).sum(axis=-1))
+
+
 def items_in_memory(memory_bytes: Bytes, item_bytes: Bytes, nodes: Count) -> FloatArray:
     """Items that fit into *nodes* of *memory_bytes* each.
 

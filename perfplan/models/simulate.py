@@ -224,7 +224,7 @@ def simulate(
         queued,
         visits,
     )
-    used = {n: float(busy[i] / max(end_s, 1e-300) / (p.servers * p.copies)) for i, (n, p) in enumerate(pools.items())}
+    used = {n: float(busy[i] / max(end_s, 1e-300) / max(p.servers * p.copies, 1)) for i, (n, p) in enumerate(pools.items())}
     return Replication(
         response_s=out.response[:done],
         wait_s=out.wait[:done],

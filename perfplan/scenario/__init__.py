@@ -107,6 +107,7 @@ class Journey:
         "static files fetched with it, on average", "1kB", reason="next to none: state it where pages carry pictures", most="100GB"
     )
     calls: Mapping[TierName, Ratio] = field("calls to tiers per request", most="10000")
+    worth_usd: Usd = field("what one request brings, and is lost when it fails", "$0", reason="failures have no price unless stated")
     entry: Annotated[str, Reference(section="tiers", kinds=words_of(lambda kind: kind.stands.enters))] | None = field(
         "service that makes these calls and, where it is blocking, waits for them; left out, the only service among them", optional=True
     )

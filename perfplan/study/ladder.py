@@ -7,7 +7,7 @@ other side does, else a request meets a closed one. Each kind of tier says its o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,7 @@ class Ladder:
 
     rungs: tuple[Rung, ...]
     relations: tuple[Relation, ...]
+    longest_s: Mapping[str, float]  # by tier: how long a call to it may take until its caller gives up, retries included
 
     def value_s(self, field: str, tier: str = "") -> float:
         """The time-out of a field of *tier*, or of the scenario."""
@@ -63,7 +64,8 @@ def ladder(study: Study) -> Ladder:
     client = made.add("client_timeout", "client: one request", scenario.client_timeout_s, round_up(1.5 * longest_s), why, CLIENT)
     for rung, times in requests.values():
         made.relate(rung, client, "a client waits longer than the service works for it", times)
-    return Ladder(rungs=(*made.rungs, idle), relations=tuple(made.relations))
+    longest = {name: max((rung.value_s * times for rung, times in top), default=client.value_s) for name, top in tops.items()}
+    return Ladder(rungs=(*made.rungs, idle), relations=tuple(made.relations), longest_s=longest)
 
 
 class _Builder:

@@ -5,7 +5,7 @@ A sweep puts its range on the second axis of the plan, where the months are othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -45,7 +45,7 @@ class Knee:
     objectives: Mapping[str, float]  # highest load that keeps it; inf: beyond the span; 0: broken at any load
     resources: Mapping[Place, float]  # load at which it reaches its limit
     saturated: Mapping[Place, float]  # load at which it saturates
-    called: Mapping[str, frozenset[str]]  # by tier: those that it waits for, however far
+    called: Mapping[Place, frozenset[Place]]  # those that each waits for, however far
 
     @property
     def rps(self) -> float:
@@ -76,14 +76,30 @@ class Knee:
     @property
     def first(self) -> Place:
         """What to look at first: what saturates at the lowest load, or what that waits for, where it saturates within NEAR of it."""
-        soonest, found = self.saturated[self.soonest], self.soonest
-        while True:
-            near = {
-                p: v for p, v in self.saturated.items() if p.tier in self.called.get(found.tier, ()) and v <= (1 + NEAR) * soonest < np.inf
-            }
-            if not near:
-                return found
-            found = min(near, key=lambda place: near[place])
+        return soonest(self.saturated, self.called)
+
+
+def waited_for(scenario: Scenario, places: Iterable[Place]) -> dict[Place, frozenset[Place]]:
+    """Of each of *places* those that it waits for, however far: of the tiers that its tier calls, and in its tier what a pool is for."""
+    called, places = all_called(scenario), list(places)
+    order = {Place(name, one.field): one.order for name, tier in scenario.tiers.items() for one in kind_of(tier).owned.bought}
+
+    def waits(one: Place, other: Place) -> bool:
+        behind = other.tier == one.tier and one in order and order.get(other, order[one]) < order[one]
+        return behind or other.tier in called.get(one.tier, ())
+
+    return {one: frozenset(other for other in places if waits(one, other)) for one in places}
+
+
+def soonest(full: Mapping[Place, float], called: Mapping[Place, frozenset[Place]]) -> Place:
+    """Of what is full at some load the one to look at first: the lowest, or what that waits for, where it is full within NEAR of it."""
+    found = min(full, key=lambda place: full[place])
+    least = full[found]
+    while True:
+        near = {p: full[p] for p in called[found] if full[p] <= (1 + NEAR) * least < np.inf}
+        if not near:
+            return found
+        found = min(near, key=lambda place: near[place])
 
 
 class Alike(State):
@@ -135,7 +151,7 @@ def knee(middle: Scenario, answered: dict[Any, Any] | None = None) -> Knee:
             for place, r in loaded.items()
         },
         saturated={place: _crossing(r.utilization[0], loads[0]) for place, r in loaded.items()},
-        called=all_called(middle),
+        called=waited_for(middle, loaded),
     )
 
 

@@ -111,23 +111,26 @@ def simulated(study: Study, *, requests: int = REQUESTS, most: int = MOST) -> tu
 # ---- a scenario as programs over pools ----
 
 
-def system(scenario: Scenario) -> tuple[dict[str, Pool], dict[str, tuple[float, tuple[Step, ...]]]]:
-    """The pools of *scenario*, at its medians, and each journey as (share, steps)."""
+def system(
+    scenario: Scenario, hits: Mapping[str, Value] | None = None, before: Mapping[str, tuple[Step, ...]] | None = None
+) -> tuple[dict[str, Pool], dict[str, tuple[float, tuple[Step, ...]]]]:
+    """The pools of *scenario*, at its medians, and each journey as (share, steps); *before*: what each call to a tier begins with, such
+    as to be refused where it has failed."""
     pools: dict[str, Pool] = {}
     for name, tier in scenario.tiers.items():
         pools |= kind_of(tier).program.pools(name, tier)
-    hits = hit_ratios(scenario)
-    return pools, {name: (median(j.share), _journey(scenario, name, hits)) for name, j in scenario.journeys.items()}
+    calls = _Calls(scenario, hit_ratios(scenario) if hits is None else hits, before or {})
+    return pools, {name: (median(j.share), _journey(scenario, name, calls)) for name, j in scenario.journeys.items()}
 
 
-def _journey(scenario: Scenario, name: str, hits: Mapping[str, Value]) -> tuple[Step, ...]:
+def _journey(scenario: Scenario, name: str, calls: _Calls) -> tuple[Step, ...]:
     journey, entry = scenario.journeys[name], entry_of(scenario, name)
-    others = tuple(s for called, visits in journey.calls.items() if called != entry for s in _calls(scenario, called, median(visits), hits))
+    others = tuple(s for called, visits in journey.calls.items() if called != entry for s in calls.several(called, median(visits)))
     inside = others
     if entry is not None:
         visits = median(journey.calls[entry])
-        more = _calls(scenario, entry, max(visits - 1, 0.0), hits)
-        inside = _call(scenario, entry, hits, others) if visits >= 1 else (Maybe(visits, _call(scenario, entry, hits, others), others),)
+        more = calls.several(entry, max(visits - 1, 0.0))
+        inside = calls.one(entry, others) if visits >= 1 else (Maybe(visits, calls.one(entry, others), others),)
         inside = (*inside, *more)
     full = (Spend(Draw.samples(_round_trips(scenario, 1.0))), *inside)
     edge = median(edge_share(scenario, journey))
@@ -144,17 +147,22 @@ def _round_trips(scenario: Scenario, factor: float) -> FloatArray:
     return np.array([median(r.round_trip_s) for r in scenario.regions.values()])[np.minimum(places, shares.size - 1)] * factor
 
 
-def _calls(scenario: Scenario, name: str, visits: float, hits: Mapping[str, Value]) -> tuple[Step, ...]:
-    """*visits* calls to a tier, one after the other; a fraction left over is a call with that probability."""
-    once, whole = _call(scenario, name, hits), int(visits + 1e-9)
-    rest = visits - whole
-    return once * whole + ((Maybe(rest, once),) if rest > 1e-9 else ())
+@dataclass(frozen=True)
+class _Calls:
+    """Calls to the tiers of a scenario as steps."""
 
+    scenario: Scenario
+    hits: Mapping[str, Value]
+    before: Mapping[str, tuple[Step, ...]]
 
-def _call(scenario: Scenario, name: str, hits: Mapping[str, Value], beside: tuple[Step, ...] = ()) -> tuple[Step, ...]:
-    """A call to a tier, which may hold its server while it calls others, and what the journey calls *beside* it."""
-    tier = scenario.tiers[name]
-    there = There(
-        name=name, hit=median(hits.get(name, 0.0)), beside=beside, call=lambda called, visits: _calls(scenario, called, visits, hits)
-    )
-    return kind_of(tier).program.steps(tier, there)
+    def several(self, name: str, visits: float) -> tuple[Step, ...]:
+        """*visits* calls to a tier, one after the other; a fraction left over is a call with that probability."""
+        once, whole = self.one(name), int(visits + 1e-9)
+        rest = visits - whole
+        return once * whole + ((Maybe(rest, once),) if rest > 1e-9 else ())
+
+    def one(self, name: str, beside: tuple[Step, ...] = ()) -> tuple[Step, ...]:
+        """A call to a tier, which may hold its server while it calls others, and what the journey calls *beside* it."""
+        tier = self.scenario.tiers[name]
+        there = There(name=name, hit=median(self.hits.get(name, 0.0)), beside=beside, call=self.several)
+        return (*self.before.get(name, ()), *kind_of(tier).program.steps(tier, there))

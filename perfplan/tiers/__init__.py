@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from perfplan.quantity import Value
 from perfplan.record import tag_of
 from perfplan.tiers import cache, database, object_store, partner, queue, service
@@ -27,10 +29,12 @@ __all__ = [
     "Tier",
     "bought_of",
     "count_of",
+    "gone",
     "kind_of",
     "scaled",
     "words_of",
 ]
+NARROW = 1.0001  # p99 over p50 of what always takes as long
 Tier = Service | Cache | Database | Queue | Partner | ObjectStore
 KINDS: Mapping[type, Kind[Any]] = {  # Any: each kind's answers take its own record, and are found by it
     Service: service.KIND,
@@ -60,6 +64,12 @@ def count_of(tier: Tier, field: str) -> float:
 def scaled(tier: Tier, fields: Sequence[str], times: float) -> dict[str, Value]:
     """Some of its fields, *times* as large."""
     return {field: times * getattr(tier, field) for field in fields}
+
+
+def gone(after_s: Value) -> Partner:
+    """What callers see of a tier of which nothing is left: each call takes *after_s*, whatever the load."""
+    answers: dict[str, Any] = {"kind": "partner", "p50_s": after_s, "p99_s": np.asarray(after_s) * NARROW}
+    return Partner(**answers)
 
 
 def words_of(asked: Callable[[Kind[Any]], bool]) -> tuple[str, ...]:

@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from perfplan.models.arrays import remembered
-from perfplan.models.caching import items_in_memory, lru_hit_ratio
+from perfplan.models.caching import hit_ratio_when_filling, items_in_memory, lru_hit_ratio
 from perfplan.models.simulate import Draw, Maybe, Pool
 from perfplan.models.stations.service import Station
 from perfplan.models.times.distributions import Constant, Mixture, Series
 from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
+    COLD,
+    LOST,
     Advised,
     Bought,
     ByMemory,
     Carriage,
     Carries,
+    Fails,
+    Failure,
     Here,
     Kept,
     Kind,
@@ -29,7 +33,9 @@ from perfplan.tiers.kind import (
     There,
     TierName,
     Varied,
+    all_of,
     as_needed,
+    fewer,
     month_of,
     never,
     no_problems,
@@ -37,8 +43,10 @@ from perfplan.tiers.kind import (
     node_limit,
     node_usd,
     nothing,
+    restart,
     twentieth,
     whole,
+    zones,
 )
 from perfplan.tiers.rungs import of_those_below
 from perfplan.tiers.work import at
@@ -65,6 +73,8 @@ class Cache:
     node_availability: Fraction = field("availability of one node", "99.9%", reason="managed nodes fail over within a minute")
     price_usd_per_hour: UsdPerHour = field("price of one node", "$0/h", reason="not priced unless stated")
     lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour", most="3 years")
+    zones: Whole = zones()
+    restart_s: Seconds = restart("1min", "a managed node is replaced, empty, within a minute")
 
 
 LARGER = 1.5  # memory that is proposed, over today's; its name says "half as much again"
@@ -117,6 +127,28 @@ def _steps(tier: Cache, there: There) -> Steps:
     return (*look, Maybe(1 - there.hit, there.call(tier.origin, 1.0)))
 
 
+def _failures(tier: Cache) -> Sequence[Failure]:
+    """Keys of a lost node are misses until it is back and has them again; nobody takes them over meanwhile."""
+    count = median(tier.instances)
+    found = [
+        Failure(takes=one.takes, what=one.what, hit=one.fields["instances"] / count, back_s=one.back_s, refills=True)
+        for one in fewer(tier, "instances", "nodes")
+    ]
+    return [
+        *found,
+        Failure(takes=LOST, what=all_of(tier, count, "nodes"), hit=0.0, back_s=tier.restart_s, refills=True),
+        Failure(takes=COLD, what="emptied", hit=0.0, refills=True),
+    ]
+
+
+def _filling(tier: Cache, lookups: FloatArray) -> Value | None:
+    if tier.hit_ratio is not None:
+        return None
+    return hit_ratio_when_filling(
+        median(tier.items), median(tier.popularity), median(items_in_memory(tier.memory_bytes, tier.item_bytes, tier.instances)), lookups
+    )
+
+
 NODES: Bought[Cache] = Bought(
     field="instances",
     unit="instances",
@@ -141,4 +173,5 @@ KIND: Kind[Cache] = Kind(
     advised=Advised(proposals=_proposals, sliders={"hit_ratio": "hit ratio", "memory": "memory"}),
     varied=Varied(doubled={"nodes": "instances"}, halved={"look-up time": ("service_time_s",)}, by_memory=_by_memory),
     program=Program(pools=_pools, steps=_steps),
+    fails=Fails(failures=_failures, filling=_filling),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -16,10 +17,17 @@ from perfplan.models.times.distributions import Constant, Mixture, Series
 from perfplan.quantity import Bytes, Fraction, Seconds, UsdPerByteMonth, UsdPerHour, Value, Whole, WholeOrNone, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
+    HANGS,
+    LOST,
+    NODE,
+    SLOW,
+    ZONE,
     Advised,
     Bought,
     Carriage,
     Carries,
+    Fails,
+    Failure,
     FixedProblem,
     Held,
     Here,
@@ -39,8 +47,10 @@ from perfplan.tiers.kind import (
     node_limit,
     node_usd,
     nothing,
+    restart,
     twentieth,
     whole,
+    zones,
 )
 from perfplan.tiers.rungs import IDLE, MARGIN, POOL, SHORTEST_S, Outlasted, Rungs, Seen, round_up
 from perfplan.tiers.work import (
@@ -115,6 +125,8 @@ class Database:
     pool_lead_time_s: Seconds = field(
         "from decision to a larger pool", "1d", reason="a setting of the pooler, loaded without a restart", most="3 years"
     )
+    zones: Whole = zones()
+    restart_s: Seconds = restart("2min", "a managed standby takes over within one to two minutes")
 
 
 def carry(tier: Database, here: Here) -> Carriage:
@@ -187,6 +199,27 @@ def _steps(tier: Database, there: There) -> Steps:
     return (Seize(pool), *query, Spend(Draw.constant(median(tier.hold_time_s))), Free(pool))
 
 
+def _failures(tier: Database) -> Sequence[Failure]:
+    """A lost replica leaves its reads to the others, or to the primary; without the primary nothing is written until a standby is it."""
+    replicas, zones, found = median(tier.replicas), median(tier.zones), []
+    if replicas:
+        what = f"1 of {replicas:g} replicas lost" if replicas > 1 else "its one replica lost"
+        found.append(Failure(takes=NODE, what=what, fields={"replicas": replicas - 1}, back_s=tier.restart_s))
+    left = replicas - (math.ceil((1 + replicas) / zones) - 1 if zones > 1 else 0)
+    if left > 0:
+        what = f"primary’s zone lost, of {zones:g}" if zones > 1 else "primary lost"
+        fields, writes = {"replicas": left, "read_share": 1.0}, 1 - median(tier.read_share)
+        takes = ZONE if zones > 1 else NODE
+        found.append(Failure(takes=takes, what=what, fields=fields, fails=writes, back_s=tier.restart_s))
+    where = " (one zone)" if zones == 1 and replicas else ""
+    what = f"all {1 + replicas:g} nodes lost{where}" if replicas else "its one node lost"
+    return [
+        *found,
+        Failure(takes=LOST, what=what, fails=1.0, back_s=tier.restart_s),
+        Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.restart_s),
+    ]
+
+
 CORES: Bought[Database] = Bought(
     field="cores",
     unit="primary cores",
@@ -246,4 +279,5 @@ KIND: Kind[Database] = Kind(
         by_memory=nothing,
     ),
     program=Program(pools=_pools, steps=_steps),
+    fails=Fails(failures=_failures, filling=nothing),
 )

@@ -1,4 +1,4 @@
-"""What every kind of tier answers, in seven small records; nobody asks anything else of a tier, and nobody asks what kind it is.
+"""What every kind of tier answers, in eight small records; nobody asks anything else of a tier, and nobody asks what kind it is.
 
 A kind that leaves an answer out does not type-check; where there is nothing to say, `nothing` says so on purpose. Answers are functions:
 they are looked up by a tier's class and never stored in a plan, which is pickled.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from perfplan.models.times.distributions import Named
 from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import DAY, FloatArray, Value, median
 from perfplan.record import Reference
+from perfplan.record import field as stated
 from perfplan.tiers.rungs import Outlasted, Rungs, Seen
 
 TierName = Annotated[str, Reference(section="tiers")]
@@ -180,6 +181,74 @@ class Kept(Generic[T]):
     problems: Callable[[T], Iterator[FixedProblem]]  # between its own fields
 
 
+NODE, ZONE, LOST, BROKER = "a node", "a zone", "all nodes", "its broker"  # what a failure takes
+SLOW, COLD = "it hangs", "it is cold"
+HANGS = "hangs until time-outs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """One way in which a tier fails, and what is left of it meanwhile."""
+
+    takes: str  # one of those above
+    what: str  # in words, such as "1 of 36 instances lost"
+    fields: Mapping[str, float] = field(default_factory=dict)  # its fields meanwhile
+    hit: float = 1.0  # of its hit ratio, what is left
+    fails: float = 0.0  # share of the calls to it that fail
+    hangs: bool = False  # they fail only after their time-out
+    stops: bool = False  # nothing works on its jobs, which wait
+    back_s: Value = 0.0  # until what was lost is back
+    refills: bool = False  # and then until it holds again what it held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fails(Generic[T]):
+    """How it fails."""
+
+    failures: Callable[[T], Sequence[Failure]]
+    filling: Callable[[T, FloatArray], Value | None]  # hit ratio, so many look-ups after it was empty; None: that is not known
+    calls: str = ""  # its field of the calls that it makes one after the other, where it makes any
+
+
+def zones() -> Any:
+    """The field of a tier with nodes."""
+    return stated("zones that its nodes are spread over evenly", "1", reason="not spread unless stated", most="100")
+
+
+def restart(default: str, reason: str) -> Any:
+    """The field of a tier whose nodes come back."""
+    return stated("time until a lost node is back, its detection included", default, reason=reason, most="30d")
+
+
+class Spread(Protocol):
+    """A tier whose nodes are spread over zones and come back."""
+
+    @property
+    def zones(self) -> Value:
+        """Zones that its nodes are spread over."""
+
+    @property
+    def restart_s(self) -> Value:
+        """Until a lost node is back."""
+
+
+def fewer(tier: Spread, name: str, unit: str) -> list[Failure]:
+    """A node lost, and a zone, of what stands in the field *name*; where something is left."""
+    count = median(getattr(tier, name))
+    found = []
+    for takes, lost in ((NODE, 1.0), (ZONE, float(np.ceil(count / median(tier.zones))))):
+        if lost < count and (takes == NODE or median(tier.zones) > 1):
+            what = f"{lost:g} of {count:g} {unit} lost" + ("" if takes == NODE else f" (a zone of {median(tier.zones):g})")
+            found.append(Failure(takes=takes, what=what, fields={name: count - lost}, back_s=tier.restart_s))
+    return found
+
+
+def all_of(tier: Spread, count: Value, unit: str) -> str:
+    """What is said of the loss of everything."""
+    where = " (one zone)" if median(tier.zones) == 1 else ""
+    return f"all {median(count):g} {unit} lost{where}" if median(count) > 1 else f"the only one of its {unit} lost"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ByMemory:
     """Hit ratios of a tier by the memory of all its nodes, and who is asked on a miss."""
@@ -238,6 +307,7 @@ class Kind(Generic[T]):
     advised: Advised[T]
     varied: Varied[T]
     program: Program[T]
+    fails: Fails[T]
 
 
 def nothing(*_: object) -> None:

@@ -8,10 +8,15 @@ from typing import Literal
 from perfplan.quantity import Bytes, Fraction, Rps, Seconds, Usd, UsdPerByte, UsdPerByteMonth, Value, Whole, WholeOrNone, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
+    HANGS,
+    LOST,
     MONTH_AHEAD_S,
+    SLOW,
     Advised,
     Carriage,
     Carries,
+    Fails,
+    Failure,
     Held,
     Here,
     Kept,
@@ -60,6 +65,7 @@ class ObjectStore:
     retries: WholeOrNone = field(
         "requests made again after a failure, at most", "1", reason="default of most clients is more; each is load", most="100"
     )
+    outage_s: Seconds = field("how long an outage of it lasts", "43min", reason="what 99.9% allows in a month, in one piece", most="30d")
 
 
 def carry(tier: ObjectStore, here: Here) -> Carriage:
@@ -87,6 +93,13 @@ def _steps(tier: ObjectStore, there: There) -> Steps:
     return (simulated_answer(tier.p50_s, tier.p99_s),)
 
 
+def _failures(tier: ObjectStore) -> Sequence[Failure]:
+    return [
+        Failure(takes=LOST, what="answers with errors", fails=1.0, back_s=tier.outage_s),
+        Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.outage_s),
+    ]
+
+
 KIND: Kind[ObjectStore] = Kind(
     carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing),
     stands=Stands(blocks=never, enters=False, misses=False, reads=True),
@@ -99,4 +112,5 @@ KIND: Kind[ObjectStore] = Kind(
     advised=Advised(proposals=no_proposals, sliders={}),
     varied=Varied(doubled={"prefixes": "prefixes"}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
+    fails=Fails(failures=_failures, filling=nothing),
 )

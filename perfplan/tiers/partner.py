@@ -8,9 +8,14 @@ from typing import Literal
 from perfplan.quantity import Fraction, Rps, Seconds, Usd, WholeOrNone, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
+    HANGS,
+    LOST,
+    SLOW,
     Advised,
     Carriage,
     Carries,
+    Fails,
+    Failure,
     FixedProblem,
     Here,
     Kept,
@@ -47,6 +52,7 @@ class Partner:
     retries: WholeOrNone = field(
         "calls made again after a failure, at most", "0", reason="a retry doubles the load when it is least wanted", most="100"
     )
+    outage_s: Seconds = field("how long an outage of it lasts", "43min", reason="what 99.9% allows in a month, in one piece", most="30d")
 
 
 def carry(tier: Partner, here: Here) -> Carriage:
@@ -69,6 +75,13 @@ def _steps(tier: Partner, there: There) -> Steps:
     return (simulated_answer(tier.p50_s, tier.p99_s),)
 
 
+def _failures(tier: Partner) -> Sequence[Failure]:
+    return [
+        Failure(takes=LOST, what="answers with errors", fails=1.0, back_s=tier.outage_s),
+        Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.outage_s),
+    ]
+
+
 KIND: Kind[Partner] = Kind(
     carries=Carries(carry=carry, passes=no_calls, hit_ratio=nothing),
     stands=Stands(blocks=never, enters=False, misses=False, reads=False),
@@ -82,4 +95,5 @@ KIND: Kind[Partner] = Kind(
     advised=Advised(proposals=no_proposals, sliders={}),
     varied=Varied(doubled={}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
+    fails=Fails(failures=_failures, filling=nothing),
 )

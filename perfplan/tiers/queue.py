@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from perfplan.models.simulate import Draw, Spend
@@ -10,10 +11,14 @@ from perfplan.models.times.distributions import Exponential
 from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
+    BROKER,
+    LOST,
     Advised,
     Bought,
     Carriage,
     Carries,
+    Fails,
+    Failure,
     Here,
     Kept,
     Kind,
@@ -23,7 +28,9 @@ from perfplan.tiers.kind import (
     Steps,
     There,
     Varied,
+    all_of,
     as_needed,
+    fewer,
     month_of,
     never,
     no_calls,
@@ -33,7 +40,9 @@ from perfplan.tiers.kind import (
     node_limit,
     node_usd,
     nothing,
+    restart,
     twentieth,
+    zones,
 )
 from perfplan.tiers.rungs import of_those_below
 from perfplan.tiers.work import ServiceLaw, law_problems, shape_of
@@ -52,6 +61,8 @@ class Queue:
     availability: Fraction = field("availability of the broker", "99.95%", reason="service level of managed brokers")
     price_usd_per_hour: UsdPerHour = field("price of one worker", "$0/h", reason="not priced unless stated")
     lead_time_s: Seconds = field("from order to running", "1d", reason="workers are containers", most="3 years")
+    zones: Whole = zones()
+    restart_s: Seconds = restart("3min", "a container is started again")
 
 
 def carry(tier: Queue, here: Here) -> Carriage:
@@ -62,6 +73,15 @@ def carry(tier: Queue, here: Here) -> Carriage:
 
 def _steps(tier: Queue, there: There) -> Steps:
     return (Spend(Draw.exponential(median(tier.publish_time_s))),)
+
+
+def _failures(tier: Queue) -> Sequence[Failure]:
+    """Without workers jobs wait; without the broker nothing can be published."""
+    return [
+        *fewer(tier, "workers", "workers"),
+        Failure(takes=LOST, what=all_of(tier, tier.workers, "workers"), stops=True, back_s=tier.restart_s),
+        Failure(takes=BROKER, what="broker lost", fails=1.0, back_s=tier.restart_s),
+    ]
 
 
 WORKERS: Bought[Queue] = Bought(
@@ -84,4 +104,5 @@ KIND: Kind[Queue] = Kind(
     advised=Advised(proposals=no_proposals, sliders={}),
     varied=Varied(doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
+    fails=Fails(failures=_failures, filling=nothing),
 )

@@ -15,10 +15,15 @@ from perfplan.models.times.frequencies import Distribution
 from perfplan.quantity import Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
+    HANGS,
+    LOST,
+    SLOW,
     Advised,
     Bought,
     Carriage,
     Carries,
+    Fails,
+    Failure,
     FixedProblem,
     Here,
     Kept,
@@ -30,15 +35,19 @@ from perfplan.tiers.kind import (
     There,
     TierName,
     Varied,
+    all_of,
     as_needed,
+    fewer,
     month_of,
     no_proposals,
     node_lead_s,
     node_limit,
     node_usd,
     nothing,
+    restart,
     twentieth,
     whole,
+    zones,
 )
 from perfplan.tiers.rungs import IDLE, MARGIN, REQUEST, Outlasted, Rungs, Seen, round_up
 from perfplan.tiers.work import (
@@ -102,6 +111,8 @@ class Service:
     )
     price_usd_per_hour: UsdPerHour = field("price of one instance", "$0/h", reason="not priced unless stated")
     lead_time_s: Seconds = field("from order to running", "1d", reason="instances of a cloud are there the same day", most="3 years")
+    zones: Whole = zones()
+    restart_s: Seconds = restart("3min", "three failed health checks, then an image is started and warmed up")
 
 
 def blocks(tier: Service) -> bool:
@@ -191,6 +202,14 @@ def _steps(tier: Service, there: There) -> Steps:
     return (*on(tier, pool), *own, *there.beside)
 
 
+def _failures(tier: Service) -> Sequence[Failure]:
+    return [
+        *fewer(tier, "instances", "instances"),
+        Failure(takes=LOST, what=all_of(tier, tier.instances, "instances"), fails=1.0, back_s=tier.restart_s),
+        Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.restart_s),
+    ]
+
+
 INSTANCES: Bought[Service] = Bought(
     field="instances",
     unit="instances",
@@ -215,4 +234,5 @@ KIND: Kind[Service] = Kind(
     advised=Advised(proposals=no_proposals, sliders={"instances": "instances", "threads": "threads"}),
     varied=Varied(doubled={"instances": "instances", "threads": "threads"}, halved={"work": ("service_time_s",)}, by_memory=nothing),
     program=Program(pools=_pools, steps=_steps),
+    fails=Fails(failures=_failures, filling=nothing, calls="calls"),
 )

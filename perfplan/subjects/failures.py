@@ -1,0 +1,144 @@
+"""What happens when something fails at the peak: the worst, what spreads to others, what stands in one zone, and the cures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from perfplan.study import Study
+from perfplan.study.cures import Cure, cures, wanted
+from perfplan.study.failures import BURST, Failed, failures
+from perfplan.study.verdicts import RISK
+from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item
+from perfplan.tiers import kind_of
+from perfplan.tiers.kind import LOST, NODE, SLOW
+from perfplan.words import NBSP, capital, change, duration, listed, money, number, percent, share
+
+LITTLE = 0.001  # of all requests: what fails less is not said to spread
+
+
+def named(row: Failed) -> str:
+    """A failure in words."""
+    return row.failure.what if row.tier == BURST else f"{row.tier}: {row.failure.what}"
+
+
+def spreads(row: Failed) -> bool:
+    """Whether requests fail that do not need what failed."""
+    return row.beyond > LITTLE
+
+
+def worst(study: Study) -> Failed | None:
+    """The failure in which most requests fail until all is as before; None where none fails."""
+    rows = [row for row in failures(study) if row.tier != BURST]
+    found = max(rows, key=lambda row: row.requests, default=None)
+    return found if found is not None and found.requests > 0 else None
+
+
+def full(row: Failed) -> str:
+    """What breaks first, or is fullest where nothing does, and the load there over what it carries; "" where nothing has anything to do."""
+    if row.first is None or row.used < LITTLE:
+        return ""
+    return f"{row.first.words} {number(100 * row.used)}{NBSP}%" if np.isfinite(row.used) else f"{row.first.words} stand still"
+
+
+def cost(row: Failed) -> str:
+    """What fails until all is as before, and its price where that is stated."""
+    return f"{number(round(row.requests))} requests" + (f", {money(row.lost_usd)}" if row.lost_usd > 0 else "")
+
+
+def cured(cure: Cure | None) -> str:
+    """A cure in words."""
+    if cure is None:
+        return "none found"
+    cuts = f" (gives up {share(cure.cuts, 2)} of the usual calls)" if cure.cuts > 0 else ""
+    return (cure.name or listed(list(cure.overrides))) + cuts
+
+
+def priced(cure: Cure | None) -> str:
+    """A cure with its price."""
+    if cure is None:
+        return cured(cure)
+    price = [] if not cure.once_usd else [f"{money(cure.once_usd)} once"]
+    price += [] if not cure.monthly_usd else [f"{change(cure.monthly_usd, money)} a month"]
+    return f"{cured(cure)}, {' and '.join(price) or 'free'}"
+
+
+def first_screen(study: Study) -> str:
+    """The worst failure as a sentence; "" where none makes a request fail."""
+    row = worst(study)
+    if row is None:
+        return ""
+    cure = next(cure for one, cure in zip(failures(study), cures(study), strict=True) if one is row)
+    spread = f", {share(row.beyond, 2)} without need ({full(row)} full)" if spreads(row) and np.isfinite(row.used) else ""
+    way = f" Cheapest cure found: {priced(cure)}." if wanted(study.scenario, row) else ""
+    return (
+        f"Of {len(failures(study))} failures computed at today's peak the worst is “{named(row)}”: {share(row.share, 2)} of all requests "
+        f"fail{spread}, {cost(row)} in {duration(row.fails_s, 2)}.{way}"
+    )
+
+
+def findings(study: Study) -> Iterator[Finding]:
+    """Each failure that spreads to what has not failed, and what is lost with one zone."""
+    for row, cure in zip(failures(study), cures(study), strict=True):
+        if row.tier == BURST or not spreads(row):
+            continue
+        yield Finding(
+            kind=RISK,
+            phase=2,
+            about=f"failures.{row.tier}.{row.failure.takes}",
+            month=0,
+            title=f"{capital(named(row))} fails {share(row.share, 2)} of all requests, {share(row.beyond, 2)} that do not need it",
+            rule="what fails takes with it only the requests that need it",
+            value=f"{full(row)} at today's peak; {percent(row.p_breaks)} of the worlds",
+            reason=f"{cost(row)} until all is as before, {duration(row.heals_s, 2)}",
+            remedy=priced(cure),
+            price_usd=cure.monthly_usd if cure is not None else None,
+        )
+    if alone := [name for name in study.scenario.tiers if _in_one_zone(study, name)]:
+        yield Finding(
+            kind=RISK,
+            phase=2,
+            about="failures.zones",
+            month=0,
+            title=f"The loss of one zone is the loss of all of {listed(alone)}, as zones are stated",
+            rule="the loss of one zone leaves enough of every tier",
+            value=f"zones: 1 of {len(alone)} tiers with nodes",
+            reason="zones are 1 unless a tier states more",
+            remedy="state `zones:` where nodes are spread already; spread them where they are not",
+        )
+
+
+def _in_one_zone(study: Study, name: str) -> bool:
+    return any(row.tier == name and row.failure.takes == LOST and wanted(study.scenario, row) for row in failures(study))
+
+
+def _breakers(study: Study) -> Found | None:
+    """What hangs, and whether it takes others with it."""
+    rows = [row for row in failures(study) if row.failure.takes == SLOW]
+    if not rows:
+        return None
+    spread = [row for row in rows if spreads(row)]
+    said = [f"{row.tier} hangs: {share(row.share, 2)} of requests fail, {share(row.beyond, 2)} that need not" for row in spread or rows]
+    return Found(text=f"{'; '.join(said)}; no breaker is shown to be deployed", verdict="not met" if spread else "at risk")
+
+
+def _stateless(study: Study) -> Found | None:
+    """What the loss of one instance costs."""
+    entries = {name for name, tier in study.scenario.tiers.items() if kind_of(tier).stands.enters}
+    rows = [row for row in failures(study) if row.failure.takes == NODE and row.tier in entries]
+    said = [f"{row.tier}, {row.failure.what}: {full(row)}, {share(row.share, 2)} of requests fail" for row in rows]
+    return Found(text="; ".join(said), verdict="at risk" if any(row.breaks for row in rows) else "met") if said else None
+
+
+def _errors(study: Study) -> Found | None:
+    """Which dependency fails most requests."""
+    row = worst(study)
+    return None if row is None else Found(text=f"{named(row)}: {share(row.share, 2)} of requests fail, {cost(row)}")
+
+
+ITEMS = (
+    Item("2.1.1.a", _stateless, ARCHITECTURE, failures),
+    Item("3.4.5", _breakers, IMPLEMENTATION, failures),
+    Item("CI.2", _errors, ARCHITECTURE, failures),
+)
