@@ -243,8 +243,8 @@ def test_the_proxy_has_room_for_connections_that_users_keep(storefront, files):
     assert planned > rate * kept
     assert planned == pytest.approx(rate * kept, rel=0.02)  # responses take milliseconds
     assert 1.1 * planned <= room <= 1.1 * planned + 1000
-    assert "30 times what a user sends, 2 a minute (traffic.requests_per_user)" in files["nginx.conf"]
-    assert "rate=60r/m" in files["nginx.conf"]
+    assert "300 people behind one send 600 requests a minute (traffic.users_per_address, traffic.requests_per_user)" in files["nginx.conf"]
+    assert "rate=6000r/m" in files["nginx.conf"]
 
 
 HOSTILE = ["<script>alert(1)</script>", '"}} drop', "{{7*7}}", "${x}", "`id`", "*/ alert(1) //", "a'b\"c", "$(reboot)", "x" * 100]

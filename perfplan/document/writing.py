@@ -25,6 +25,7 @@ from perfplan.models.times.latency import percentiles_s
 from perfplan.plan import Plan, concurrency, demand_rps, judge, month_names, plan
 from perfplan.quantity import FloatArray, Quantity, quantiles
 from perfplan.study import SHOWN, Study, confidence
+from perfplan.study.failures import BURST, Failing, failures
 from perfplan.study.verdicts import holds_with
 from perfplan.words import dotted
 
@@ -180,6 +181,18 @@ def _numbers(study: Study) -> dict[str, Any]:
     for out in study.run_outs:
         when = {k: out.quantile(p) for k, p in (("p05", 0.05), ("value", 0.5), ("p95", 0.95))}
         found[f"run_out.{out.resource.place}"] = when | {"unit": "months from as_of", "formula": dotted(first_month)}
+    for row in failures(study):
+        of = "" if row.tier == BURST else f"{row.tier}: "
+        found[f"failures.{of}{row.failure.what}"] = {
+            "value": row.share,
+            "unit": "",
+            "formula": dotted(Failing.failed),
+            "without_need": row.beyond,
+            "p_full": row.p_breaks,
+            "requests": row.requests,
+            "lost_usd": row.lost_usd,
+            "heals_s": row.heals_s,
+        }
     return found
 
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -89,6 +90,34 @@ def _answer(link: socket.socket, question: bytes, until: bytes) -> bytes:
     while not (until and until in answer) and (part := link.recv(65536)):
         answer += part
     return answer
+
+
+TLS_CONF = "ssl_certificate certificate.pem;\nssl_certificate_key key.pem;\n"
+
+
+def certified(room: Path) -> bool:
+    """Put a certificate of the moment for localhost, its key and the file that names both into *room*; False where openssl is not here."""
+    program = tool("openssl")
+    if program is None:
+        return False
+    wanted = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -keyout key.pem -out certificate.pem"
+    asked = [program, "req", "-x509", *wanted.split()]
+    done = subprocess.run(asked, cwd=room, capture_output=True, timeout=PATIENCE_S, check=False, **child())
+    (room / "tls.conf").write_text(TLS_CONF, encoding="utf-8")
+    return done.returncode == 0
+
+
+def encrypted(path: Path) -> str:
+    """The protocol that a server on a socket chooses over TLS where HTTP/2 is offered; "" where it does not answer."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the certificate is one of the moment
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with contextlib.suppress(OSError), local_socket() as link:
+        link.settimeout(PATIENCE_S / 2)
+        link.connect(str(path))
+        with context.wrap_socket(link, server_hostname="localhost") as safe:
+            return safe.selected_alpn_protocol() or ""
+    return ""
 
 
 def crowded(judge: str, good: int, count: int, planned: int, server: Server) -> Judgement:

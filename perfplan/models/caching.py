@@ -98,7 +98,7 @@ def hit_ratio_when_filling(items: Count, exponent: Ratio, capacity: Count, looku
 
     >>> full = lru_hit_ratio(1e6, 0.9, 1e5)
     >>> [float(h.round(3)) for h in hit_ratio_when_filling(1e6, 0.9, 1e5, np.array([0.0, 1e5, 1e9]))], float(full.round(3))
-    ([0.0, 0.564, 0.637], 0.637)
+    ([0.0, 0.56, 0.637], 0.637)
     """
     count, share = zipf_classes(items, exponent)
     full = characteristic_time(count, share, capacity)

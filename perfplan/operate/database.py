@@ -7,6 +7,7 @@ import math
 import os
 import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.crowd import Backend, message, possible, queries, startup
 from perfplan.judging.servers import ask, crowded, lacking, started, tool, verdict
 from perfplan.operate.kind import Part, Tended, run_out, today, worst
-from perfplan.operate.source import Source, first, ms
+from perfplan.operate.source import Source, Staged, first, ms
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.plan.paths import origins
 from perfplan.quantity import median
@@ -23,38 +24,38 @@ from perfplan.study import Study
 from perfplan.system import is_root
 from perfplan.tiers.database import Database
 from perfplan.tiers.place import Place
-from perfplan.words import count, duration, listed, number, share, weeks
+from perfplan.words import count, day_name, duration, listed, number, share, weeks
 
 
 def pgbouncer(source: Source, name: str, tier: Database) -> str:
-    """pgbouncer.ini of the pool of database *name*."""
-    at, made = f"tiers.{name}", source.planned
-    connections, why = source.count(name, "connections")
-    replicas, _ = source.count(name, "replicas")
-    station = made.carried.stations[Place(name, "connections")]
+    """pgbouncer.ini of the pools of database *name*: today's or, where a change is due today, after it; later ones by their dates."""
+    at = f"tiers.{name}"
+    stages = source.staged(name, ("connections", "replicas"))
+    now = max(i for i, one in enumerate(stages) if one.by <= source.study.as_of)
+    later = [
+        f"; by {day_name(one.by)}: {count(one.counts['connections'])} connections\n"
+        + "".join(f"; {line}\n" for line in _pools(name, tier, one.counts))
+        for one in stages[now + 1 :]
+    ]
+    connections, why = round(stages[now].counts["connections"]), _why(stages, now, source)
     clients = math.ceil(max(source.callers, connections) * 1.25)
-    most = round(float(tier.max_connections))
-    reads = min(round(connections * median(tier.read_share)), most * replicas) if replicas else 0
-    writes = min(connections - reads, most)
-    reads = min(connections - writes, most * replicas)
-    pools = [f"{slug(name)} = host=127.0.0.1 port=5432 pool_size={writes} max_db_connections={most}"]
-    if replicas:
-        pools += [
-            f"; reads, {share(median(tier.read_share))} of the queries: the address of the {replicas} replicas, {most} connections each",
-            f"{slug(name)}-reads = host=127.0.0.1 port=5433 pool_size={reads} max_db_connections={most * replicas}",
-        ]
-    newline = "\n"
+    station = source.planned.carried.stations[Place(name, "connections")]
     acquire, statement, idle = (source.ladder.value_s(f, name) for f in ("acquire_timeout", "statement_timeout", "idle_timeout"))
+    newline = "\n"
     return f"""{source.head(";", f"pgbouncer, pool of {comment(name)}")}
 [databases]
-; {comment(why)}; {comment(at)}.max_connections: {most} a node. Replace the addresses.
-{newline.join(pools)}
-
+; {comment(at)}.connections: {comment(why)}. Replace the addresses.
+; {comment(at)}.max_connections: {round(float(tier.max_connections))} a node
+{newline.join(_pools(name, tier, stages[now].counts))}
+{"".join(later)}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = 6432
 auth_type = scram-sha-256
-auth_file = /etc/pgbouncer/userlist.txt
+; not generated, and nothing starts without it: auth_file
+%include secrets.ini
+; may look at SHOW STATS and SHOW POOLS, and change nothing
+stats_users = stats
 ; a connection is given back after each transaction: {comment(at)}.hold_time says how long that is
 pool_mode = transaction
 ; all pools together; {share(first(station.utilization))} used at today's peak hour, mean wait {duration(first(station.mean_wait_s))}
@@ -63,12 +64,38 @@ default_pool_size = {connections}
 max_client_conn = {clients}
 ; {comment(at)}.acquire_timeout, {duration(acquire)}; pgbouncer counts whole seconds
 query_wait_timeout = {max(math.ceil(acquire), 1)}
-; {comment(at)}.statement_timeout, {duration(statement)}, in whole seconds; the database itself ends at the exact time:
+; {comment(at)}.statement_timeout, {duration(statement)}, is the role's, as a time-out of all would end migrations, too:
 ;   ALTER ROLE app SET statement_timeout = '{ms(statement)}ms';
-query_timeout = {max(math.ceil(statement), 1)}
+query_timeout = 0
 ; {comment(at)}.idle_timeout, below balancer_idle
 server_idle_timeout = {max(math.floor(idle), 1)}
+; what common drivers send, and pools do not mind
+ignore_startup_parameters = extra_float_digits
 """
+
+
+def _why(stages: Sequence[Staged], now: int, source: Source) -> str:
+    """Where the pool's size comes from."""
+    today = round(stages[0].counts["connections"])
+    text = f"{today} today" if now == 0 else f"{today} today, {round(stages[now].counts['connections'])} due {day_name(stages[now].by)}"
+    return f"{text}; later ones below" if now + 1 < len(stages) else f"{text}, until {source.month}"
+
+
+def _pools(name: str, tier: Database, counts: Mapping[str, float]) -> list[str]:
+    """A pool for writes, one for reads where replicas answer them, and one whose sessions last, for migrations."""
+    connections, replicas, most = round(counts["connections"]), round(counts["replicas"]), round(float(tier.max_connections))
+    reads = min(round(connections * median(tier.read_share)), most * replicas) if replicas else 0
+    writes = min(connections - reads, most)
+    reads = min(connections - writes, most * replicas)
+    at = slug(name)
+    pools = [f"{at} = host=127.0.0.1 port=5432 dbname={at} pool_size={writes} max_db_connections={most}"]
+    if replicas:
+        pools += [
+            f"; reads, {share(median(tier.read_share))} of the queries: the address of the {replicas} replicas, {most} connections each",
+            f"{at}-reads = host=127.0.0.1 port=5433 dbname={at} pool_size={reads} max_db_connections={most * replicas}",
+        ]
+    migrations = f"{at}-migrations = host=127.0.0.1 port=5432 dbname={at} pool_mode=session pool_size=1"
+    return [*pools, "; migrations: one session as long as it takes", migrations]
 
 
 def _ask(path: Path, rooms: Path) -> Judgement:
@@ -82,13 +109,14 @@ def _ask(path: Path, rooms: Path) -> Judgement:
         rooms.chmod(0o711)
         os.chmod(room, 0o777)  # pgbouncer refuses to be root, and becomes somebody else
         (Path(room) / "judge.ini").write_text(_on_sockets(text, room), encoding="utf-8")
+        (Path(room) / "secrets.ini").write_text("admin_users = judge\n", encoding="utf-8")
         user = ["-u", "nobody"] if is_root() else []
         with started([program, *user, "judge.ini"], Path(room)) as server:
             socket = Path(room) / ".s.PGSQL.6432"
             answer = ask(server, socket, startup("pgbouncer"), message(b"Q", b"SHOW CONFIG;\x00"), until=b"Z\x00\x00\x00\x05I")
             at = answer.find(b"default_pool_size")
             found = verdict(ASKED, answer[at : at + 60], wanted[1].encode() if wanted else b"?", server)
-            pools = re.findall(r"^(\S+) = host=127\.0\.0\.1 port=(\d+) pool_size=(\d+)", text, re.M)
+            pools = re.findall(r"^(\S+) = host=127\.0\.0\.1 port=(\d+) dbname=\S+ pool_size=(\d+)", text, re.M)
             for name, port, size in pools if found.accepted else ():
                 count = possible(int(size), each=2)
                 with contextlib.closing(Backend(Path(room) / f".s.PGSQL.{port}")) as backend:
@@ -102,7 +130,7 @@ def _ask(path: Path, rooms: Path) -> Judgement:
 def _on_sockets(text: str, room: str) -> str:
     """The same settings with sockets in *room* for addresses, anybody let in, and patience until the last query has come."""
     text = text.replace("\nlisten_addr = 127.0.0.1\n", f"\nlisten_addr =\nunix_socket_dir = {room}\n")
-    text = text.replace("\nauth_type = scram-sha-256\n", "\nauth_type = any\nadmin_users = judge\n")
+    text = text.replace("\nauth_type = scram-sha-256\n", "\nauth_type = any\n")
     text = re.sub(r"^(query_timeout|query_wait_timeout) = .*$", r"\1 = 60", text, flags=re.M)
     return re.sub(r" = host=127\.0\.0\.1 port=", f" = host={room} user=judge port=", text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,11 +11,20 @@ import numpy as np
 
 from perfplan.operate.text import comment
 from perfplan.plan import Plan, plan
+from perfplan.plan.resources import lead_time_s
 from perfplan.study import Study
 from perfplan.study.ladder import Ladder, ladder
 from perfplan.tiers import count_of, kind_of
 from perfplan.tiers.place import Place
 from perfplan.words import month_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """Counts of a tier, and the day by which they are to be set or ordered."""
+
+    by: datetime.date
+    counts: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +61,20 @@ class Source:
         place, today = Place(tier, field), count_of(self.study.scenario.tiers[tier], field)
         planned = self.study.fleet.counts_at(self.study.last).get(place, today)
         return round(planned), f"{place}: {today:g} today, {planned:g} for {self.month}" if planned != today else f"{place}, as today"
+
+    def staged(self, tier: str, fields: Sequence[str]) -> list[Staged]:
+        """Counts of *fields* by date: today's, and after each order that changes one of them."""
+        study, scenario = self.study, self.study.scenario
+        places = [Place(tier, field) for field in fields]
+        months = sorted({order.month for order in study.fleet.orders if any(place in order.changes for place in places)})
+        today = {place.field: count_of(scenario.tiers[tier], place.field) for place in places}
+        found = [Staged(by=study.as_of, counts=today)]
+        for month in months:
+            planned = study.fleet.counts_at(month)
+            lead_s = max(lead_time_s(scenario, place) for place in places if planned.get(place, today[place.field]) != today[place.field])
+            counts = {place.field: planned.get(place, today[place.field]) for place in places}
+            found.append(Staged(by=study.order_by(month, lead_s), counts=counts))
+        return found
 
     def head(self, mark: str, title: str) -> str:
         """The first lines of a file: what it is, for which service, from which inputs."""

@@ -68,6 +68,11 @@ class Traffic:
         "how long such a burst lasts", "10s", reason="a push message or a television spot is answered within seconds", most="1d"
     )
     request_bytes: Bytes = field("size of a request", "1.5kB", reason="headers, cookies and a small body", most="1GB")
+    users_per_address: Count | None = field(
+        "most people behind one address at a time, such as an office or a mobile carrier; left out, no address is limited",
+        optional=True,
+        least="1",
+    )
     events: Sequence[Event] = field("planned events", many=True)
 
 

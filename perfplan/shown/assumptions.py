@@ -16,7 +16,7 @@ from perfplan.shown.frames import (
     number_text,
 )
 from perfplan.study import Study, once
-from perfplan.words import capital, listed
+from perfplan.words import capital, listed, plural
 
 ASSUMPTIONS = (
     Column("input", "Input"),
@@ -78,7 +78,8 @@ def _waiting(thing: str, waiting: Sequence[ItemState]) -> dict[str, str]:
     names = listed([f"{s.item.id} {s.item.text}" for s in waiting])
     word = "until then somebody's word under answers: counts"
     way = {"decision": "under answers:", "field": word, "setting": word}.get(thing, f"perfplan cannot read that yet: {word}")
-    return {"item": names, "answer": "none", "verdict": "unanswered", "text": f"{capital(THINGS[thing])}; {way}"}
+    text = f"{capital(THINGS[thing])}; {way}. It would answer {names}"
+    return {"item": plural(len(waiting), "items"), "answer": "none", "verdict": "unanswered", "text": text}
 
 
 def items(states: Sequence[ItemState], phase: str) -> Table:

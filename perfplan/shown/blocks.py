@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_ROWS = 12  # the rest waits behind "show all"
+SHOWN_ROWS = 12
 PART = "application/vnd.perfplan.part+json"  # beside the HTML of what we show: what it is to the page
 BODY, HEADING, SHEET = "body", "heading", "sheet"
 OPEN, CLOSE = '<div class="perfplan">', "</div>"
@@ -63,6 +63,7 @@ class Table:
     columns: Sequence[Column]
     stack: int = 2  # values a line on phones; 0: scrolls sideways
     first: bool = False  # the first row decides and is bold
+    rows: int = SHOWN_ROWS  # shown; the rest waits behind "show all"
     captioned: bool = field(default=True)
 
     def tidy(self) -> pd.DataFrame:
@@ -80,10 +81,10 @@ class Table:
         head = "".join(_head(c) for c in self.columns)
         largest = {c.key: _largest(self.frame[c.key]) for c in self.columns if c.bar}
         rows = [self._row(record, i, largest) for i, record in enumerate(self.frame.to_dict("records"))]
-        body = f"<tbody>{''.join(rows[:SHOWN_ROWS])}</tbody>"
-        if len(rows) > SHOWN_ROWS:
-            body += f'<tbody class="rest" data-all="{len(rows)}">{"".join(rows[SHOWN_ROWS:])}</tbody>'
-            more = f"{len(rows) - SHOWN_ROWS} more rows stand in tables/{self.name}.csv"
+        body = f"<tbody>{''.join(rows[: self.rows])}</tbody>"
+        if len(rows) > self.rows:
+            body += f'<tbody class="rest" data-all="{len(rows)}">{"".join(rows[self.rows :])}</tbody>'
+            more = f"{len(rows) - self.rows} more rows stand in tables/{self.name}.csv"
             body += f'<tbody class="print-only"><tr role="row"><td role="cell" colspan="{len(self.columns)}">{safe(more)}</td></tr></tbody>'
         once = " once" if self.stack == len(self.columns) - 1 else ""
         kind = f'class="stack{once}" style="--cols:{self.stack}"' if self.stack else ""

@@ -16,7 +16,7 @@ from perfplan.subjects.failures import cost, cured, full, named
 from perfplan.words import duration, money, percent, plural, share
 
 LATE = "until it is given up"
-SHOWN, ROW_PX = 10, 34
+SHOWN, ROW_PX = 7, 34
 
 
 def _two(value: float) -> str:
@@ -78,6 +78,7 @@ def table(study: Study) -> Table:
             Column("planned", f"Fail in {month}, planned", _two),
         ),
         stack=2,
+        rows=SHOWN,
     )
 
 
@@ -118,6 +119,7 @@ def cure_table(study: Study) -> Table:
             Column("after", "With it", _two),
         ),
         stack=2,
+        rows=SHOWN,
     )
 
 

@@ -26,7 +26,7 @@ from perfplan.study.options import Proposed
 from perfplan.study.search.candidates import once_usd
 from perfplan.study.search.worlds import with_options
 from perfplan.study.worlds import confidence, take_worlds
-from perfplan.tiers import bought_of, count_of, kind_of
+from perfplan.tiers import Tier, bought_of, count_of, kind_of
 from perfplan.tiers.kind import LOST, NODE, ZONE, Failure
 from perfplan.tiers.place import Place
 from perfplan.tiers.rungs import STEPS
@@ -63,7 +63,13 @@ def wanted(scenario: Scenario, row: Failed) -> bool:
 def _in_one_zone(scenario: Scenario, row: Failed) -> bool:
     """Whether all of a tier is lost because it stands in one zone."""
     tier = scenario.tiers.get(row.tier)
-    return tier is not None and row.failure.takes == LOST and median(getattr(tier, "zones", 0.0)) == 1
+    return tier is not None and row.failure.takes == LOST and _zones(tier) == 1
+
+
+def _zones(tier: Tier) -> float:
+    """The zones that the nodes of *tier* are spread over; 0 where it has none of ours."""
+    found = kind_of(tier).fails.zones(tier)
+    return 0.0 if found is None else median(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +230,7 @@ def _then(tried: _Tried, row: Failed) -> Failure:
     if row.tier not in tried.failing.scenario.tiers:
         return row.failure
     tier = tried.failing.scenario.tiers[row.tier]
-    spread = _left(tried, row) if row.failure.takes == LOST and median(getattr(tier, "zones", 1.0)) > 1 else []
+    spread = _left(tried, row) if row.failure.takes == LOST and _zones(tier) > 1 else []
     return spread[0] if spread else next(one for one in kind_of(tier).fails.failures(tier) if alike(one, row.failure))
 
 

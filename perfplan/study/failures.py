@@ -279,7 +279,7 @@ class Failing:
     def _jobs_s(self, place: Place, failure: Failure, lasts: float, load: Load) -> float:
         """How long the jobs that waited take to be done, beside those that come."""
         was, now = (float(np.ravel(s.state.carried.stations[place].utilization + np.zeros((1, 1)))[0]) for s in (self.normal, load))
-        waiting = lasts if failure.stops else max(1 - 1 / now, 0.0) * lasts
+        waiting = lasts if failure.stops else (1 - 1 / max(now, 1.0)) * lasts
         return waiting / (1 / was - 1) if 0 < was < 1 else (np.inf if was >= 1 else 0.0)
 
     def _fills(self, tier: str, failure: Failure) -> tuple[float, float, dict[str, float]]:
@@ -287,6 +287,9 @@ class Failing:
         kind, record = kind_of(self.scenario.tiers[tier]), self.scenario.tiers[tier]
         full = median(hit_ratios(self.scenario)[tier])
         most = kind.fails.filling(record, np.asarray(np.inf))
+        asked = median(self.normal.state.carried.calls_rps[tier])
+        if asked == 0:
+            return 0.0, 0.0, {}  # nobody misses it
         if most is None or full <= 0:
             return float("nan"), float("nan"), {}
         lookups = np.geomspace(1.0, 1e15, 4000)
@@ -297,8 +300,7 @@ class Failing:
         levels = failure.hit + (1 - failure.hit) * FILLING
         loads = [self.load(self.left(tier, Failure(takes=failure.takes, what="", hit=float(level)))) for level in levels]
         carried = {j: np.interp(parts, levels, [min(1.0, load.carries[j]) for load in loads]) for j in self.scenario.journeys}
-        asked = self.normal.state.carried.calls_rps[tier]
-        rate = median(asked) * min(carried.values(), key=lambda c: float(c[0]))
+        rate = asked * min(carried.values(), key=lambda c: float(c[0]))
         seconds = np.diff(lookups) / (rate[1:] + rate[:-1]) * 2
         more = {j: self._journey_rps(j) * self._direct(j) * float((seconds * (1 - (c[1:] + c[:-1]) / 2)).sum()) for j, c in carried.items()}
         least = np.min([*carried.values()], axis=0)
@@ -315,9 +317,9 @@ def _full(used: FloatArray) -> float:
     over = np.flatnonzero(~(used < 1))
     if over.size == 0:
         return float("inf")
-    if over[0] == 0:
-        return 0.0
     i = int(over[0])
+    if i == 0:
+        return float(LOADS[0] / max(used[0], 1.0)) if np.isfinite(used[0]) else float(LOADS[0])
     if not np.isfinite(used[i]):
         return float(LOADS[i - 1])
     return float(LOADS[i - 1] + (1 - used[i - 1]) / (used[i] - used[i - 1]) * (LOADS[i] - LOADS[i - 1]))

@@ -1,45 +1,17 @@
-"""What caches and the edge answer, and what their loss would cost."""
+"""What caches and the edge answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
-
 from perfplan.models import caching, cost
-from perfplan.operate.kind import today
+from perfplan.operate import tended
+from perfplan.operate.kind import today, worst
 from perfplan.plan import paths
 from perfplan.plan.paths import origins
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.levels import MVP
-from perfplan.study.verdicts import HOLDS, RISK
-from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item, by_tier, parts
-from perfplan.words import listed, number, share, size
-
-NEVER_MISSES = 0.9999  # hits: a cache of everything, whose loss is another matter
-COLD = 5  # times its usual misses: what an origin has room for is seldom more
-
-
-def findings(study: Study) -> Iterator[Finding]:
-    """What the origin of each cache would get without it."""
-    for name, source in origins(study.scenario).items():
-        hit = median(study.middle.carried.hit_ratio[name])
-        reads = float(np.ravel(study.middle.carried.calls_rps[name] + 0 * study.middle.rps)[0])
-        if hit > NEVER_MISSES or reads == 0:
-            continue
-        cold = reads / max(reads * (1 - hit), 1e-9)
-        yield Finding(
-            kind=RISK if cold > COLD else HOLDS,
-            phase=2,
-            about=f"tiers.{name}",
-            month=0,
-            title=f"Without {name}, {source} would get {number(reads * hit)} more calls a second",
-            rule="losing the cache must not take its origin down",
-            value=f"hit ratio {share(hit)}: {number(reads)} look-ups a second, {number(reads * (1 - hit))} misses",
-            reason=f"a cold cache sends {number(cold)} times its usual misses to {source} ({study.scenario.tiers[source].kind})",
-            remedy="warm it before traffic returns, and limit the calls that misses may make; this plan does not yet model the warm-up",
-        )
+from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Found, Item, by_tier, parts
+from perfplan.words import share, size
 
 
 def _hierarchy(study: Study) -> Found | None:
@@ -74,12 +46,14 @@ def _cacheable(study: Study) -> Found | None:
 
 
 def _sessions(study: Study) -> Found | None:
-    """A session store that is a cache may lose what it holds."""
+    """A session store must not lose what it holds."""
     answer = study.scenario.answers.get("2.1.1.b")
     named = [name for name in origins(study.scenario) if answer is not None and name.lower() in answer.value.lower()]
     if not named:
         return None
-    return Found(text=f"{listed(named)} may evict what it holds and saves nothing (its file below configs/)", verdict="at risk")
+    answers = [(name, tended(study.scenario.tiers[name]).items.get("2.1.1.b")) for name in named]
+    said = [part for name, answer in answers if answer and (part := answer(study, name, study.scenario.tiers[name])) is not None]
+    return Found(text="; ".join(part.text for part in said), verdict=worst(tuple(part.verdict for part in said))) if said else None
 
 
 def _classes(study: Study) -> Found | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
 
 from perfplan.models.arrays import remembered
 from perfplan.models.caching import hit_ratio_when_filling, items_in_memory, lru_hit_ratio
@@ -11,10 +11,11 @@ from perfplan.models.simulate import Draw, Maybe, Pool
 from perfplan.models.stations.service import Station
 from perfplan.models.times.distributions import Constant, Mixture, Series
 from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds, UsdPerHour, Value, Whole, median
-from perfplan.record import field, record
+from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
     COLD,
     LOST,
+    NODE,
     Advised,
     Bought,
     ByMemory,
@@ -22,6 +23,7 @@ from perfplan.tiers.kind import (
     Carries,
     Fails,
     Failure,
+    FixedProblem,
     Here,
     Kept,
     Kind,
@@ -38,12 +40,12 @@ from perfplan.tiers.kind import (
     fewer,
     month_of,
     never,
-    no_problems,
     node_lead_s,
     node_limit,
     node_usd,
     nothing,
     restart,
+    spread_over,
     twentieth,
     whole,
     zones,
@@ -67,6 +69,11 @@ class Cache:
     )
     item_bytes: Bytes = field("memory of one item, overhead included", "2kB", reason="a small document", least="1B", most="1GB")
     memory_bytes: Bytes = field("memory for items of one node", "8GiB", reason="a small cloud node", least="1B")
+    may_lose: Annotated[str, Choice(words=("yes", "no"))] = field(
+        "whether what it holds may be lost; no: nothing is evicted, all is kept on disk, and each node has a replica, which costs as much",
+        "yes",
+        reason="the origin has what a cache loses",
+    )
     utilization_limit: Fraction = field(
         "highest utilization that is planned for", "60%", reason="one core serves all: a pause queues everybody", least="1%"
     )
@@ -75,6 +82,23 @@ class Cache:
     lead_time_s: Seconds = field("from order to running", "2d", reason="a node must warm up in a quiet hour", most="3 years")
     zones: Whole = zones()
     restart_s: Seconds = restart("1min", "a managed node is replaced, empty, within a minute")
+
+
+def keeps(tier: Cache) -> bool:
+    """Whether what it holds may not be lost."""
+    return tier.may_lose == "no"
+
+
+def _problems(tier: Cache) -> Iterator[FixedProblem]:
+    wanted, there = tier.items * tier.item_bytes, tier.memory_bytes * tier.instances
+    if keeps(tier) and wanted > there:
+        needs = f"{tier.items:g} x {tier.item_bytes:g} bytes need {wanted:.4g} in all nodes; got {there:.4g}"
+        yield "memory", f"must hold all items where nothing may be lost (may_lose: no): {needs}"
+
+
+def _nodes(tier: Cache) -> Value:
+    """Nodes that are paid: with a replica each, where nothing may be lost."""
+    return tier.instances * (2.0 if keeps(tier) else 1.0)
 
 
 LARGER = 1.5  # memory that is proposed, over today's; its name says "half as much again"
@@ -128,11 +152,19 @@ def _steps(tier: Cache, there: There) -> Steps:
 
 
 def _failures(tier: Cache) -> Sequence[Failure]:
-    """Keys of a lost node are misses until it is back and has them again; nobody takes them over meanwhile."""
+    """Keys of a lost node are misses until it is back and has them again; nobody takes them over meanwhile.
+
+    What may not be lost has replicas, and is read from disk when all nodes are back; until then nobody has it.
+    """
     count = median(tier.instances)
+    if keeps(tier):
+        return [
+            Failure(takes=NODE, what=f"1 of {count:g} nodes lost, its replica takes over", back_s=tier.restart_s),
+            Failure(takes=LOST, what=all_of(tier, count, "nodes"), fails=1.0, back_s=tier.restart_s),
+        ]
     found = [
         Failure(takes=one.takes, what=one.what, hit=one.fields["instances"] / count, back_s=one.back_s, refills=True)
-        for one in fewer(tier, "instances", "nodes")
+        for one in fewer(tier, "instances", "nodes", count)
     ]
     return [
         *found,
@@ -155,7 +187,7 @@ NODES: Bought[Cache] = Bought(
     order=4,
     limit=node_limit,
     lead_s=node_lead_s,
-    price_usd=node_usd,
+    price_usd=lambda tier: node_usd(tier) * (2.0 if keeps(tier) else 1.0),
     larger=twentieth,
     sized=as_needed,
     each=True,
@@ -164,14 +196,14 @@ NODES: Bought[Cache] = Bought(
 KIND: Kind[Cache] = Kind(
     carries=Carries(carry=carry, passes=lambda tier, hit: {tier.origin: 1 - hit}, hit_ratio=hit_ratio),
     stands=Stands(blocks=never, enters=False, misses=True, reads=True),
-    owned=Owned(bought=(NODES,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(tier.instances, tier)),
+    owned=Owned(bought=(NODES,), held=nothing, rate_limit=nothing, month_usd=lambda tier, stored, calls: month_of(_nodes(tier), tier)),
     kept=Kept(
         available=lambda tier, used, refused: 1.0,  # a lost node is a miss, not an error: its keys are read from the origin
         times_out=of_those_below,
-        problems=no_problems,
+        problems=_problems,
     ),
     advised=Advised(proposals=_proposals, sliders={"hit_ratio": "hit ratio", "memory": "memory"}),
     varied=Varied(doubled={"nodes": "instances"}, halved={"look-up time": ("service_time_s",)}, by_memory=_by_memory),
     program=Program(pools=_pools, steps=_steps),
-    fails=Fails(failures=_failures, filling=_filling),
+    fails=Fails(failures=_failures, filling=_filling, zones=spread_over),
 )

@@ -48,6 +48,7 @@ from perfplan.tiers.kind import (
     node_usd,
     nothing,
     restart,
+    spread_over,
     twentieth,
     whole,
     zones,
@@ -279,5 +280,5 @@ KIND: Kind[Database] = Kind(
         by_memory=nothing,
     ),
     program=Program(pools=_pools, steps=_steps),
-    fails=Fails(failures=_failures, filling=nothing),
+    fails=Fails(failures=_failures, filling=nothing, zones=spread_over),
 )

@@ -207,6 +207,7 @@ class Fails(Generic[T]):
 
     failures: Callable[[T], Sequence[Failure]]
     filling: Callable[[T, FloatArray], Value | None]  # hit ratio, so many look-ups after it was empty; None: that is not known
+    zones: Callable[[T], Value | None]  # that its nodes are spread over; None where it has none
     calls: str = ""  # its field of the calls that it makes one after the other, where it makes any
 
 
@@ -232,9 +233,13 @@ class Spread(Protocol):
         """Until a lost node is back."""
 
 
-def fewer(tier: Spread, name: str, unit: str) -> list[Failure]:
-    """A node lost, and a zone, of what stands in the field *name*; where something is left."""
-    count = median(getattr(tier, name))
+def spread_over(tier: Spread) -> Value:
+    """The zones that its nodes are spread over."""
+    return tier.zones
+
+
+def fewer(tier: Spread, name: str, unit: str, count: float) -> list[Failure]:
+    """A node lost, and a zone, of the *count* in the field *name*; where something is left."""
     found = []
     for takes, lost in ((NODE, 1.0), (ZONE, float(np.ceil(count / median(tier.zones))))):
         if lost < count and (takes == NODE or median(tier.zones) > 1):

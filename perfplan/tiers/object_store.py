@@ -112,5 +112,5 @@ KIND: Kind[ObjectStore] = Kind(
     advised=Advised(proposals=no_proposals, sliders={}),
     varied=Varied(doubled={"prefixes": "prefixes"}, halved={"answer time": ("p50_s", "p99_s")}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
-    fails=Fails(failures=_failures, filling=nothing),
+    fails=Fails(failures=_failures, filling=nothing, zones=nothing),
 )

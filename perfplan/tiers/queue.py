@@ -41,6 +41,7 @@ from perfplan.tiers.kind import (
     node_usd,
     nothing,
     restart,
+    spread_over,
     twentieth,
     zones,
 )
@@ -78,7 +79,7 @@ def _steps(tier: Queue, there: There) -> Steps:
 def _failures(tier: Queue) -> Sequence[Failure]:
     """Without workers jobs wait; without the broker nothing can be published."""
     return [
-        *fewer(tier, "workers", "workers"),
+        *fewer(tier, "workers", "workers", median(tier.workers)),
         Failure(takes=LOST, what=all_of(tier, tier.workers, "workers"), stops=True, back_s=tier.restart_s),
         Failure(takes=BROKER, what="broker lost", fails=1.0, back_s=tier.restart_s),
     ]
@@ -104,5 +105,5 @@ KIND: Kind[Queue] = Kind(
     advised=Advised(proposals=no_proposals, sliders={}),
     varied=Varied(doubled={"workers": "workers"}, halved={"publishing time": ("publish_time_s",)}, by_memory=nothing),
     program=Program(pools=no_pools, steps=_steps),
-    fails=Fails(failures=_failures, filling=nothing),
+    fails=Fails(failures=_failures, filling=nothing, zones=spread_over),
 )

@@ -45,6 +45,7 @@ from perfplan.tiers.kind import (
     node_usd,
     nothing,
     restart,
+    spread_over,
     twentieth,
     whole,
     zones,
@@ -204,7 +205,7 @@ def _steps(tier: Service, there: There) -> Steps:
 
 def _failures(tier: Service) -> Sequence[Failure]:
     return [
-        *fewer(tier, "instances", "instances"),
+        *fewer(tier, "instances", "instances", median(tier.instances)),
         Failure(takes=LOST, what=all_of(tier, tier.instances, "instances"), fails=1.0, back_s=tier.restart_s),
         Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.restart_s),
     ]
@@ -234,5 +235,5 @@ KIND: Kind[Service] = Kind(
     advised=Advised(proposals=no_proposals, sliders={"instances": "instances", "threads": "threads"}),
     varied=Varied(doubled={"instances": "instances", "threads": "threads"}, halved={"work": ("service_time_s",)}, by_memory=nothing),
     program=Program(pools=_pools, steps=_steps),
-    fails=Fails(failures=_failures, filling=nothing, calls="calls"),
+    fails=Fails(failures=_failures, filling=nothing, zones=spread_over, calls="calls"),
 )
