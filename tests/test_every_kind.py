@@ -78,7 +78,7 @@ def test_a_promise_says_how_it_is_counted_and_what_it_is_about(scenario):
         says, measured = promises.kind_of(objective).says, watched(objective).measured
         about = [one(objective) for one in (says.timed, says.counted, says.jobs, says.users)]
         assert sum(one is not None for one in about) <= 1
-        counters = measured.counters(objective)
+        counters = measured.counters(objective, 0.1)
         assert (counters is not None) == any(one is not None for one in about[:3])  # of requests, or of jobs
         assert counters is None or bool(counters.bad) != bool(counters.good)
         threshold = measured.threshold(objective)
@@ -230,7 +230,7 @@ def _all_of(made):
     places = made.middle.resources
     return json.dumps(
         [
-            to_json(document(made)["numbers"]),
+            to_json({part: document(made)[part] for part in ("numbers", "failures")}),
             configs(made),
             {str(place): lead_time_s(made.scenario, place) for place in places},
             [(str(rung.place), rung.value_s, rung.why) for rung in ladder(made).rungs],

@@ -6,21 +6,28 @@ Which alerts there are, and when they fire, is said in `perfplan.subjects.alerts
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.servers import run
+from perfplan.models.growth import usual_week
 from perfplan.models.slo import burn_rate
+from perfplan.operate import tended
+from perfplan.operate.kind import BUSY, UNSEEN, Signal
 from perfplan.operate.source import Source
-from perfplan.operate.text import comment, slug, template, yaml
-from perfplan.subjects.alerts import ALERTS, CPU, DISK, MEMORY, Burn, burns
+from perfplan.operate.text import anchor, comment, slug, template, yaml
+from perfplan.quantity import median
+from perfplan.study.inside import seen
+from perfplan.subjects.alerts import ALERTS, CPU, DISK, MEMORY, Burn, burns, covered
 from perfplan.words import number, share
 
 HOUR = 3600
 RESOURCES = (  # name, expression of one instance's use, threshold, what to do
-    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[5m]))', CPU, "see scaling in runbook.md"),
-    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", MEMORY, "see memory in runbook.md"),
+    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle",role!~"primary|replica"}[5m]))', CPU, "more of it"),
+    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", MEMORY, "restart what leaks"),
     (
         "DiskFull",
         '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}',
@@ -51,7 +58,9 @@ def _alert_name(name: str) -> str:
 
 def ratio(burn: Burn, window: str) -> str:
     """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
-    total, bad, good = (f"sum(rate({series}[{window}]))" for series in (burn.counters.total, burn.counters.bad, burn.counters.good))
+    of = burn.counters
+    total, bad, good, nearest = (f"sum(rate({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
+    good = f"({good} or {nearest})" if of.nearest[0] not in ("", of.good) else good
     return f"{bad if burn.counters.bad else f'({total} - {good})'} / ({total} > 0)"
 
 
@@ -75,8 +84,10 @@ def rules(source: Source) -> str:
             f"      ({ratio(one, long)} > {one.limit:.6g})",
             f"      and ({ratio(one, short)} > {one.limit:.6g})",
             f"    labels: {{severity: {one.urgency}}}",
-            f"    annotations: {{summary: {yaml(template(_summary(one)))}}}",
+            f"    annotations: {_annotations(_summary(one), _page(one))}",
         ]
+    for name, stricter in covered(source.study).items():
+        lines.append(f"  # objectives.{comment(name)}: the same counters, and it allows more than objectives.{comment(stricter)} above")
     histograms = _histograms(burns(source.study))
     lines += ["- name: buckets", "  rules:"] if histograms else []
     for one in histograms:
@@ -88,7 +99,32 @@ def rules(source: Source) -> str:
             f"      {_without_bucket(one)}",
             "    for: 15m",
             "    labels: {severity: ticket}",
-            f"    annotations: {{summary: {yaml(template(_no_bucket_summary(one)))}}}",
+            f"    annotations: {_annotations(_no_bucket_summary(one), UNSEEN)}",
+        ]
+    signals = _signals(source)
+    lines += ["- name: bottlenecks of the plan", "  rules:"] if signals else []
+    for tier, signal in signals:
+        lines += [
+            f"  # tiers.{comment(tier)}: usually {signal.said(signal.usual)} at today's peak, by the plan",
+            f"  - alert: {_signal_name(tier, signal)}",
+            "    expr: >-",
+            f"      {signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}",
+            "    for: 5m",
+            f"    labels: {{severity: {signal.severity}}}",
+            f"    annotations: {_annotations(_signal_summary(signal), signal.page)}",
+        ]
+    selectors = _selectors(source)
+    if selectors:
+        lines += [
+            "- name: missing",
+            "  rules:",
+            "  # without these the alerts above are silent whatever happens",
+            f"  - alert: {MISSING}",
+            "    expr: >-",
+            f"      {' or '.join(map(_absent, selectors))}",
+            "    for: 15m",
+            "    labels: {severity: page}",
+            f"    annotations: {_annotations(MISSING_SUMMARY, UNSEEN)}",
         ]
     lines += ["- name: resources", "  rules:"]
     for name, use, limit, advice in RESOURCES:
@@ -98,9 +134,48 @@ def rules(source: Source) -> str:
             f"      {use} > {limit:g}",
             "    for: 5m",
             "    labels: {severity: ticket}",
-            f"    annotations: {{summary: {yaml(f'{name} above {share(limit)} for 5 minutes; {advice}')}}}",
+            f"    annotations: {_annotations(f'{name} above {share(limit)} for 5 minutes; {advice}', PAGES[name])}",
         ]
     return "\n".join(lines) + "\n"
+
+
+MISSING, MISSING_SUMMARY = "MetricsMissing", "a metric that alerts are made of has vanished: nobody would see an outage"
+PAGES = {"CpuHigh": BUSY, "MemoryHigh": "Memory", "DiskFull": "Memory"}  # of the runbook
+
+
+def _annotations(summary: str, page: str) -> str:
+    """What it says, and the page of the runbook."""
+    return f"{{summary: {yaml(template(summary))}, runbook: {yaml(f'runbook.md#{anchor(page)}')}}}"
+
+
+def _page(one: Burn) -> str:
+    return "High latency" if one.counters.good else "High error rate"
+
+
+def _signals(source: Source) -> list[tuple[str, Signal]]:
+    """What is watched of each tier."""
+    tiers = source.study.scenario.tiers
+    return [(name, signal) for name, tier in tiers.items() for signal in tended(tier).signals(source, name, tier)]
+
+
+def _signal_name(tier: str, signal: Signal) -> str:
+    return f"{_alert_name(tier)}{signal.alert}"
+
+
+def _signal_summary(signal: Signal) -> str:
+    side = "below" if signal.under else "above"
+    return f"{signal.what}: {side} {signal.said(signal.limit)} for 5 minutes; usually {signal.said(signal.usual)} at the peak"
+
+
+def _absent(selector: str) -> str:
+    """Whether a metric is not there, with its name as a label."""
+    return f'label_replace(absent({selector}), "metric", "{selector.partition("{")[0]}", "", "")'
+
+
+def _selectors(source: Source) -> list[str]:
+    """Every metric without which an alert is silent, once."""
+    counted = [series for one in burns(source.study) for series in (one.counters.total,)]
+    return list(dict.fromkeys([*counted, *(series for _, signal in _signals(source) for series in list(signal.series(0.5))[:1])]))
 
 
 def _without_bucket(one: Burn) -> str:
@@ -141,6 +216,9 @@ def unit_tests(source: Source) -> str:
     lines += _no_traffic(alerts)
     for one in _histograms(burns(source.study)):
         lines += _bucket_cases(one)
+    for tier, signal in _signals(source):
+        lines += _signal_cases(tier, signal)
+    lines += _missing_case(source) + _slow_cases(alerts) + _week_case(source, alerts)
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
             lines += _resource_case(name, use, limit, advice, word, used, fires)
@@ -186,7 +264,7 @@ def _bucket_cases(one: Burn) -> list[str]:
         for text, step in [(one.counters.total, 1), *series]:
             lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{2 * EVALUATED_MINUTES // 5}'"]
         lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {_no_bucket_name(one)}"]
-        lines += _expected(fires, "ticket", template(_no_bucket_summary(one)))
+        lines += _expected(fires, "ticket", _no_bucket_summary(one), UNSEEN)
     return lines
 
 
@@ -216,8 +294,93 @@ def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: b
         lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'"]
     lines.append("  alert_rule_test:")
     for one in members:
-        lines += [f"  - eval_time: {minutes}m", f"    alertname: {_name(one)}", *_expected(fires, one.urgency, template(_summary(one)))]
+        lines += [f"  - eval_time: {minutes}m", f"    alertname: {_name(one)}", *_expected(fires, one.urgency, _summary(one), _page(one))]
     return lines
+
+
+def _signal_cases(tier: str, signal: Signal) -> list[str]:
+    """Beyond its limit it fires; as the plan expects the peak, where that is within the limit, it is silent."""
+    lines = []
+    within = signal.usual > signal.limit if signal.under else signal.usual < signal.limit
+    for word, use, fires in (("beyond its limit", signal.beyond(1.05), True), ("as usual at the peak", signal.usual, False)):
+        if not fires and not within:
+            continue
+        lines += [f"- name: {yaml(f'{signal.what}, {word}')}", "  interval: 1m", "  input_series:"]
+        for text, value in signal.series(min(use, 1.0) if signal.counted else use).items():
+            step = f"0+{value:.6g}" if signal.counted else f"{value:.6g}+0"
+            lines += [f"  - series: {_quoted(text)}", f"    values: '{step}x{2 * EVALUATED_MINUTES}'"]
+        lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {_signal_name(tier, signal)}"]
+        lines += _expected(fires, signal.severity, _signal_summary(signal), signal.page)
+    return lines
+
+
+def _missing_case(source: Source) -> list[str]:
+    """Metrics that are there for a while and then vanish."""
+    selectors, there = _selectors(source), EVALUATED_MINUTES // 2
+    if not selectors:
+        return []
+    lines = ["- name: metrics vanish", "  interval: 30m", "  input_series:"]
+    for text in selectors:
+        lines += [f"  - series: {_quoted(text)}", f"    values: '0+1x{there // 30}'"]
+    lines += ["  alert_rule_test:", f"  - eval_time: {4 * EVALUATED_MINUTES}m", f"    alertname: {MISSING}", "    exp_alerts:"]
+    for text in selectors:
+        labels = "".join(f"{name}: {yaml(value)}, " for name, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
+        lines += [
+            f"    - exp_labels: {{{labels}metric: {text.partition('{')[0]}, severity: page}}",
+            f"      exp_annotations: {_annotations(MISSING_SUMMARY, UNSEEN)}",
+        ]
+    return lines
+
+
+def _slow_cases(alerts: list[Burn]) -> list[str]:
+    """Outages: all requests take 20 s and the histogram has only the bounds that clients have unasked; half of the requests are slow."""
+    timed = [one for one in alerts if one.counters.good and one.counters.nearest[0]]
+    lines = []
+    for word, share_slow, bucket in (("all slow, default buckets", 1.0, "nearest"), ("half of the requests slow", 0.5, "goods")):
+        first = {one.objective: one for one in reversed(timed) if one.limit < share_slow}  # of each the shortest window
+        for one in first.values():
+            series = one.counters.nearest[1] if bucket == "nearest" else one.counters.goods[0]
+            bad = share_slow * PER_MINUTE
+            lines += _case([one], f"{one.objective}, {word}", {one.counters.total: PER_MINUTE, series: round(PER_MINUTE - bad)}, fires=True)
+    return lines
+
+
+def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
+    """A usual week with its peak, as many bad requests as the plan expects: all alerts of promises that it keeps are silent."""
+    study, week = source.study, source.study.scenario.week
+    week = usual_week() if week is None else week
+    parts = {name: one.part for name, one in seen(study).items()}
+    lines: list[str] = ["- name: a usual week with its peak", f"  interval: {WEEK_MINUTES}m", "  input_series:"]
+    calm, played = [], dict[str, list[int]]()
+    for one in alerts:
+        bad = median(study.worlds.judged[one.objective].value[:, 0]) / parts.get(one.objective, 1.0)
+        if bad >= one.limit:
+            continue  # the promise is broken today: it fires, rightly
+        calm.append(one)
+        for text, step in _series(one, round(PER_MINUTE * bad), PER_MINUTE):
+            played.setdefault(text, [round(step * WEEK_MINUTES * float(level) / 1000) for level in week])
+    if not calm:
+        return []
+    for text, steps in played.items():
+        lines += [f"  - series: {_quoted(text)}", f"    values: '{_walk(steps)}'"]
+    lines.append("  alert_rule_test:")
+    for hour in sorted({int(np.argmax(week)) + 1, 24, 72, 120, 167}):
+        at = hour * 60 // EVALUATED_MINUTES * EVALUATED_MINUTES
+        for one in calm:
+            lines += [f"  - eval_time: {at}m", f"    alertname: {_name(one)}", "    exp_alerts: []"]
+    return lines
+
+
+WEEK_MINUTES = 5  # between samples of a week
+
+
+def _walk(steps: Sequence[int]) -> str:
+    """A counter that grows by a step of its own in each hour's samples."""
+    found, at, each = [], 0, 60 // WEEK_MINUTES
+    for step in steps:
+        found.append(f"{at}+{step}x{each - 1}")
+        at += step * each
+    return " ".join(found)
 
 
 def _resource_case(name: str, use: str, limit: float, advice: str, word: str, used: float, fires: bool) -> list[str]:
@@ -238,17 +401,17 @@ def _resource_case(name: str, use: str, limit: float, advice: str, word: str, us
         "  alert_rule_test:",
         f"  - eval_time: {2 * EVALUATED_MINUTES}m",
         f"    alertname: {name}",
-        *_expected(fires, "ticket", f"{name} above {share(limit)} for 5 minutes; {advice}", "instance: a, "),
+        *_expected(fires, "ticket", f"{name} above {share(limit)} for 5 minutes; {advice}", PAGES[name], "instance: a, "),
     ]
 
 
-def _expected(fires: bool, severity: str, summary: str, labels: str = "") -> list[str]:
+def _expected(fires: bool, severity: str, summary: str, page: str, labels: str = "") -> list[str]:
     if not fires:
         return ["    exp_alerts: []"]
     return [
         "    exp_alerts:",
         f"    - exp_labels: {{{labels}severity: {severity}}}",
-        f"      exp_annotations: {{summary: {yaml(summary)}}}",
+        f"      exp_annotations: {_annotations(summary, page)}",
     ]
 
 

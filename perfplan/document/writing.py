@@ -1,9 +1,9 @@
 """plan.json: every number of a plan with unit, formula and interval, in a stable, versioned schema.
 
 Layout, version 2: `perfplan` (the version that made it), `inputs` by path of the field (text, value, interval, unit, source), `numbers`
-by key (value, P5, P95, unit, formula), `fleet` (orders), `findings`, `options`, `checklist`; of a plan folder, `overrides` and `files`
-(hashes of what lies in inputs/). Keys are sorted; no time of day, no path of a machine. Version 1 named neither the version nor the
-overrides.
+by key (value, P5, P95, unit, formula), `fleet` (orders), `findings`, `options`, `failures`, `checklist`; of a plan folder, `overrides`
+and `files` (hashes of what lies in inputs/). Keys are sorted; no time of day, no path of a machine. Version 1 named neither the version
+nor the overrides.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from perfplan.models.times.latency import percentiles_s
 from perfplan.plan import Plan, concurrency, demand_rps, judge, month_names, plan
 from perfplan.quantity import FloatArray, Quantity, quantiles
 from perfplan.study import SHOWN, Study, confidence
-from perfplan.study.failures import BURST, Failing, failures
+from perfplan.study.failures import Failing, failures
 from perfplan.study.verdicts import holds_with
 from perfplan.words import dotted
 
@@ -85,6 +85,20 @@ def document(study: Study, judged: Judgements | None = None) -> dict[str, Any]:
                 "price_usd": t.price_usd,
             }
             for t in study.options
+        ],
+        "failures": [
+            {
+                "tier": row.tier,
+                "what": row.failure.what,
+                "failed": row.share,
+                "without_need": row.beyond,
+                "p_full": row.p_breaks,
+                "requests": row.requests,
+                "lost_usd": row.lost_usd,
+                "heals_s": row.heals_s,
+                "formula": dotted(Failing.failed),
+            }
+            for row in failures(study)
         ],
         "checklist": {
             "items": {s.item.id: {"answer": s.answer, "verdict": s.verdict, "text": s.text, "formula": s.formula} for s in found},
@@ -181,18 +195,6 @@ def _numbers(study: Study) -> dict[str, Any]:
     for out in study.run_outs:
         when = {k: out.quantile(p) for k, p in (("p05", 0.05), ("value", 0.5), ("p95", 0.95))}
         found[f"run_out.{out.resource.place}"] = when | {"unit": "months from as_of", "formula": dotted(first_month)}
-    for row in failures(study):
-        of = "" if row.tier == BURST else f"{row.tier}: "
-        found[f"failures.{of}{row.failure.what}"] = {
-            "value": row.share,
-            "unit": "",
-            "formula": dotted(Failing.failed),
-            "without_need": row.beyond,
-            "p_full": row.p_breaks,
-            "requests": row.requests,
-            "lost_usd": row.lost_usd,
-            "heals_s": row.heals_s,
-        }
     return found
 
 

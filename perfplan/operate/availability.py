@@ -24,7 +24,7 @@ WATCHED: Watched[Availability] = Watched(
     ),
     measured=Gauged(
         indicator=lambda one: answered(one.journey),
-        counters=lambda one: by_code(one.journey),
+        counters=lambda one, below_s: by_code(one.journey),
         threshold=nothing,  # a load test is too short to see what fails by itself
     ),
 )

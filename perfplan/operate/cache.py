@@ -11,11 +11,12 @@ from pathlib import Path
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.servers import ask, lacking, started, tool, verdict
 from perfplan.models.caching import zipf_classes
-from perfplan.operate.kind import Part, Tended, run_out, today
+from perfplan.operate.kind import COLD, Part, Signal, Tended, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.quantity import median
 from perfplan.study import Study
+from perfplan.study.failures import fills_at
 from perfplan.study.levels import MVP
 from perfplan.tiers.cache import Cache, keeps
 from perfplan.tiers.place import Place
@@ -185,9 +186,32 @@ def _sessions(study: Study, name: str, tier: Cache) -> Part:
     return Part(text=f"{name} evicts nothing, writes to disk and has replicas (may_lose: no); {size(needs)} of {size(there)} are needed")
 
 
+def _signals(source: Source, name: str, tier: Cache) -> tuple[Signal, ...]:
+    """Hits, against what the tiers behind it can carry: half way from the plan's to where something is full."""
+    study = source.study
+    usual = today(study, study.middle.carried.hit_ratio[name])
+    full = fills_at(study, name)
+    hits, misses = (f'redis_keyspace_{what}_total{{cache="{slug(name)}"}}' for what in ("hits", "misses"))
+    one = Signal(
+        alert="MissesMore",
+        use=f"sum(rate({hits}[10m])) / (sum(rate({hits}[10m])) + sum(rate({misses}[10m])) > 0)",
+        limit=(usual + full) / 2,
+        usual=usual,
+        what=f"look-ups in {name} that hit",
+        page=COLD,
+        series=lambda use: {hits: LOOK_UPS * use, misses: LOOK_UPS * (1 - use)},
+        counted=True,
+        under=True,
+        severity="page",
+    )
+    return (one,) if usual > 0 else ()
+
+
+LOOK_UPS = 60_000.0  # a minute, in tests
 TENDED: Tended[Cache] = Tended(
     files=_files,
     scaling=_scaling,
+    signals=_signals,
     memory=lambda name, tier: f"{markdown(name)} {size(median(tier.memory_bytes))} a node",
     items={"2.1.1.b": _sessions, "2.2.1.c": _hits, "2.2.5": _stampede, "2.3.1.c": _look_ups, "3.3.1.b": _chosen, "3.3.2.b": _chosen},
 )

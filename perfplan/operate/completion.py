@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perfplan.operate.kind import Counters, Gauged, Indicator, Spoken, Watched, bad_and_allowed, nothing, today
-from perfplan.operate.series import buckets
+from perfplan.operate.series import buckets, default_bucket
 from perfplan.operate.text import slug
 from perfplan.promises.completion import Completion
 from perfplan.promises.kind import Judged
@@ -18,10 +18,12 @@ def _reason(one: Completion, study: Study, judged: Judged, month: int, word: str
     return f"{study.middle.resources[place].label} are {share(used)} busy in {month_name(str(study.scenario.as_of), month)}"
 
 
-def _counters(one: Completion) -> Counters:
+def _counters(one: Completion, below_s: float) -> Counters:
     labels = f'queue="{slug(one.queue)}"'
-    good, goods = buckets(f"job_duration_seconds_bucket{{{labels}", one.below_s)
-    return Counters(total=f"job_duration_seconds_count{{{labels}}}", days=30, good=good, goods=goods)
+    bucket = f"job_duration_seconds_bucket{{{labels}"
+    good, goods = buckets(bucket, one.below_s)
+    nearest = default_bucket(bucket, median(one.below_s))
+    return Counters(total=f"job_duration_seconds_count{{{labels}}}", days=30, good=good, goods=goods, nearest=nearest)
 
 
 WATCHED: Watched[Completion] = Watched(

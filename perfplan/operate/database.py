@@ -15,7 +15,8 @@ import numpy as np
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.crowd import Backend, message, possible, queries, startup
 from perfplan.judging.servers import ask, crowded, lacking, started, tool, verdict
-from perfplan.operate.kind import Part, Tended, run_out, today, worst
+from perfplan.operate.kind import FAILOVER, Part, Signal, Tended, at_limit, run_out, today, worst
+from perfplan.operate.series import host_cpu
 from perfplan.operate.source import Source, Staged, first, ms
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.plan.paths import origins
@@ -219,9 +220,32 @@ def _pooler(study: Study, name: str, tier: Database) -> Part:
     return Part(text=f"{name} is planned as PostgreSQL behind PgBouncer", verdict="not applicable")
 
 
+def _signals(source: Source, name: str, tier: Database) -> tuple[Signal, ...]:
+    """Connections at work, of those of the pools as they are written; CPU of its nodes."""
+    study = source.study
+    stages = source.staged(name, ("connections", "replicas"))
+    connections = next(one for one in reversed(stages) if one.by <= study.as_of).counts["connections"]
+    limit, usual = at_limit(study, Place(name, "connections"))
+    usual *= stages[0].counts["connections"] / connections
+    series = "pgbouncer_pools_server_active_connections"
+    pool = Signal(
+        alert="PoolBusy",
+        use=f'sum({series}{{database=~"{slug(name)}(-reads)?"}}) / {connections:g}',
+        limit=limit,
+        usual=usual,
+        what=f"connections of the pools of {name} at work",
+        page=FAILOVER,
+        series=lambda use: {f'{series}{{database="{slug(name)}"}}': use * connections},
+        severity="page",
+    )
+    nodes = [host_cpu(study, Place(name, "cores"), "primary")]
+    return (pool, *nodes, *([host_cpu(study, Place(name, "replicas"), "replica")] if tier.replicas else []))
+
+
 TENDED: Tended[Database] = Tended(
     files=_files,
     scaling=_scaling,
+    signals=_signals,
     memory=lambda name, tier: f"{markdown(name)} at most {count(float(tier.max_connections))} connections a node",
     items={
         "2.2.2.a": _asides,

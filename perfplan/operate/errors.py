@@ -32,7 +32,7 @@ WATCHED: Watched[Errors] = Watched(
     ),
     measured=Gauged(
         indicator=lambda one: answered(one.journey),
-        counters=lambda one: by_code(one.journey),
+        counters=lambda one, below_s: by_code(one.journey),
         threshold=lambda one: Threshold(journey=one.journey, metric="http_req_failed", rule=f"rate<{median(one.below):.6g}"),
     ),
 )

@@ -14,12 +14,13 @@ import numpy as np
 
 from perfplan.judging import File
 from perfplan.operate.source import Source
+from perfplan.plan.resources import limit_of
 from perfplan.promises.kind import Judged
 from perfplan.quantity import FloatArray, median
 from perfplan.study import Study
 from perfplan.study.verdicts import BROKEN, HOLDS, RISK, cause, early, of_run_out
 from perfplan.tiers.place import Place
-from perfplan.words import month_name, percent, share
+from perfplan.words import duration, month_name, percent, share
 
 T = TypeVar("T")
 STATES = {BROKEN: "not met", RISK: "at risk", HOLDS: "met"}  # what an item of the checklist calls a verdict
@@ -34,11 +35,37 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A bottleneck of the plan as a metric, from which an alert is made, and how a test plays it."""
+
+    alert: str  # the end of the alert's name
+    use: str  # PromQL: how far it is used
+    limit: float  # beyond which it is an alert
+    usual: float  # at today's peak, as the plan has it
+    what: str  # in words, without the number
+    page: str  # of the runbook
+    series: Callable[[float], Mapping[str, float]]  # in a test at such a use: by series what is added each minute, or the value
+    counted: bool = False  # whether its series are counters
+    seconds: bool = False  # whether its use is a time
+    under: bool = False  # an alert below its limit
+    severity: str = "ticket"
+
+    def said(self, use: float) -> str:
+        """A use in words."""
+        return duration(use) if self.seconds else share(use)
+
+    def beyond(self, by: float) -> float:
+        """A use beyond the limit, or before it where *by* is less than 1."""
+        return self.limit / by if self.under else self.limit * by
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tended(Generic[T]):
     """All answers of one kind of tier."""
 
     files: Callable[[Source, str, T], tuple[File, ...]]  # settings of its server
     scaling: Callable[[Source, str, T], str]  # in the runbook: how there is more of it; "": nobody here can do that
+    signals: Callable[[Source, str, T], tuple[Signal, ...]]  # what of it is watched
     memory: Callable[[str, T], str]  # in the runbook: what should be in its memory; "": nothing of ours
     items: Mapping[str, Callable[[Study, str, T], Part | None]]  # items of the checklist that it answers, by id
 
@@ -60,6 +87,7 @@ class Counters:
     days: int  # window of the promise
     bad: str = ""
     good: str = ""  # counter of those within the target, however its bucket is written
+    nearest: tuple[str, str] = ("", "")  # the same of the next bucket that clients have unasked, and a series of it; "": they have none
     goods: tuple[str, ...] = ()  # the same as single series, one a spelling
 
 
@@ -87,7 +115,7 @@ class Gauged(Generic[T]):
     """How a promise is watched and tested."""
 
     indicator: Callable[[T], Indicator]
-    counters: Callable[[T], Counters | None]
+    counters: Callable[[T, float], Counters | None]  # with the bound of its time where it is counted, in seconds
     threshold: Callable[[T], Threshold | None]
 
 
@@ -102,6 +130,20 @@ class Watched(Generic[T]):
 def no_files(*_: object) -> tuple[File, ...]:
     """Its server is somebody else's, or has no settings that follow from a plan."""
     return ()
+
+
+def at_limit(study: Study, place: Place) -> tuple[float, float]:
+    """The utilization of what stands at *place* that the plan works with today, and what it is at the peak, at the median.
+
+    Where that is passed today already, as with a lone node that none can replace: the limit without one to spare.
+    """
+    one, made = study.middle.resources[place], study.middle
+    limit, usual = today(study, one.limit), today(study, one.utilization)
+    return (limit if limit > usual else today(study, limit_of(made.scenario, place, made.carried, spare=False))), usual
+
+
+HANGS, FAILOVER, COLD = "A partner hangs", "A database fails over", "A cache is cold"  # pages of the runbook
+GROWS, BUSY, UNSEEN = "A queue grows", "Low throughput", "Metrics are missing"
 
 
 def nothing(*_: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perfplan.operate.kind import Counters, Gauged, Indicator, Spoken, Threshold, Watched, holds_now_and, tightest
-from perfplan.operate.series import buckets
+from perfplan.operate.series import buckets, default_bucket
 from perfplan.operate.source import ms
 from perfplan.operate.text import slug
 from perfplan.promises.kind import PEAK_HOUR, WEEKS, Judged
@@ -29,10 +29,17 @@ def _value(one: Latency, study: Study, judged: Judged, month: int) -> str:
     )
 
 
-def _counters(one: Latency) -> Counters:
+def _counters(one: Latency, below_s: float) -> Counters:
     labels = f'journey="{slug(one.journey)}"'
-    good, goods = buckets(f"http_request_duration_seconds_bucket{{{labels}", one.below_s)
-    return Counters(total=f"http_request_duration_seconds_count{{{labels}}}", days=28 if one.over == WEEKS else 30, good=good, goods=goods)
+    bucket = f"http_request_duration_seconds_bucket{{{labels}"
+    good, goods = buckets(bucket, below_s)
+    return Counters(
+        total=f"http_request_duration_seconds_count{{{labels}}}",
+        days=28 if one.over == WEEKS else 30,
+        good=good,
+        goods=goods,
+        nearest=default_bucket(bucket, below_s),
+    )
 
 
 WATCHED: Watched[Latency] = Watched(
@@ -46,7 +53,7 @@ WATCHED: Watched[Latency] = Watched(
         indicator=lambda one: Indicator(
             event=f"a request of {one.journey}",
             good=f"answered within {duration(median(one.below_s))}, round trip included",
-            where="the user (real user monitoring), or the balancer plus the round trip",
+            where="the user (real user monitoring), or the balancer at its own bound, without round trip and edge (alerts.yml)",
         ),
         counters=_counters,
         threshold=lambda one: Threshold(

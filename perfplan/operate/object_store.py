@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perfplan.operate.kind import Part, Tended, no_files, today, unsaid
+from perfplan.operate.series import slow_calls
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
 from perfplan.quantity import median
@@ -24,4 +25,10 @@ def _requests(study: Study, name: str, tier: ObjectStore) -> Part:
     return Part(text=f"{name}: mean {duration(mean)}, p99 {duration(median(tier.p99_s))}")
 
 
-TENDED: Tended[ObjectStore] = Tended(files=no_files, scaling=_scaling, memory=unsaid, items={"2.4.1.b": _requests})
+TENDED: Tended[ObjectStore] = Tended(
+    files=no_files,
+    scaling=_scaling,
+    signals=lambda source, name, tier: slow_calls(name, tier.p99_s),
+    memory=unsaid,
+    items={"2.4.1.b": _requests},
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perfplan.operate.kind import Part, Tended, no_files, today, unsaid
+from perfplan.operate.series import slow_calls
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
 from perfplan.quantity import median
@@ -25,4 +26,10 @@ def _calls(study: Study, name: str, tier: Partner) -> Part:
     return Part(text=f"{text}; {listed(waits)} waits for it", verdict="at risk") if waits else Part(text=f"{text}; nobody waits for it")
 
 
-TENDED: Tended[Partner] = Tended(files=no_files, scaling=_scaling, memory=unsaid, items={"2.4.1.b": _calls})
+TENDED: Tended[Partner] = Tended(
+    files=no_files,
+    scaling=_scaling,
+    signals=lambda source, name, tier: slow_calls(name, tier.p99_s),
+    memory=unsaid,
+    items={"2.4.1.b": _calls},
+)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import STATES, Part, Tended, no_files, today, unsaid, worst
+import numpy as np
+
+from perfplan.operate.kind import GROWS, STATES, Part, Signal, Tended, no_files, today, unsaid, worst
 from perfplan.operate.source import Source
-from perfplan.operate.text import markdown
+from perfplan.operate.text import markdown, slug
 from perfplan.promises import Objective, kind_of
+from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.verdicts import of_promise
 from perfplan.tiers.place import Place
@@ -47,9 +50,30 @@ def _reports(study: Study, name: str, tier: Queue) -> Part | None:
     return _jobs(study, name, tier) if any(word in name.lower() for word in REPORTS) else None
 
 
+def _signals(source: Source, name: str, tier: Queue) -> tuple[Signal, ...]:
+    """The age of the oldest job, against how late it may be done; where nothing is promised, three times its usual worst."""
+    study, series = source.study, f'queue_oldest_message_age_seconds{{queue="{slug(name)}"}}'
+    wait = today(study, study.middle.carried.stations[Place(name, "workers")].wait_quantile_s(0.999))
+    usual = wait if np.isfinite(wait) else 0.0
+    jobs = [kind_of(one).says.jobs(one) for one in study.scenario.objectives.values()]
+    promised = [median(one.below_s) for one in jobs if one is not None and one.tier == name]
+    one = Signal(
+        alert="JobsWait",
+        use=f"max({series})",
+        limit=max(min(promised, default=3 * (usual + median(tier.service_time_s))), 1.0),
+        usual=usual,
+        what=f"time that the oldest job of {name} waits",
+        page=GROWS,
+        series=lambda use: {series: use},
+        seconds=True,
+    )
+    return (one,)
+
+
 TENDED: Tended[Queue] = Tended(
     files=no_files,
     scaling=_scaling,
+    signals=_signals,
     memory=unsaid,
     items={"2.4.1.a": _jobs, "2.4.1.c": _mails, "2.4.1.d": _reports},
 )

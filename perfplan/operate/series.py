@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 
-from perfplan.operate.kind import Counters, Indicator
+from perfplan.operate.kind import BUSY, HANGS, Counters, Indicator, Signal, at_limit
 from perfplan.operate.text import slug
 from perfplan.quantity import Value, median
+from perfplan.study import Study
+from perfplan.tiers.place import Place
 
 
 def by_code(journey: str) -> Counters:
@@ -37,9 +39,63 @@ def spellings(bound_s: Value) -> tuple[str, ...]:
     return (digits, *whole) if bound < 1e-4 or bound >= 1e6 else whole
 
 
+DEFAULT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # bounds that Prometheus' clients have unasked
+
+
+def default_bucket(series: str, bound_s: float) -> tuple[str, str]:
+    """Selector of the first bucket at or above *bound_s* that clients have unasked, and one of its series; "" where they have none."""
+    above = next((one for one in DEFAULT if one >= bound_s), None)
+    if above is None:
+        return "", ""
+    selector, spelled = buckets(series, above)
+    return selector, spelled[0]
+
+
 def buckets(series: str, bound_s: Value) -> tuple[str, tuple[str, ...]]:
     """Selector of the bucket at *bound_s*, and its single series, one a spelling; *series* ends within its labels."""
     written = spellings(bound_s)
     pattern = "|".join(re.escape(one).replace("\\", "\\\\") for one in written)  # a backslash is written twice in PromQL
     le = f'le="{written[0]}"' if len(written) == 1 else f'le=~"{pattern}"'
     return f"{series},{le}}}", tuple(f'{series},le="{one}"}}' for one in written)
+
+
+# ---- bottlenecks ----
+
+SLOW_CALLS = 0.10  # of all calls to somebody else: ten times what a p99 lets through
+CALLS = 6000.0  # a minute, in tests
+
+
+def slow_calls(name: str, p99_s: Value) -> tuple[Signal, ...]:
+    """Calls to somebody else's service that are slower than 99 of 100 should be; those that fail at their time-out are."""
+    count = f'http_client_request_duration_seconds_count{{partner="{slug(name)}"}}'
+    bucket, series = default_bucket(f'http_client_request_duration_seconds_bucket{{partner="{slug(name)}"', median(p99_s))
+    if not bucket:
+        return ()
+    one = Signal(
+        alert="Slow",
+        use=f"1 - sum(rate({bucket}[5m])) / (sum(rate({count}[5m])) > 0)",
+        limit=SLOW_CALLS,
+        usual=0.01,
+        what=f"calls to {name} that take longer than 99 of 100 should",
+        page=HANGS,
+        series=lambda use: {count: CALLS, series: CALLS * (1 - use)},
+        counted=True,
+        severity="page",
+    )
+    return (one,)
+
+
+def host_cpu(study: Study, place: Place, role: str) -> Signal:
+    """CPU of the hosts of a tier in one *role*."""
+    limit, usual = at_limit(study, place)
+    labels = f'mode="idle",role="{role}",tier="{slug(place.tier)}"'
+    return Signal(
+        alert=f"{role.capitalize()}Busy",
+        use=f"1 - avg(rate(node_cpu_seconds_total{{{labels}}}[5m]))",
+        limit=limit,
+        usual=usual,
+        what=f"CPU of the {role} of {place.tier}",
+        page=BUSY,
+        series=lambda use: {f"node_cpu_seconds_total{{{labels}}}": 60 * (1 - use)},
+        counted=True,
+    )

@@ -6,9 +6,9 @@ from __future__ import annotations
 import dataclasses
 
 from perfplan.models.times.latency import percentiles_s
-from perfplan.operate.kind import Part, Tended, no_files, run_out, today, unsaid
+from perfplan.operate.kind import BUSY, Part, Signal, Tended, at_limit, no_files, run_out, today, unsaid
 from perfplan.operate.source import Source
-from perfplan.operate.text import markdown
+from perfplan.operate.text import markdown, slug
 from perfplan.quantity import median
 from perfplan.study import Study
 from perfplan.study.sweeps import todays_knee
@@ -58,9 +58,27 @@ def _balanced(study: Study, name: str, tier: Service) -> Part:
 
 NEAR = 0.10  # of the best, within which a way to balance is good enough
 
+
+def _signals(source: Source, name: str, tier: Service) -> tuple[Signal, ...]:
+    """Threads at work, of those that there are."""
+    limit, usual = at_limit(source.study, Place(name, "instances"))
+    threads, series = float(tier.threads), f'http_server_active_requests{{service="{slug(name)}"}}'
+    one = Signal(
+        alert="ThreadsBusy",
+        use=f"avg({series}) / {threads:g}",
+        limit=limit,
+        usual=usual,
+        what=f"threads of {name} at work",
+        page=BUSY,
+        series=lambda use: {series: use * threads},
+    )
+    return (one,)
+
+
 TENDED: Tended[Service] = Tended(
     files=no_files,
     scaling=_scaling,
+    signals=_signals,
     memory=unsaid,
     items={"2.1.3.a": _scale_out, "3.4.1.a": _balanced, "3.1.3": _threads, "6.2.7": _threads},
 )

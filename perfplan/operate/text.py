@@ -67,6 +67,15 @@ def template(text: str) -> str:
     return visible(text).replace("{{", "{ {").replace("}}", "} }")
 
 
+def anchor(heading: str) -> str:
+    """Where a heading of a Markdown file is linked to.
+
+    >>> anchor("A partner hangs")
+    'a-partner-hangs'
+    """
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
 def markdown(text: str) -> str:
     r"""Text in Markdown that is only text.
 

@@ -130,12 +130,19 @@ def _journey(
     scenario: Scenario, name: str, edge: Value, responses: Mapping[str, Distribution], travel: Distribution, near: tuple[Distribution, ...]
 ) -> Distribution:
     """End to end, as the user sees it: round trip, then edge or all calls one after the other."""
-    journey = scenario.journeys[name]
-    inside = tuple(Visits(part=responses[called], times=visits) for called, visits in journey.calls.items())
-    full = Series(parts=(travel, *inside))
+    full = Series(parts=(travel, *_calls_of(scenario.journeys[name], responses)))
     if not near or not np.any(edge):
         return full
     return Mixture(weights=(edge, 1 - edge), parts=(Series(parts=near), full))
+
+
+def _calls_of(journey: Journey, responses: Mapping[str, Distribution]) -> tuple[Distribution, ...]:
+    return tuple(Visits(part=responses[called], times=visits) for called, visits in journey.calls.items())
+
+
+def inside(journey: Journey, responses: Mapping[str, Distribution]) -> Distribution:
+    """The response time of a request where it enters: without round trip, and not answered by the edge."""
+    return Series(parts=_calls_of(journey, responses))
 
 
 def round_trip(scenario: Scenario, share: Value = 1.0) -> Mixture:

@@ -95,6 +95,17 @@ def ahead(study: Study) -> list[tuple[Failed, ...]]:
     ]
 
 
+def fills_at(study: Study, cache: str) -> float:
+    """The highest hit ratio of a cache at which something is full at today's peak, with today's fleet; 0 where nothing is without it."""
+    failing, usual = Failing.of(study), median(hit_ratios(study.scenario)[cache])
+    carries = [
+        min(failing.load(failing.left(cache, Failure(takes="", what="", hit=float(part)))).carries.values(), default=np.inf)
+        for part in FILLING
+    ]
+    full = [part for part, load in zip(FILLING, carries, strict=True) if load < 1]
+    return usual * float(max(full, default=0.0))
+
+
 def busiest(study: Study) -> int:
     """The month with the highest demand of those that are planned for."""
     return int(study.middle.rps[0, : study.last + 1].argmax())

@@ -7,7 +7,7 @@ after the cause has gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perfplan.models.slo import burn_rate
 from perfplan.operate import watched
@@ -15,6 +15,7 @@ from perfplan.operate.kind import Counters
 from perfplan.plan.resources import STORAGE
 from perfplan.quantity import DAY, HOUR, median
 from perfplan.study import Study
+from perfplan.study.inside import seen
 
 ALERTS = ((0.02, 1, "page"), (0.05, 6, "page"), (0.10, 72, "ticket"))  # budget spent, hours, urgency
 CPU, MEMORY, DISK = 0.80, 0.85, 0.90  # the checklist's, for 5 minutes
@@ -81,14 +82,27 @@ def factor(spent: float, hours: float, days: float) -> float:
 
 
 def burns(study: Study) -> list[Burn]:
-    """Every burn-rate alert; a 28-day promise over 28 days, others over 30."""
-    found: list[Burn] = []
+    """Every burn-rate alert; a 28-day promise over 28 days, others over 30. Of two promises on the same counters the stricter one."""
+    found: dict[tuple[str, str, str], Burn] = {}
     for name, judged in study.worlds.judged.items():
-        counters = watched(judged.objective).measured.counters(judged.objective)
-        if counters is not None:
-            budget = median(judged.bound)
-            found += [
-                Burn(objective=name, counters=counters, budget=budget, spent=spent, hours=hours, urgency=urgency)
-                for spent, hours, urgency in ALERTS
-            ]
+        at = seen(study).get(name)
+        counters = watched(judged.objective).measured.counters(judged.objective, at.below_s if at is not None else 0.0)
+        if counters is None:
+            continue
+        budget = min(median(judged.bound) / (at.part if at is not None else 1.0), 1.0)
+        key = counters.total, counters.bad, counters.good
+        if key not in found or budget < found[key].budget:
+            found[key] = Burn(objective=name, counters=counters, budget=budget, spent=0.0, hours=0, urgency="")
+    return [replace(one, spent=spent, hours=hours, urgency=urgency) for one in found.values() for spent, hours, urgency in ALERTS]
+
+
+def covered(study: Study) -> dict[str, str]:
+    """Promises on counters that a stricter one watches: by name, that one's name."""
+    kept = {(one.counters.total, one.counters.bad): one.objective for one in burns(study) if one.counters.bad}
+    found = {}
+    for name, judged in study.worlds.judged.items():
+        counters = watched(judged.objective).measured.counters(judged.objective, 0.0)
+        stricter = kept.get((counters.total, counters.bad)) if counters is not None and counters.bad else None
+        if stricter not in (None, name):
+            found[name] = str(stricter)
     return found
