@@ -114,8 +114,11 @@ def test_every_file_names_its_inputs_and_the_same_inputs_give_the_same_bytes(sto
 def test_the_load_test_asks_for_the_promises_and_the_rates_of_the_plan(storefront, files):
     text = files["load_test.js"]
     assert "dropped_iterations: ['count==0']" in text
-    assert '"http_req_duration{journey:search}": ["p(95)<300"]' in text
-    assert '"http_req_failed{journey:checkout}": ["rate<0.01"]' in text
+    bound = round(1e3 * seen(storefront)["search p95"].below_s)
+    assert f'"http_req_duration{{journey:search}}": ["p(95)<{bound}"]' in text
+    assert 150 < bound < 300  # without the round trips, of 22 to 180 ms
+    assert '"http_req_failed{journey:checkout}": ["rate<0.001"]' in text  # the availability, which is stricter than 1 % of errors
+    assert '"http_req_duration{journey:browse}": ["p(92.25)<' in text  # 5 % of all are 7.75 % of those that the edge does not answer
     assert re.search(r"soak: .*\n\s+executor: 'constant-arrival-rate', rate: 171\d,", text)  # 0.8 x 2,144 of the history
     shares = [float(s) for s in re.findall(r"share: ([\d.]+)", text)]
     assert sum(shares) == pytest.approx(1, abs=2e-6)
@@ -320,7 +323,8 @@ def test_the_bound_beside_the_origin_is_passed_as_often_as_the_promise(storefron
     pools, journeys = system(bare)
     runs = [simulate(pools, journeys, Arrivals(rates=[rps]), 200_000, seed=seed) for seed in range(4)]
     there = np.concatenate([run.response_s[50_000:][run.journey[50_000:] == 1] for run in runs])
-    assert (there > found.below_s).mean() == pytest.approx((response > 0.3).mean(), rel=0.25)
+    ratio = (there > found.below_s).mean() / (response > 0.3).mean()
+    assert 0.9 < ratio < 1.4  # the bound is rounded down to two digits
 
 
 HOSTILE = ["<script>alert(1)</script>", '"}} drop', "{{7*7}}", "${x}", "`id`", "*/ alert(1) //", "a'b\"c", "$(reboot)", "x" * 100]

@@ -15,16 +15,21 @@ from perfplan.judging.servers import run, tool
 from perfplan.operate import watched
 from perfplan.operate.source import Source, first, ms
 from perfplan.operate.text import comment, js, slug
+from perfplan.plan.paths import edge_share
+from perfplan.promises import counted
 from perfplan.quantity import median
 from perfplan.scenario import Scenario
-from perfplan.subjects.loadtest import Stage
+from perfplan.study import Study
+from perfplan.subjects.loadtest import JUMP_S, STEP_S, TREADS, Prediction, Stage, limits, predictions
 from perfplan.subjects.loadtest import stages as test_stages
+from perfplan.tiers import kind_of
+from perfplan.words import duration
 
 SPREAD = 2.0  # users reserved over their mean, as arrivals and times vary
 METRICS = "avg|min|max|med|count|rate|value"  # aggregations beside p(N); count of counters, rate of rates, value of gauges
 
 
-RUN = "// k6 run -e BASE_URL=http://127.0.0.1:8080 -e STAGE=load load_test.js     (STAGE: smoke, load, stress, spike, soak)"
+RUN = "// k6 run -e BASE_URL=https://127.0.0.1:8443 -e STAGE=load load_test.js     (STAGE: smoke, load, stress, spike, soak)"
 
 
 def load_test(source: Source) -> str:
@@ -33,53 +38,116 @@ def load_test(source: Source) -> str:
     scenario = study.scenario
     stages = "".join(_stage(one, source) for one in test_stages(study))
     journeys = "".join(
-        f"  {{ name: {js(slug(name))}, share: {_share(scenario, name):.6f}, path: __ENV.PATH_{_variable(name)} || "
-        f"{js('/' + slug(name))} }},  // journeys.{comment(name)}.share\n"
-        for name in scenario.journeys
+        f"  {{ name: {js(slug(name))}, share: {_share(scenario, name):.6f}, edge: {median(edge_share(scenario, one)):.4f}, "
+        f"path: __ENV.PATH_{_variable(name)} || {js('/' + slug(name))} }},  // journeys.{comment(name)}.share\n"
+        for name, one in scenario.journeys.items()
     )
-    asked = f"{{ tags: {{ journey: journey.name }}, timeout: '{ms(source.ladder.value_s('client_timeout'))}ms' }}"
-    nl = "\n"
+    asked = f"{{ tags, timeout: '{ms(source.ladder.value_s('client_timeout'))}ms' }}"
+    items, exponent, why = _keys(source)
+    asked_for = thresholds(source)
+    judged = "\n".join(f"  {js(metric)}: [{', '.join(js(rule) for rule in rules)}],  // {comment(why)}" for metric, rules, why in asked_for)
     return f"""{source.head("//", "k6 load test")}{RUN}
+// Stands beside the origin: no round trip, and what the edge answers is not sent. With EDGE=1 all is sent, to the edge's address.
+//
+// What it should measure, at rates of the whole service; a test that disagrees by more than a fifth disproves the plan:
+{_predicted(source)}
 import http from 'k6/http';
+import exec from 'k6/execution';
 import {{ check }} from 'k6';
 
-const BASE_URL = __ENV.BASE_URL || 'http://127.0.0.1:8080';
+const BASE_URL = __ENV.BASE_URL || 'https://127.0.0.1:8443';
 const STAGE = __ENV.STAGE || 'smoke';
 
-// Journeys with their shares of all requests; PATH_<NAME> sets the path that a journey asks for.
+// Journeys with their shares of all requests, and the part of each that the edge answers; PATH_<NAME> sets the path.
 const JOURNEYS = [
 {journeys}];
+
+// Which of {items:.0f} items a request is for: Zipf with exponent {exponent:g} ({why}), so that caches miss as they do.
+const ITEMS = {items:.0f}, EXPONENT = {exponent:g};
+function item() {{
+  const u = Math.random(), rest = 1 - EXPONENT;
+  return Math.floor(Math.abs(rest) < 1e-9 ? Math.pow(ITEMS, u) : Math.pow(1 + u * (Math.pow(ITEMS, rest) - 1), 1 / rest));
+}}
 
 // Arrivals do not wait for answers (an open load), as users do not. preAllocatedVUs by Little's law: rate x mean response,
 // times {SPREAD:g}. Where k6 cannot start an iteration in time it counts it as dropped, and the test fails.
 const STAGES = {{
 {stages}}};
 
+// The promises as they are seen here: bounds without round trip, percentiles of what the edge has left.
+const PROMISES = {{
+  dropped_iterations: ['count==0'],
+{judged}
+}};
+// The stress is to break a promise: each step of it is shown by itself, and the first that passes a bound is the knee.
+const TREADS = [{", ".join(f"{100 * one:g}" for one in TREADS)}];  // % of the predicted knee
+const FIRST_S = {_first_s(study):g}, STEP_S = {JUMP_S + STEP_S:g};
+const STEPS = {{ dropped_iterations: ['count==0'] }};
+for (const tread of TREADS) for (const journey of JOURNEYS) {{
+  STEPS[`http_req_duration{{journey:${{journey.name}},step:${{tread}}}}`] = ['p(95)>=0'];
+  STEPS[`http_req_failed{{journey:${{journey.name}},step:${{tread}}}}`] = ['rate>=0'];
+}}
+const ANSWERED = {{ checks: ['rate==1'] }};  // the smoke is too short for more
+
 export const options = {{
   scenarios: {{ [STAGE]: STAGES[STAGE] }},
-  thresholds: {{
-    dropped_iterations: ['count==0'],
-{nl.join(f"    {js(metric)}: [{', '.join(js(rule) for rule in rules)}],  // {comment(why)}" for metric, rules, why in thresholds(source))}
-  }},
+  thresholds: STAGE === 'stress' ? STEPS : STAGE === 'smoke' ? ANSWERED : PROMISES,
+  insecureSkipTLSVerify: BASE_URL.startsWith('https://127.'),  // a certificate of the moment
 }};
 
 export default function () {{
   let left = Math.random();
   const journey = JOURNEYS.find((one) => (left -= one.share) < 0) || JOURNEYS[JOURNEYS.length - 1];
-  const answer = http.get(`${{BASE_URL}}${{journey.path}}`, {asked});  // client_timeout
+  if (!__ENV.EDGE && Math.random() < journey.edge) return;
+  const tags = {{ journey: journey.name }};
+  if (STAGE === 'stress') {{
+    const passed = (Date.now() - exec.scenario.startTime) / 1000 - FIRST_S;
+    tags.step = String(TREADS[Math.floor(passed / STEP_S)] || 'other');
+  }}
+  const answer = http.get(`${{BASE_URL}}${{journey.path}}?item=${{item()}}`, {asked});  // client_timeout
   check(answer, {{ answered: (one) => one.status < 500 }});
 }}
 """
 
 
+def _first_s(study: Study) -> float:
+    """When the first step of the stress begins."""
+    return next(one.steps[0][1] for one in test_stages(study) if one.name == "stress")
+
+
+def _keys(source: Source) -> tuple[float, float, str]:
+    """How many items requests are for, the exponent of their popularity, and where that comes from."""
+    for name, tier in source.study.scenario.tiers.items():
+        if (found := kind_of(tier).varied.by_memory(tier, np.ones(1))) is not None:
+            return max(float(found.items), 1.0), float(found.popularity), f"tiers.{comment(name)}"
+    return 1e6, 0.9, "no cache says so"
+
+
+def _predicted(source: Source) -> str:
+    """Percentiles of every journey at the loads that are tested, as lines of a comment."""
+
+    def line(one: Prediction) -> str:
+        times = (("p50", one.p50_s), ("p95", one.p95_s), ("p99", one.p99_s))
+        return f"//   {comment(one.journey)} at {one.load_rps:.0f} a second: {', '.join(f'{name} {duration(at)}' for name, at in times)}"
+
+    return "\n".join(map(line, predictions(source.study, inside=True)))
+
+
 def thresholds(source: Source) -> list[tuple[str, list[str], str]]:
-    """Metric, rules and origin of every promise that a load test can judge: one metric a journey, as k6 allows each once."""
+    """Metric, rules and origin of every promise that a load test can judge: one metric a journey, as k6 allows each once.
+
+    Response times at their bounds beside the origin; of promises on failures of one journey the stricter one.
+    """
+    study = source.study
     found: dict[str, tuple[list[str], list[str]]] = {}
-    for name, objective in source.study.scenario.objectives.items():
-        if (one := watched(objective).measured.threshold(objective)) is not None:
-            rules, origin = found.setdefault(f"{one.metric}{{journey:{slug(one.journey)}}}", ([], []))
-            rules.append(one.rule)
-            origin.append(f"objectives.{comment(name)}")
+    for one in limits(study):
+        rules, origin = found.setdefault(f"http_req_duration{{journey:{slug(one.journey)}}}", ([], []))
+        rules.append(f"p({100 * one.percentile:.4g})<{ms(one.below_s)}")
+        origin.append(f"objectives.{comment(one.objective)}")
+    for name, objective in study.scenario.objectives.items():
+        if (counted_one := counted(objective)) is not None and watched(objective).measured.threshold(objective) is not None:
+            binds = median(study.worlds.judged[name].bound)
+            found[f"http_req_failed{{journey:{slug(counted_one.journey)}}}"] = ([f"rate<{binds:.6g}"], [f"objectives.{comment(name)}"])
     return [(metric, rules, ", ".join(origin)) for metric, (rules, origin) in found.items()]
 
 
@@ -156,7 +224,7 @@ GRAMMAR, PLACE = "grammar of k6 thresholds", "4_testing"
 def _ask(path: Path, rooms: Path) -> Judgement:
     """`k6 inspect` where k6 is; else k6's grammar of thresholds, by a parser of our own, and the syntax by node."""
     text = path.read_text(encoding="utf-8")
-    rules = [rule for row in re.findall(r"^    [^/]*?: \[(.*)\],  //", text, re.M) for rule in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
+    rules = [rule for row in re.findall(r"^  [^/]*?: \[(.*)\],  //", text, re.M) for rule in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
     problems = [p for p in map(threshold_problem, [*rules, *re.findall(r"dropped_iterations: \['(.*?)'\]", text)]) if p]
     if problems:
         return Judgement(judge=GRAMMAR, accepted=False, said="; ".join(problems))

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.promises import timed
-from perfplan.quantity import MINUTE, median, quantiles
+from perfplan.quantity import MINUTE, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, short
@@ -23,7 +22,7 @@ from perfplan.study.sweeps import (
     steady_knee,
     todays_knee,
 )
-from perfplan.subjects.loadtest import Stage
+from perfplan.subjects.loadtest import Stage, inside_s, limits
 from perfplan.subjects.loadtest import predictions as predicted
 from perfplan.subjects.loadtest import stages as test_stages
 from perfplan.words import (
@@ -155,12 +154,11 @@ def script(study: Study) -> go.Figure:
 
 
 def _over_limits(study: Study, loads: list[float]) -> dict[str, list[float]]:
-    """Of each response time that is promised what is predicted at *loads*, over the promise, CUT at most."""
-    state, found = study.middle.state.at(np.array([loads])), {}
-    for name, objective in study.scenario.objectives.items():
-        if (one := timed(objective)) is not None:
-            times = state.percentiles_s(one.journey, (median(one.percentile),))[0][0]
-            found[name] = [min(float(t) / median(one.below_s), CUT) if np.isfinite(t) else CUT for t in times]
+    """Of each response time that is promised what is predicted at *loads* beside the origin, over what is allowed there, CUT at most."""
+    found = {}
+    for one in limits(study):
+        times = inside_s(study, one, np.array(loads))
+        found[one.objective] = [min(float(t) / one.below_s, CUT) if np.isfinite(t) else CUT for t in times]
     return found
 
 

@@ -137,6 +137,7 @@ def _by_memory(tier: Cache, scale: FloatArray) -> ByMemory | None:
         hit_ratio=hits,
         now_bytes=float(tier.memory_bytes * tier.instances),
         items=float(tier.items),
+        popularity=float(tier.popularity),
         held_items=float(items_in_memory(tier.memory_bytes, tier.item_bytes, tier.instances)),
         origin=tier.origin,
     )

@@ -262,6 +262,7 @@ class ByMemory:
     hit_ratio: FloatArray
     now_bytes: float
     items: float  # different ones that are asked for
+    popularity: float  # exponent of their Zipf law
     held_items: float  # now
     origin: str
 
