@@ -1,0 +1,55 @@
+"""Prometheus rules: burn rates of every promise counted in requests, and the usual resource alerts; with their unit tests.
+
+Which alerts there are, and when they fire, is said in `perfplan.subjects.alerts`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perfplan.artifacts.prometheus.rules import rules
+from perfplan.artifacts.prometheus.unit_tests import unit_tests
+from perfplan.judging import Answers, File, Judge, Judgement
+from perfplan.judging.servers import run
+from perfplan.models.slo import burn_rate
+from perfplan.operate.source import Source
+from perfplan.subjects.alerts import ALERTS, CPU, DISK, MEMORY
+from perfplan.words import share
+
+# ---- their judges ----
+
+CHECKED, TESTED, PLACE = "promtool check rules", "promtool test rules", "5_monitoring"
+
+
+def _check(path: Path, _: Path) -> Judgement:
+    return run([*CHECKED.split(), path.name], path.parent, CHECKED)
+
+
+def _test(path: Path, _: Path) -> Judgement:
+    """Every alert fires just above its limit, and is silent just below and without traffic."""
+    return run([*TESTED.split(), path.name], path.parent, TESTED)
+
+
+CHECK = Judge(tool="promtool", ask=_check, names=(CHECKED,), twin=("avg by (instance)", "avg by instance)"))
+TEST = Judge(tool="promtool", ask=_test, names=(TESTED,), twin=("exp_alerts: []", "exp_alerts: [{exp_labels: {severity: page}}]"))
+
+
+def files(source: Source) -> tuple[File, ...]:
+    """alerts.yml and its unit tests."""
+    return (
+        File(name="alerts.yml", text=rules(source), judge=CHECK, answers=ANSWERS),
+        File(name="alerts_test.yml", text=unit_tests(source), judge=TEST),
+    )
+
+
+ANSWERS = (
+    Answers(item="5.2.1", text="burn-rate alerts of every promise counted in requests", place=PLACE, formula=rules),
+    *(
+        Answers(item=f"5.2.1.{letter}", text=f"{share(spent)} of the budget within {hours} h: {urgency}", place=PLACE, formula=burn_rate)
+        for letter, (spent, hours, urgency) in zip("abc", ALERTS, strict=True)
+    ),
+    Answers(item="5.2.2", text="CPU, memory and disk", place=PLACE, formula=rules),
+    Answers(item="5.2.2.a", text=f"CPU above {share(CPU)} for 5 minutes", place=PLACE, formula=rules),
+    Answers(item="5.2.2.b", text=f"memory above {share(MEMORY)} for 5 minutes", place=PLACE, formula=rules),
+    Answers(item="5.2.2.c", text=f"disk above {share(DISK)} for 5 minutes", place=PLACE, formula=rules),
+)

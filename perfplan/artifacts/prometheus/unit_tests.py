@@ -1,0 +1,253 @@
+"""The unit tests of the rule file: each alert beyond and within its limit, and in the outage that it is for; a usual week."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from perfplan.artifacts.prometheus.words import (
+    MISSING,
+    MISSING_SUMMARY,
+    PAGES,
+    RESOURCES,
+    by_bucket,
+    name_of,
+    no_bucket_name,
+    no_bucket_summary,
+    noted,
+    page_of,
+    selectors_of,
+    signal_name,
+    signal_summary,
+    signals_of,
+    summary_of,
+)
+from perfplan.models.growth import usual_week
+from perfplan.operate.kind import UNSEEN, Signal
+from perfplan.operate.source import Source
+from perfplan.operate.text import yaml
+from perfplan.quantity import median
+from perfplan.study.inside import seen
+from perfplan.subjects.alerts import Burn, burns
+from perfplan.words import share
+
+
+def unit_tests(source: Source) -> str:
+    """Unit tests for promtool: just above fires; just below, and without traffic, all is silent."""
+    lines = [
+        source.head("#", "promtool unit tests of alerts.yml") + "rule_files: [alerts.yml]",
+        f"evaluation_interval: {EVALUATED_MINUTES}m",
+        "tests:",
+    ]
+    alerts = [one for one in burns(source.study) if one.possible]
+    lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
+    lines += _no_traffic(alerts)
+    for one in by_bucket(burns(source.study)):
+        lines += _bucket_cases(one)
+    for tier, signal in signals_of(source):
+        lines += _signal_cases(tier, signal)
+    lines += _missing_case(source) + _slow_cases(alerts) + _week_case(source, alerts)
+    for name, use, limit, advice in RESOURCES:
+        for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
+            lines += _resource_case(name, use, limit, advice, word, used, fires)
+    return "\n".join(lines) + "\n"
+
+
+EVALUATED_MINUTES = 360  # between evaluations in unit tests: rare, as three days are played
+PER_MINUTE = 1_000_000  # requests, so that shares are exact enough
+
+
+def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:
+    """The counters of a promise with their steps: of a histogram all and those within the target, else by status code.
+
+    The bucket is spelled in one way where the alert is to fire and in the other where it is not.
+    """
+    if one.counters.good:
+        return [(one.counters.total, total), (one.counters.goods[-1 if bad > total * one.limit else 0], total - bad)]
+    labels = one.counters.total.removesuffix("}")
+    return [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', total - bad)]
+
+
+def _no_traffic(alerts: list[Burn]) -> list[str]:
+    """All alerts in one test without any traffic."""
+    if not alerts:
+        return []
+    minutes = 13 * EVALUATED_MINUTES
+    series = dict.fromkeys(text for one in alerts for text, _ in _series(one, 0, 0))
+    return [
+        "- name: no traffic",
+        "  interval: 30m",
+        "  input_series:",
+        *(line for text in series for line in (f"  - series: {_quoted(text)}", f"    values: '0+0x{minutes // 30}'")),
+        "  alert_rule_test:",
+        *(line for one in alerts for line in (f"  - eval_time: {minutes}m", f"    alertname: {name_of(one)}", "    exp_alerts: []")),
+    ]
+
+
+def _bucket_cases(one: Burn) -> list[str]:
+    """Two tests: counted without a bucket at the target it fires, with one it is silent."""
+    lines = []
+    for word, series, fires in (("no bucket", [], True), ("a bucket", [(one.counters.goods[-1], 1)], False)):
+        lines += [f"- name: {yaml(f'{one.objective}, {word} at its target')}", "  interval: 5m", "  input_series:"]
+        for text, step in [(one.counters.total, 1), *series]:
+            lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{2 * EVALUATED_MINUTES // 5}'"]
+        lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {no_bucket_name(one)}"]
+        lines += _expected(fires, "ticket", no_bucket_summary(one), UNSEEN)
+    return lines
+
+
+def _cases(alerts: list[Burn], word: str, factor: float, *, fires: bool) -> list[str]:
+    """A test a window, as a test costs a start; promises that count the same requests differently cannot share one."""
+    tests: list[tuple[dict[str, int], list[Burn]]] = []
+    for one in alerts:
+        series = dict(_series(one, round(PER_MINUTE * min(one.limit * factor, 1.0)), PER_MINUTE))
+        for counted, members in tests:
+            if members[0].hours == one.hours and all(counted.get(text, step) == step for text, step in series.items()):
+                counted.update(series)
+                members.append(one)
+                break
+        else:
+            tests.append((series, [one]))
+    return [line for counted, members in tests for line in _case(members, word, counted, fires=fires)]
+
+
+def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: bool) -> list[str]:
+    """One test of alerts with the same window."""
+    hours = members[0].hours
+    step_minutes = max(hours * 60 // 12 // 5, 1)  # five samples in the short window
+    minutes = max(hours * 60, EVALUATED_MINUTES) + EVALUATED_MINUTES
+    steps = minutes // step_minutes + 1
+    lines = [f"- name: {yaml(f'{hours}h windows, {word}')}", f"  interval: {step_minutes}m", "  input_series:"]
+    for text, step in series.items():
+        lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'"]
+    lines.append("  alert_rule_test:")
+    for one in members:
+        lines += [
+            f"  - eval_time: {minutes}m",
+            f"    alertname: {name_of(one)}",
+            *_expected(fires, one.urgency, summary_of(one), page_of(one)),
+        ]
+    return lines
+
+
+def _signal_cases(tier: str, signal: Signal) -> list[str]:
+    """Beyond its limit it fires; as the plan expects the peak, where that is within the limit, it is silent."""
+    lines = []
+    within = signal.usual > signal.limit if signal.under else signal.usual < signal.limit
+    for word, use, fires in (("beyond its limit", signal.beyond(1.05), True), ("as usual at the peak", signal.usual, False)):
+        if not fires and not within:
+            continue
+        lines += [f"- name: {yaml(f'{signal.what}, {word}')}", "  interval: 1m", "  input_series:"]
+        for text, value in signal.series(min(use, 1.0) if signal.counted else use).items():
+            step = f"0+{value:.6g}" if signal.counted else f"{value:.6g}+0"
+            lines += [f"  - series: {_quoted(text)}", f"    values: '{step}x{2 * EVALUATED_MINUTES}'"]
+        lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {signal_name(tier, signal)}"]
+        lines += _expected(fires, signal.severity, signal_summary(signal), signal.page)
+    return lines
+
+
+def _missing_case(source: Source) -> list[str]:
+    """Metrics that are there for a while and then vanish."""
+    selectors, there = selectors_of(source), EVALUATED_MINUTES // 2
+    if not selectors:
+        return []
+    lines = ["- name: metrics vanish", "  interval: 30m", "  input_series:"]
+    for text in selectors:
+        lines += [f"  - series: {_quoted(text)}", f"    values: '0+1x{there // 30}'"]
+    lines += ["  alert_rule_test:", f"  - eval_time: {4 * EVALUATED_MINUTES}m", f"    alertname: {MISSING}", "    exp_alerts:"]
+    for text in selectors:
+        labels = "".join(f"{name}: {yaml(value)}, " for name, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
+        lines += [
+            f"    - exp_labels: {{{labels}metric: {text.partition('{')[0]}, severity: page}}",
+            f"      exp_annotations: {noted(MISSING_SUMMARY, UNSEEN)}",
+        ]
+    return lines
+
+
+def _slow_cases(alerts: list[Burn]) -> list[str]:
+    """Outages: all requests take 20 s and the histogram has only the bounds that clients have unasked; half of the requests are slow."""
+    timed = [one for one in alerts if one.counters.good and one.counters.nearest[0]]
+    lines = []
+    for word, share_slow, bucket in (("all slow, default buckets", 1.0, "nearest"), ("half of the requests slow", 0.5, "goods")):
+        first = {one.objective: one for one in reversed(timed) if one.limit < share_slow}  # of each the shortest window
+        for one in first.values():
+            series = one.counters.nearest[1] if bucket == "nearest" else one.counters.goods[0]
+            bad = share_slow * PER_MINUTE
+            lines += _case([one], f"{one.objective}, {word}", {one.counters.total: PER_MINUTE, series: round(PER_MINUTE - bad)}, fires=True)
+    return lines
+
+
+def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
+    """A usual week with its peak, as many bad requests as the plan expects: all alerts of promises that it keeps are silent."""
+    study, week = source.study, source.study.scenario.week
+    week = usual_week() if week is None else week
+    parts = {name: one.part for name, one in seen(study).items()}
+    lines: list[str] = ["- name: a usual week with its peak", f"  interval: {WEEK_MINUTES}m", "  input_series:"]
+    calm, played = [], dict[str, list[int]]()
+    for one in alerts:
+        bad = median(study.worlds.judged[one.objective].value[:, 0]) / parts.get(one.objective, 1.0)
+        if bad >= one.limit:
+            continue  # the promise is broken today: it fires, rightly
+        calm.append(one)
+        for text, step in _series(one, round(PER_MINUTE * bad), PER_MINUTE):
+            played.setdefault(text, [round(step * WEEK_MINUTES * float(level) / 1000) for level in week])
+    if not calm:
+        return []
+    for text, steps in played.items():
+        lines += [f"  - series: {_quoted(text)}", f"    values: '{_walk(steps)}'"]
+    lines.append("  alert_rule_test:")
+    for hour in sorted({int(np.argmax(week)) + 1, 24, 72, 120, 167}):
+        at = hour * 60 // EVALUATED_MINUTES * EVALUATED_MINUTES
+        for one in calm:
+            lines += [f"  - eval_time: {at}m", f"    alertname: {name_of(one)}", "    exp_alerts: []"]
+    return lines
+
+
+WEEK_MINUTES = 5  # between samples of a week
+
+
+def _walk(steps: Sequence[int]) -> str:
+    """A counter that grows by a step of its own in each hour's samples."""
+    found, at, each = [], 0, 60 // WEEK_MINUTES
+    for step in steps:
+        found.append(f"{at}+{step}x{each - 1}")
+        at += step * each
+    return " ".join(found)
+
+
+def _resource_case(name: str, use: str, limit: float, advice: str, word: str, used: float, fires: bool) -> list[str]:
+    if name == "CpuHigh":
+        series = [('node_cpu_seconds_total{instance="a",mode="idle"}', f"0+{60 * (1 - used):.6g}x720")]
+    else:
+        free, size = (
+            ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes")
+            if name == "MemoryHigh"
+            else ("node_filesystem_avail_bytes", "node_filesystem_size_bytes")
+        )
+        series = [(f'{free}{{instance="a"}}', f"{1 - used:.6g}+0x720"), (f'{size}{{instance="a"}}', "1+0x720")]
+    return [
+        f"- name: {yaml(f'{name}, {word}')}",
+        "  interval: 1m",
+        "  input_series:",
+        *(line for text, values in series for line in (f"  - series: {_quoted(text)}", f"    values: '{values}'")),
+        "  alert_rule_test:",
+        f"  - eval_time: {2 * EVALUATED_MINUTES}m",
+        f"    alertname: {name}",
+        *_expected(fires, "ticket", f"{name} above {share(limit)} for 5 minutes; {advice}", PAGES[name], "instance: a, "),
+    ]
+
+
+def _expected(fires: bool, severity: str, summary: str, page: str, labels: str = "") -> list[str]:
+    if not fires:
+        return ["    exp_alerts: []"]
+    return [
+        "    exp_alerts:",
+        f"    - exp_labels: {{{labels}severity: {severity}}}",
+        f"      exp_annotations: {noted(summary, page)}",
+    ]
+
+
+def _quoted(series: str) -> str:
+    return "'" + series.replace("'", "''") + "'"

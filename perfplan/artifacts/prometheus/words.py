@@ -1,0 +1,124 @@
+"""What alerts are called, what they say, and the expressions that rules and their tests share."""
+
+from __future__ import annotations
+
+import re
+
+from perfplan.operate import tended
+from perfplan.operate.kind import BUSY, Signal
+from perfplan.operate.source import Source
+from perfplan.operate.text import anchor, slug, template, yaml
+from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns
+from perfplan.words import share
+
+HOUR = 3600
+RESOURCES = (  # name, expression of one instance's use, threshold, what to do
+    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle",role!~"primary|replica"}[5m]))', CPU, "more of it"),
+    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", MEMORY, "restart what leaks"),
+    (
+        "DiskFull",
+        '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}',
+        DISK,
+        "order storage",
+    ),
+)
+
+
+def windows(one: Burn) -> tuple[str, str]:
+    """Long and short window of an alert, as PromQL writes them."""
+    return _window(one.hours * HOUR), _window(one.hours * HOUR // 12)
+
+
+def _window(seconds: int) -> str:
+    return f"{seconds // HOUR}h" if seconds % HOUR == 0 else f"{seconds // 60}m"
+
+
+def name_of(one: Burn) -> str:
+    """The name of a burn-rate alert."""
+    return f"{alert_name(one.objective)}Burns{one.hours}h"
+
+
+def alert_name(name: str) -> str:
+    """An alert's name in capitals; what had to be changed beyond case and spaces keeps the hash of its slug."""
+    words = re.fullmatch(r"[a-z0-9]+(?: [a-z0-9]+)*", name)
+    return "".join(part.capitalize() for part in (name.split() if words else re.split("[-_]", slug(name))))
+
+
+def ratio(burn: Burn, window: str) -> str:
+    """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
+    of = burn.counters
+    total, bad, good, nearest = (f"sum(rate({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
+    good = f"({good} or {nearest})" if of.nearest[0] not in ("", of.good) else good
+    return f"{bad if burn.counters.bad else f'({total} - {good})'} / ({total} > 0)"
+
+
+MISSING, MISSING_SUMMARY = "MetricsMissing", "a metric that alerts are made of has vanished: nobody would see an outage"
+PAGES = {"CpuHigh": BUSY, "MemoryHigh": "Memory", "DiskFull": "Memory"}  # of the runbook
+
+
+def noted(summary: str, page: str) -> str:
+    """What it says, and the page of the runbook."""
+    return f"{{summary: {yaml(template(summary))}, runbook: {yaml(f'runbook.md#{anchor(page)}')}}}"
+
+
+def page_of(one: Burn) -> str:
+    """The page of the runbook that it leads to."""
+    return "High latency" if one.counters.good else "High error rate"
+
+
+def signals_of(source: Source) -> list[tuple[str, Signal]]:
+    """What is watched of each tier."""
+    tiers = source.study.scenario.tiers
+    return [(name, signal) for name, tier in tiers.items() for signal in tended(tier).signals(source, name, tier)]
+
+
+def signal_name(tier: str, signal: Signal) -> str:
+    """The name of the alert on a signal."""
+    return f"{alert_name(tier)}{signal.alert}"
+
+
+def signal_summary(signal: Signal) -> str:
+    """What the alert on a signal says."""
+    side = "below" if signal.under else "above"
+    return f"{signal.what}: {side} {signal.said(signal.limit)} for 5 minutes; usually {signal.said(signal.usual)} at the peak"
+
+
+def absent(selector: str) -> str:
+    """Whether a metric is not there, with its name as a label."""
+    return f'label_replace(absent({selector}), "metric", "{selector.partition("{")[0]}", "", "")'
+
+
+def selectors_of(source: Source) -> list[str]:
+    """Every metric without which an alert is silent, once."""
+    counted = [series for one in burns(source.study) for series in (one.counters.total,)]
+    return list(dict.fromkeys([*counted, *(series for _, signal in signals_of(source) for series in list(signal.series(0.5))[:1])]))
+
+
+def without_bucket(one: Burn) -> str:
+    """Requests are counted but not by a bucket at the target: the burn-rate alerts of the promise would never fire."""
+    return f"(sum(rate({one.counters.total}[15m])) > 0) unless sum(rate({one.counters.good}[15m]))"
+
+
+def by_bucket(found: list[Burn]) -> list[Burn]:
+    """One of each promise that is counted by a bucket."""
+    return list({one.objective: one for one in found if one.counters.good}.values())
+
+
+def bounds(one: Burn) -> list[str]:
+    """The bound of its bucket, in each spelling."""
+    return [text.rpartition(",")[2].removesuffix("}") for text in one.counters.goods]
+
+
+def no_bucket_name(one: Burn) -> str:
+    """The name of the alert on its missing bucket."""
+    return f"{alert_name(one.objective)}HasNoBucket"
+
+
+def no_bucket_summary(one: Burn) -> str:
+    """What the alert on its missing bucket says."""
+    return f"{one.objective}: no histogram bucket at its target; its burn-rate alerts cannot fire until the service has one"
+
+
+def summary_of(one: Burn) -> str:
+    """What a burn-rate alert says."""
+    return f"{one.objective}: {share(one.spent)} of the error budget of {one.counters.days} days spent within {windows(one)[0]}"
