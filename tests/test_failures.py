@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfplan.models.availability import until_failure
+from perfplan.models.availability import downtime_s, until_failure
 from perfplan.models.caching import hit_ratio_when_filling, lru_hit_ratio
 from perfplan.quantity import median
 from perfplan.reading import read
 from perfplan.study import study
 from perfplan.study.cures import cures
 from perfplan.study.failures import Failing, ahead, alike, cases, failures
+from perfplan.subjects.budgets import drawn, frozen, left
 from perfplan.tiers import KINDS, kind_of
 from perfplan.tiers.kind import COLD, LOST, NODE, SLOW, ZONE
 
@@ -208,3 +209,26 @@ def test_every_kind_says_how_it_fails():
             assert median(failure.back_s) >= 0
             assert failure.what
             assert tier
+
+
+@pytest.mark.parametrize(("unavailable", "outage_s"), [(0.001, 2580.0), (0.0005, 120.0), (0.01, 3600.0)])
+def test_time_down_is_a_compound_poisson_law(unavailable, outage_s):
+    """P(no outage) = exp(-n), mean n x outage, variance 2 n x outage^2 (Ross, Stochastic Processes, 2nd ed., section 2.5)."""
+    window = 28 * 86400.0
+    down = downtime_s(np.random.default_rng(5), np.full(400_000, unavailable), outage_s, window)
+    n = unavailable * window / outage_s
+    assert (down == 0).mean() == pytest.approx(np.exp(-n), abs=0.003)
+    assert down.mean() == pytest.approx(n * outage_s, rel=0.02)
+    assert down.var() == pytest.approx(2 * n * outage_s**2, rel=0.04)
+
+
+def test_a_budget_drawn_is_the_expected_one_in_the_long_run():
+    """The mean over worlds is what is predicted of all time; what is kept is a probability, and no coin of 0 or 1."""
+    made = study(read(STOREFRONT), worlds=2000)
+    after = drawn(made)["checkout available"]
+    expected = np.median(left(made.worlds.judged["checkout available"])[:, 0])
+    assert after.mean() == pytest.approx(expected, abs=3 * after.std() / np.sqrt(after.size) + 0.01)
+    assert 0.5 < (after >= 0).mean() < 0.8  # by hand: payments alone is down 40 min of a budget of 40, a quarter of it counts
+    sentence = frozen(made)
+    assert "where deployments stop, with" in sentence
+    assert f"is kept with {100 * (after >= 0).mean():.0f}" in sentence

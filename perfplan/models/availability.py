@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betainc
 
-from perfplan.quantity import Count, FloatArray, Fraction, Value
+from perfplan.quantity import Count, FloatArray, Fraction, Seconds, Value
 
 
 def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArray:
@@ -28,6 +28,19 @@ def k_of_n(needed: Count, nodes: Count, node_availability: Fraction) -> FloatArr
     inside = (k >= 1) & (k <= n)
     up = betainc(np.where(inside, k, 1), np.where(inside, n - k + 1, 1), p)
     return np.where(k > n, 0.0, np.where(k < 1, 1.0, up))
+
+
+def downtime_s(rng: np.random.Generator, unavailable: Value, outage_s: Seconds, window_s: Seconds) -> FloatArray:
+    """Time down within a window, drawn: outages come at random (Poisson) and last an exponential time, so often that the mean share of time
+    down is *unavailable*; a compound Poisson law. Its mean is unavailable x window, its variance 2 x outage x mean.
+
+    >>> down = downtime_s(np.random.default_rng(1), np.full(200_000, 0.001), 600.0, 28 * 86400.0)
+    >>> round(float(down.mean() / (28 * 86400.0)), 5), round(float((down == 0).mean()), 2)
+    (0.001, 0.02)
+    """
+    share, mean = np.broadcast_arrays(np.asarray(unavailable, dtype=float), np.asarray(outage_s, dtype=float))
+    times = rng.poisson(np.clip(share, 0.0, 1.0) * window_s / np.maximum(mean, 1e-9))
+    return np.asarray(np.minimum(rng.standard_gamma(np.maximum(times, 1)) * np.where(times > 0, mean, 0.0), window_s))
 
 
 def until_failure(calls: Value, fails: Fraction) -> tuple[FloatArray, FloatArray]:

@@ -25,6 +25,7 @@ from perfplan.words import (
     capital,
     duration,
     number,
+    percent,
     share,
 )
 
@@ -42,7 +43,8 @@ def budgets(study: Study) -> Table:
     return Table(
         name="budgets",
         title=title,
-        subtitle="Budget in time for availability, in requests for all; left: predicted at today's load. "
+        subtitle="Budget in time for availability, in requests for all; left: predicted at today's load, "
+        "in the long run; P(kept): outages drawn at random over 28 days. "
         f"Deployments freeze at {freeze} left.",
         frame=frame_of(rows, columns),
         columns=columns,
@@ -61,6 +63,7 @@ def _columns(month: str) -> tuple[Column, ...]:
         Column("requests_30_days", "in 30 days", number),
         Column("requests_month", f"in {month}", number),
         Column("left", "Left", _left, broken=Below(0.0)),
+        Column("p_kept", "P(kept), 28 days", percent),
     )
 
 

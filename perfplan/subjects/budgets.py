@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models import slo
+from perfplan.models.availability import downtime_s
 from perfplan.models.growth import requests_of_month, usual_week
 from perfplan.models.slo import DAYS_28, DAYS_30, budget_left, error_budget_requests, error_budget_s, month_s
 from perfplan.operate.kind import worst
+from perfplan.plan.uptime import tier_availability, visits_of
 from perfplan.promises import counted, timed
 from perfplan.promises.kind import PEAK_HOUR, Judged
-from perfplan.quantity import DAY, FloatArray, median
-from perfplan.study import Study
+from perfplan.quantity import DAY, FloatArray, Value, median
+from perfplan.study import Study, once
 from perfplan.study.verdicts import RISK
 from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
+from perfplan.tiers import kind_of
 from perfplan.words import duration, listed, number, percent, share
 
 
@@ -33,6 +36,40 @@ def promised(study: Study) -> dict[str, float]:
     return {name: median(one.good) for name, one in found.items() if one is not None and one.down}
 
 
+@once
+def drawn(study: Study) -> dict[str, FloatArray]:
+    """Of each promised availability the share of its budget that is left after 28 days from today, (worlds,): outages drawn in each world.
+
+    Each tier is down so often that its availability is kept in the long run, each time for as long as it takes to be back; all its requests
+    fail then. Outages of different tiers are independent.
+    """
+    scenario, carried, found = study.worlds.scenario, study.worlds.carried, {}
+    shape = study.worlds.rps.shape
+    rng = np.random.default_rng([study.seed, OUTAGES])
+    down = {}
+    for name, tier in scenario.tiers.items():
+        lost = [one.back_s for one in kind_of(tier).fails.failures(study.scenario.tiers[name]) if one.fails == 1 and not one.hangs]
+        if lost:
+            unavailable = _of_worlds(1 - tier_availability(scenario, carried, name), shape)
+            down[name] = downtime_s(rng, unavailable, max(median(one) for one in lost), DAYS_28) / DAYS_28
+    for objective, target in promised(study).items():
+        one = counted(scenario.objectives[objective])
+        assert one is not None
+        reached = visits_of(scenario, one.journey, carried.hit_ratio)
+        near, bad = _of_worlds(carried.edge[one.journey], shape), np.zeros(shape[0])
+        for name in down.keys() & reached.keys():
+            bad += down[name] * np.minimum(_of_worlds(reached[name], shape), 1.0)
+        found[objective] = np.asarray(budget_left(target, (1 - near) * np.minimum(bad, 1.0)))
+    return found
+
+
+def _of_worlds(value: Value, shape: tuple[int, ...]) -> FloatArray:
+    return np.broadcast_to(np.asarray(value, dtype=float), shape)[:, 0]
+
+
+OUTAGES = 28  # stream of random numbers of outages
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """How much of a promise may fail, in time (nan: it is not counted in time) and in requests, and what is left today."""
@@ -47,6 +84,7 @@ class Budget:
     requests_month: float
     left: float
     freeze_at: float
+    p_kept: float  # over 28 days from today, outages drawn; nan: nobody is down for it
 
 
 def budgets(study: Study) -> list[Budget]:
@@ -82,6 +120,7 @@ def _budget_of(study: Study, name: str) -> Budget | None:
         requests_month=requests(month / DAY),
         left=median(left(judged)[:, 0]),
         freeze_at=median(study.scenario.freeze_at),
+        p_kept=float((drawn(study)[name] >= 0).mean()) if name in drawn(study) else float("nan"),
     )
 
 
@@ -107,15 +146,14 @@ def findings(study: Study) -> Iterator[Finding]:
 
 
 def frozen(study: Study) -> str:
-    """Budgets that are predicted to be below the point at which deployments freeze today already, as a sentence; "" where none is."""
+    """Budgets that will hardly stay above the point at which deployments freeze, as a sentence; "" where none is so."""
     freeze, said = median(study.scenario.freeze_at), []
-    for name in promised(study):
-        today = left(study.worlds.judged[name])[:, 0]
-        if median(today) < freeze:
-            p = percent(float((today < freeze).mean()))
-            remains = f"{name} has {share(max(median(today), 0.0))} of its budget left at the median"
-            said.append(f"{remains}, less than {share(freeze)} with {p} probability")
-    return f"By its own policy deployments would stop today, as predicted from stated availabilities: {listed(said)}." if said else ""
+    for name, after in drawn(study).items():
+        if median(left(study.worlds.judged[name])[:, 0]) < freeze:
+            stops, kept = percent(float((after < freeze).mean())), percent(float((after >= 0).mean()))
+            low = f"{name} falls below {share(freeze)} of its budget, where deployments stop, with {stops} probability"
+            said.append(f"{low}, and is kept with {kept}")
+    return f"Within 28 days, outages drawn at random from stated availabilities: {listed(said)}." if said else ""
 
 
 def _each(study: Study, said: str) -> str:
