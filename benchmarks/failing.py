@@ -26,7 +26,7 @@ from perfplan.quantity import median
 from perfplan.reading import read
 from perfplan.record import but
 from perfplan.study import Study, study
-from perfplan.study.failures import BURST, HEALED, Failed, Failing, cases, failures
+from perfplan.study.failures import BURST, EVERY, HEALED, Failed, Failing, cases, failures, in_a_zone
 from perfplan.study.verify import system
 from perfplan.tiers.kind import ZONE, Failure
 from perfplan.tiers.work import simulated_work
@@ -41,11 +41,14 @@ def programs(failing: Failing, tier: str, failure: Failure) -> tuple[dict[str, P
     if tier == BURST:
         return system(failing.scenario)
     scenario = failing.scenario
-    left = but(scenario, tiers={**scenario.tiers, tier: but(scenario.tiers[tier], **failure.fields)})
-    refused: tuple[Step, ...] = (Seize(NOBODY),)
-    if failure.hangs:
-        refused = (Spend(Draw.constant(failing.waits_s[tier])), *refused)
-    before = {tier: (Maybe(failure.fails, refused),)} if failure.fails else {}
+    lost = in_a_zone(scenario) if tier == EVERY else {tier: failure}
+    left = but(scenario, tiers=scenario.tiers | {name: but(scenario.tiers[name], **one.fields) for name, one in lost.items()})
+    before = {}
+    for name, one in lost.items():
+        refused: tuple[Step, ...] = (Seize(NOBODY),)
+        if one.hangs:
+            refused = (Spend(Draw.constant(failing.waits_s[name])), *refused)
+        before |= {name: (Maybe(one.fails, refused),)} if one.fails else {}
     pools, journeys = system(left, failing.left(tier, failure).hits, before)
     return {**pools, NOBODY: Pool(servers=0, room=0)}, journeys
 
@@ -215,7 +218,7 @@ def main(paths: Sequence[Path], requests: int) -> int:
                 heals = float("nan")
             if row.first is not None and row.first.tier == row.tier and row.first.field == "workers":
                 heals, used = jobs(failing, row, seed=1) if row.breaks else heals, {}
-            if row.failure.refills and np.isfinite(row.heals_s):
+            if row.failure.refills and row.tier != EVERY and np.isfinite(row.heals_s):
                 heals = cold(failing, row, 0.002, seed=1)
             wrong += _print(row, share, used, heals)
     computed, found = zone(seed=1)

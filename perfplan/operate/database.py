@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import os
 import re
@@ -40,7 +41,8 @@ def pgbouncer(source: Source, name: str, tier: Database) -> str:
     ]
     connections, why = round(stages[now].counts["connections"]), _why(stages, now, source)
     clients = math.ceil(max(source.callers, connections) * 1.25)
-    station = source.planned.carried.stations[Place(name, "connections")]
+    usual = source.study.middle.carried.stations[Place(name, "connections")]
+    station = dataclasses.replace(usual, servers=float(connections))
     acquire, statement, idle = (source.ladder.value_s(f, name) for f in ("acquire_timeout", "statement_timeout", "idle_timeout"))
     newline = "\n"
     return f"""{source.head(";", f"pgbouncer, pool of {comment(name)}")}
@@ -59,7 +61,7 @@ auth_type = scram-sha-256
 stats_users = stats
 ; a connection is given back after each transaction: {comment(at)}.hold_time says how long that is
 pool_mode = transaction
-; all pools together; {share(first(station.utilization))} used at today's peak hour, mean wait {duration(first(station.mean_wait_s))}
+; all pools together; {share(first(station.utilization, source.study.middle.rps.shape))} used at today's peak hour
 default_pool_size = {connections}
 ; every thread of every service and a quarter more: instances x threads = {source.callers:.0f}
 max_client_conn = {clients}

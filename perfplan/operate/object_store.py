@@ -28,7 +28,7 @@ def _requests(study: Study, name: str, tier: ObjectStore) -> Part:
 TENDED: Tended[ObjectStore] = Tended(
     files=no_files,
     scaling=_scaling,
-    signals=lambda source, name, tier: slow_calls(name, tier.p99_s),
+    signals=lambda source, name, tier: slow_calls(name, tier.p50_s, tier.p99_s, source.ladder.value_s("timeout", name)),
     memory=unsaid,
     items={"2.4.1.b": _requests},
 )

@@ -29,7 +29,7 @@ def _calls(study: Study, name: str, tier: Partner) -> Part:
 TENDED: Tended[Partner] = Tended(
     files=no_files,
     scaling=_scaling,
-    signals=lambda source, name, tier: slow_calls(name, tier.p99_s),
+    signals=lambda source, name, tier: slow_calls(name, tier.p50_s, tier.p99_s, source.ladder.value_s("timeout", name)),
     memory=unsaid,
     items={"2.4.1.b": _calls},
 )

@@ -6,11 +6,14 @@ import re
 
 import numpy as np
 
+from perfplan.models.times.latency import exceeds
 from perfplan.operate.kind import BUSY, HANGS, Counters, Indicator, Signal, at_limit
 from perfplan.operate.text import slug
 from perfplan.quantity import Value, median
 from perfplan.study import Study
 from perfplan.tiers.place import Place
+from perfplan.tiers.work import stated_answer
+from perfplan.words import duration
 
 
 def by_code(journey: str) -> Counters:
@@ -65,18 +68,21 @@ SLOW_CALLS = 0.10  # of all calls to somebody else: ten times what a p99 lets th
 CALLS = 6000.0  # a minute, in tests
 
 
-def slow_calls(name: str, p99_s: Value) -> tuple[Signal, ...]:
-    """Calls to somebody else's service that are slower than 99 of 100 should be; those that fail at their time-out are."""
-    count = f'http_client_request_duration_seconds_count{{partner="{slug(name)}"}}'
-    bucket, series = default_bucket(f'http_client_request_duration_seconds_bucket{{partner="{slug(name)}"', median(p99_s))
-    if not bucket:
+def slow_calls(name: str, p50_s: Value, p99_s: Value, gives_up_s: float) -> tuple[Signal, ...]:
+    """Calls to somebody else's service that are slower than 99 of 100 should be; those that are given up are, where the bound is lower."""
+    below = [one for one in DEFAULT if one < gives_up_s]
+    slow = min(next((one for one in DEFAULT if one >= median(p99_s)), np.inf), max(below, default=np.inf))
+    if not np.isfinite(slow):
         return ()
+    count = f'http_client_request_duration_seconds_count{{partner="{slug(name)}"}}'
+    bucket, series = default_bucket(f'http_client_request_duration_seconds_bucket{{partner="{slug(name)}"', slow)
+    usual = float(exceeds(stated_answer(median(p50_s), median(p99_s)), slow, (1, 1))[0, 0])
     one = Signal(
         alert="Slow",
         use=f"1 - sum(rate({bucket}[5m])) / (sum(rate({count}[5m])) > 0)",
-        limit=SLOW_CALLS,
-        usual=0.01,
-        what=f"calls to {name} that take longer than 99 of 100 should",
+        limit=max(SLOW_CALLS, min(3 * usual, 0.9)),
+        usual=usual,
+        what=f"calls to {name} that take longer than {duration(slow)}",
         page=HANGS,
         series=lambda use: {count: CALLS, series: CALLS * (1 - use)},
         counted=True,

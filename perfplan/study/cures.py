@@ -15,7 +15,7 @@ import numpy as np
 
 from perfplan.models.times.latency import exceeds
 from perfplan.plan import with_counts, with_fields
-from perfplan.plan.resources import unit_price_usd
+from perfplan.promises import counted
 from perfplan.quantity import FloatArray, median
 from perfplan.record import declared
 from perfplan.scenario import Scenario
@@ -138,13 +138,16 @@ class _Asking:
 
     def _with(self, counts: Mapping[Place, float]) -> _Tried:
         """Other counts."""
-        usd = 0.0
-        scenario = self.failing.scenario
-        for place, count in counts.items():
-            usd += (count - count_of(scenario.tiers[place.tier], place.field)) * unit_price_usd(scenario, place)
-            scenario = with_counts(scenario, {place: count})
+        scenario = with_counts(self.failing.scenario, counts)
+        usd = sum(self._month_usd(scenario, name) - self._month_usd(self.failing.scenario, name) for name in {p.tier for p in counts})
         failing = dataclasses.replace(self.failing, scenario=scenario)
         return _Tried(overrides=self._stated(counts), failing=failing, drawn=with_counts(self.drawn, counts), monthly_usd=usd)
+
+    def _month_usd(self, scenario: Scenario, name: str) -> float:
+        """What a tier costs a month, with the data of today; its calls are the same."""
+        tier, stored = scenario.tiers[name], self.study.middle.stored_bytes.get(name)
+        held = 0.0 if stored is None else float(np.ravel(stored)[0])
+        return median(kind_of(tier).owned.month_usd(tier, held, 0.0))
 
     def _more(self, row: Failed) -> Iterator[_Tried]:
         """More of what is full, until nothing is; then as little of each as is enough."""
@@ -192,8 +195,21 @@ class _Asking:
             tried = _Tried(overrides=self._stated({Place(row.tier, name): value_s}), failing=failing, drawn=self.drawn)
             if tried.overrides and self._holds(tried, row):
                 usual = self.failing.normal.state.carried.responses[row.tier]
-                yield dataclasses.replace(tried, cuts=float(exceeds(usual, value_s, (1, 1))[0, 0]))
+                cuts = float(exceeds(usual, value_s, (1, 1))[0, 0])
+                if self._affords(row.tier, cuts):
+                    yield dataclasses.replace(tried, cuts=cuts)
                 return
+
+    def _affords(self, tier: str, cuts: float) -> bool:
+        """Whether every promise on failures is still kept where this share of the usual calls to a tier is given up."""
+        scenario = self.failing.scenario
+        for name, judged in self.study.middle.judged.items():
+            one = counted(scenario.objectives[name])
+            visits = median(scenario.journeys[one.journey].calls.get(tier, 0.0)) if one is not None else 0.0
+            value, bound = (float(np.ravel(np.asarray(v, dtype=float))[0]) for v in (judged.value, judged.bound))
+            if visits and value <= bound < value + visits * cuts:
+                return False
+        return True
 
     def _options(self, row: Failed) -> Iterator[_Tried]:
         """Each option of the scenario."""

@@ -17,7 +17,7 @@ import numpy as np
 from perfplan.plan import State
 from perfplan.plan.failing import Meanwhile, meanwhile
 from perfplan.plan.paths import edge_share, hit_ratios
-from perfplan.quantity import FloatArray, median
+from perfplan.quantity import FloatArray, Value, median
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import all_called, entry_of
 from perfplan.study import Study, once
@@ -25,11 +25,12 @@ from perfplan.study.ladder import Ladder, ladder
 from perfplan.study.sweeps import soonest, waited_for
 from perfplan.study.worlds import take_worlds
 from perfplan.tiers import bought_of, kind_of
-from perfplan.tiers.kind import Failure
+from perfplan.tiers.kind import LOST, ZONE, Failure
 from perfplan.tiers.place import Place
+from perfplan.words import duration
 
 BURSTS = (2.0, 5.0)  # times the load of the peak hour
-BURST = "a burst"  # what a row is called that no tier fails in
+BURST, EVERY = "a burst", "a zone"  # what a row is called in which no tier, or each, fails
 HEALED = 0.95  # of its hit ratio, from which a cache has it again
 WORLDS = 400  # in which it is asked whether something saturates
 LOADS = np.geomspace(0.02, 8.0, 200)  # at which it is looked for what saturates, over the load that comes
@@ -118,9 +119,31 @@ def alike(one: Failure, other: Failure) -> bool:
 
 def cases(scenario: Scenario) -> list[tuple[str, Failure, float]]:
     """What is asked: the tier, how it fails, and the load over the peak hour's."""
-    bursts = [Failure(takes=BURST, what=f"{times:g} times the peak hour", back_s=scenario.traffic.burst_s) for times in BURSTS]
+    burst_s = scenario.traffic.burst_s
+    bursts = [Failure(takes=BURST, what=f"{times:g} times the peak for {duration(median(burst_s), 2)}", back_s=burst_s) for times in BURSTS]
     of_tiers = [(name, one, 1.0) for name, tier in scenario.tiers.items() for one in kind_of(tier).fails.failures(tier)]
-    return [*of_tiers, *((BURST, one, times) for one, times in zip(bursts, BURSTS, strict=True))]
+    found = [(EVERY, zone, 1.0)] if (zone := _zone_of_all(scenario)) is not None else []
+    return [*of_tiers, *found, *((BURST, one, times) for one, times in zip(bursts, BURSTS, strict=True))]
+
+
+def _zone_of_all(scenario: Scenario) -> Failure | None:
+    """One zone lost under every tier that has nodes: with it each loses what it has there, all of it where it stands in one zone."""
+    lost = list(in_a_zone(scenario).values())
+    if len(lost) < 2:
+        return None
+    back_s = max(median(one.back_s) for one in lost)
+    return Failure(takes=ZONE, what="one zone lost under every tier", back_s=back_s, refills=any(one.refills for one in lost))
+
+
+def in_a_zone(scenario: Scenario) -> dict[str, Failure]:
+    """What each tier loses with a zone."""
+    found: dict[str, Failure] = {}
+    for name, tier in scenario.tiers.items():
+        kind = kind_of(tier).fails
+        if (zones := kind.zones(tier)) is not None:
+            wanted = [one for one in kind.failures(tier) if one.takes == (LOST if median(zones) == 1 else ZONE)]
+            found |= {name: max(wanted, key=lambda one: one.fails)} if wanted else {}
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +185,16 @@ class Failing:
     def _left(self, scenario: Scenario, tier: str, failure: Failure) -> Meanwhile:
         if tier == BURST:
             return Meanwhile(scenario=scenario, hits=hit_ratios(scenario), through=dict.fromkeys(scenario.journeys, 1.0))
-        return meanwhile(scenario, tier, failure, self.waits_s.get(tier, 0.0))
+        if tier != EVERY:
+            return meanwhile(scenario, tier, failure, self.waits_s.get(tier, 0.0))
+        left = scenario
+        through: dict[str, Value] = dict.fromkeys(scenario.journeys, 1.0)
+        lost = in_a_zone(scenario)
+        for name, one in lost.items():
+            made = meanwhile(left, name, one, 0.0)
+            left, through = made.scenario, {journey: through[journey] * made.through[journey] for journey in through}
+        hits = {name: hit * (lost[name].hit if name in lost else 1.0) for name, hit in hit_ratios(left).items()}
+        return Meanwhile(scenario=left, hits=hits, through=through)
 
     def surely(self, row: Failed, drawn: Scenario, rps: FloatArray) -> Failed:
         """*row* with its share of the worlds *drawn*, under *rps*, and the journey that it slows most."""
@@ -274,6 +306,9 @@ class Failing:
         own = [place for place in self.normal.state.carried.stations if place.tier == tier and place not in self.normal.full]
         if own and not failure.fails:
             return lasts, lasts + self._jobs_s(own[0], failure, lasts, load), {}
+        if tier == EVERY:
+            heals = [self._heals(name, one, times, self.load(self.left(name, one))) for name, one in in_a_zone(self.scenario).items()]
+            return lasts, max([lasts, *(after for _, after, _ in heals)]), {}
         if failure.refills:
             enough, filled, more = self._fills(tier, failure)
             return lasts + enough, lasts + filled, more

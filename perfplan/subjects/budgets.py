@@ -153,7 +153,7 @@ def frozen(study: Study) -> str:
             stops, kept = percent(float((after < freeze).mean())), percent(float((after >= 0).mean()))
             low = f"{name} falls below {share(freeze)} of its budget, where deployments stop, with {stops} probability"
             said.append(f"{low}, and is kept with {kept}")
-    return f"Within 28 days, outages drawn at random from stated availabilities: {listed(said)}." if said else ""
+    return f"Within 28 days, and not in the long run as promises are judged here, outages are random: {listed(said)}." if said else ""
 
 
 def _each(study: Study, said: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from perfplan.study import Study
 from perfplan.study.cures import Cure, cures, wanted
-from perfplan.study.failures import BURST, Failed, failures
+from perfplan.study.failures import BURST, EVERY, Failed, failures
 from perfplan.study.verdicts import RISK
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item
 from perfplan.tiers import kind_of
@@ -20,7 +20,7 @@ LITTLE = 0.001  # of all requests: what fails less is not said to spread
 
 def named(row: Failed) -> str:
     """A failure in words."""
-    return row.failure.what if row.tier == BURST else f"{row.tier}: {row.failure.what}"
+    return row.failure.what if row.tier in (BURST, EVERY) else f"{row.tier}: {row.failure.what}"
 
 
 def spreads(row: Failed) -> bool:
@@ -81,7 +81,7 @@ def first_screen(study: Study) -> str:
 def findings(study: Study) -> Iterator[Finding]:
     """Each failure that spreads to what has not failed, and what is lost with one zone."""
     for row, cure in zip(failures(study), cures(study), strict=True):
-        if row.tier == BURST or not spreads(row):
+        if row.tier in (BURST, EVERY) or not spreads(row):
             continue
         yield Finding(
             kind=RISK,
@@ -101,7 +101,7 @@ def findings(study: Study) -> Iterator[Finding]:
             phase=2,
             about="failures.zones",
             month=0,
-            title=f"The loss of one zone is the loss of all of {listed(alone)}, as zones are stated",
+            title=f"The loss of one zone is the loss of all of {listed(alone)}, as zones are stated or left at one",
             rule="the loss of one zone leaves enough of every tier",
             value=f"zones: 1 of {len(alone)} tiers with nodes",
             reason="zones are 1 unless a tier states more",

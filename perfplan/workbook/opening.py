@@ -203,7 +203,7 @@ RESTS = (
         "Recency beyond popularity is not modelled.",
     ),
     ("Growth", "A steady rate, compounded, with events on top; seasons are not modelled yet, and no backtest is shown yet."),
-    ("Failures", "Independent nodes; a zone that takes several of them along is not modelled yet."),
+    ("Failures", "One at a time, or one zone under every tier; two at once, and repeated requests, are not modelled yet."),
 )
 VERIFIED = "verified.json"
 

@@ -72,7 +72,7 @@ def rules(source: Source) -> str:
     lines += ["- name: bottlenecks of the plan", "  rules:"] if signals else []
     for tier, signal in signals:
         lines += [
-            f"  # tiers.{comment(tier)}: usually {signal.said(signal.usual)} at today's peak, by the plan",
+            f"  # {comment(tier)}: usually {signal.said(signal.usual)} at today's peak, by the plan",
             f"  - alert: {signal_name(tier, signal)}",
             "    expr: >-",
             f"      {signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}",

@@ -11,6 +11,7 @@ from perfplan.artifacts.prometheus.words import (
     MISSING,
     MISSING_SUMMARY,
     PAGES,
+    PER_MINUTE,
     RESOURCES,
     by_bucket,
     name_of,
@@ -56,7 +57,6 @@ def unit_tests(source: Source) -> str:
 
 
 EVALUATED_MINUTES = 360  # between evaluations in unit tests: rare, as three days are played
-PER_MINUTE = 1_000_000  # requests, so that shares are exact enough
 
 
 def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from perfplan.operate import tended
 from perfplan.operate.kind import BUSY, Signal
 from perfplan.operate.source import Source
 from perfplan.operate.text import anchor, slug, template, yaml
+from perfplan.promises import counted
 from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns
 from perfplan.words import share
 
@@ -67,9 +68,37 @@ def page_of(one: Burn) -> str:
 
 
 def signals_of(source: Source) -> list[tuple[str, Signal]]:
-    """What is watched of each tier."""
-    tiers = source.study.scenario.tiers
-    return [(name, signal) for name, tier in tiers.items() for signal in tended(tier).signals(source, name, tier)]
+    """What is watched of each tier, and of each journey whose failures no promise counts."""
+    scenario = source.study.scenario
+    found = [(name, signal) for name, tier in scenario.tiers.items() for signal in tended(tier).signals(source, name, tier)]
+    promised = {one.journey for objective in scenario.objectives.values() if (one := counted(objective)) is not None}
+    return [*found, *((name, _fails(name)) for name in scenario.journeys if name not in promised)]
+
+
+FAILS = 0.05  # of the requests of a journey without a promise on failures
+
+
+def _fails(journey: str) -> Signal:
+    """Requests of a journey that fail, where no promise says how many may."""
+    total = f'http_requests_total{{journey="{slug(journey)}"'
+
+    def series(use: float) -> dict[str, float]:
+        return {f'{total},code="200"}}': PER_MINUTE * (1 - use), f'{total},code="500"}}': PER_MINUTE * use}
+
+    return Signal(
+        alert="Fails",
+        use=f'sum(rate({total},code=~"5.."}}[5m])) / (sum(rate({total}}}[5m])) > 0)',
+        limit=FAILS,
+        usual=0.0,
+        what=f"requests of {journey} that fail",
+        page="High error rate",
+        series=series,
+        counted=True,
+        severity="page",
+    )
+
+
+PER_MINUTE = 1_000_000  # requests in tests, so that shares are exact enough
 
 
 def signal_name(tier: str, signal: Signal) -> str:
