@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from perfplan.models import growth
 from perfplan.operate.kind import STATES, today, worst
-from perfplan.plan import burst, concurrency, paths
+from perfplan.plan import burst, concurrency, month_factors, paths, plan, with_counts
 from perfplan.promises import kind_of, timed
 from perfplan.quantity import median, quantiles
 from perfplan.reading.history import WEEKS_PER_MONTH, read_history
 from perfplan.study import Study
+from perfplan.study.search.worlds import with_options
 from perfplan.study.verdicts import RISK, of_promise
-from perfplan.study.worlds import ASKED
+from perfplan.study.worlds import ASKED, take_worlds
 from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
-from perfplan.words import duration, listed, number, percent, rate, share
+from perfplan.words import duration, listed, money, number, percent, rate, share
 
 # ---- what was measured beside what was stated ----
 
@@ -57,7 +58,32 @@ def used_level(study: Study) -> str:
     moved = "more" if one.other_rps > one.used_rps else "less"
     by = f"{percent(abs(one.other_rps / one.used_rps - 1))} {moved}"
     months = f", {number(one.later)} months of growth" if np.isfinite(one.later) else ""
-    return f"The plan rests on a peak hour of {rate(one.used_rps)}, {used}; {other} it would be {rate(one.other_rps)}: {by}{months}."
+    alone, planned, saved = at_other(study, one)
+    then, cheaper = study.named(study.last), "less" if saved > 0 else "more"
+    change = f"In {then} every promise would then hold with {percent(alone)} with today's fleet and {percent(planned)} with the plan's"
+    bill = f", whose bill would be {money(abs(saved))} a month {cheaper}" if abs(saved) >= 1 else ""
+    said = f"The plan rests on a peak hour of {rate(one.used_rps)}, {used}; {other} it would be {rate(one.other_rps)}: {by}{months}."
+    return f"{said} {change}{bill}."
+
+
+SOME = 500  # worlds
+
+
+def at_other(study: Study, one: Level) -> tuple[float, float, float]:
+    """At the other level, in the last month asked for, in SOME worlds: P that every promise holds with today's fleet and with the plan's,
+    and what a month of that costs less."""
+    last, count = study.last, study.worlds.rps.shape[0]
+    ratio, found = one.other_rps / one.used_rps, []
+    for options, counts in ((frozenset[str](), {}), (study.fleet.options_at(last), study.fleet.counts_at(last))):
+        drawn = take_worlds(with_options(study.statement, options).at(count, study.seed), SOME)
+        rps = study.demand(options)[:SOME, last : last + 1] * ratio
+        factor = month_factors(drawn, last + 1)[:, last:]
+        made = plan(with_counts(drawn, counts), rps, percentiles=(), first=last, month_factor=factor)
+        found.append(replace(made, aside=study.fleet.aside))
+    alone, planned = found
+    saved = float(study.fleet.cost_usd[:SOME, last].mean() - planned.cost_month_usd.mean())
+    running = sum(median(study.scenario.options[name].monthly_usd) for name in study.fleet.options_at(last))
+    return float(alone.all_hold.mean()), float(planned.all_hold.mean()), saved - running
 
 
 def findings(study: Study) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,6 +215,10 @@ def test_both_levels_are_said_and_a_sale_that_the_calendar_lacks_is_asked_for(sm
     assert "rests on a peak hour of 200 rps, as measured (traffic.csv, the busiest hour of its last 4 weeks" in said
     assert "as stated (peak_users x requests_per_user) it would be 100 rps: 50 % less, " in said
     assert 34 < float(re.search(r"([\d.]+) months of growth", said)[1]) < 36.5  # ln 2 / ln 1.02 = 35.0
+    assert "every promise would then hold with over 99 % with today's fleet" in said
+    same = demand.at_other(made, replace(demand.level(made), other_rps=200.0))
+    assert same[:2] == (made.p_all[made.last], made.fleet.p_all[made.last])  # the level that is used: nothing moves
+    assert same[2] == pytest.approx(0, abs=1e-6)
     titles = [one.title for one in demand.findings(made)]
     assert any("week of 2026-08-31 was far above" in title for title in titles)
     event = "events: [{name: sale, month: 2027-09, factor: 2.5}], history: traffic.csv, peak_users: 1000,"
