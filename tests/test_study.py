@@ -182,7 +182,9 @@ def test_the_storefronts_story_names_cause_remedy_price_and_date(storefront):
     assert "postgres connections" in told.verdict
     assert "from April 2027" in told.verdict
     assert ", at TV campaign, " in told.verdict
-    assert "rests on a peak hour of 2,140" in told.rests
+    assert "rests on a peak hour of 2,140" in dict(told.rests)["Demand"]
+    assert "is kept with" in dict(told.rests)["Budget"]
+    assert "payments: hangs" in dict(told.rests)["Failures"]
     assert "$" in told.remedy
     assert told.decision.startswith("Decide: approve ")
     assert "Do today, for nothing: postgres connections: 40 →" in told.decision

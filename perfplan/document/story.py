@@ -55,13 +55,14 @@ class Story:
     asked: bool  # whether something is asked of the reader
     why: str
     nothing: str  # what happens if nothing is done
-    rests: str  # which of two sources the load comes from, whose budget is as good as spent, the worst failure; "" where nothing is to say
+    rests: tuple[tuple[str, str], ...]  # by name: which of two sources the load comes from, budgets as good as spent, the worst failure
     findings: tuple[Finding, ...]
 
     def lines(self) -> list[str]:
         """The verdict in five lines, for a terminal."""
         numbers = [f"{h.name}: {h.value} ({h.note})" for h in self.headlines]
-        return [self.verdict, " ".join(filter(None, (self.remedy, self.rests))), "; ".join(numbers[:2]), numbers[2], self.decision]
+        beside = " ".join(filter(None, (self.remedy, *(text for _, text in self.rests))))
+        return [self.verdict, beside, "; ".join(numbers[:2]), numbers[2], self.decision]
 
 
 @once
@@ -83,7 +84,11 @@ def story(study: Study) -> Story:
         asked=bool(_next(study)),
         why=_why(study, first),
         nothing=_nothing(study, asked),
-        rests=" ".join(said for said in (used_level(study), frozen(study), first_screen(study)) if said),
+        rests=tuple(
+            (name, said)
+            for name, said in (("Demand", used_level(study)), ("Budget", frozen(study)), ("Failures", first_screen(study)))
+            if said
+        ),
         findings=tuple(found),
     )
 

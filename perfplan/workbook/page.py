@@ -73,7 +73,9 @@ def _spaced(markup: str) -> str:
 
 def _first_screen(study: Study, told: Story, overview: Any) -> str:
     picture = "".join(_figure(data[PLOTLY], lead="lead") for data in _outputs(overview) if PLOTLY in data and _leads(data[PLOTLY]))
-    nothing, rests = "" if told.asked else " quiet", f'<p class="rests">{safe(told.rests)}</p>' if told.rests else ""
+    nothing = "" if told.asked else " quiet"
+    beside = "".join(f"<p><b>{safe(name)}</b> {safe(text)}</p>" for name, text in told.rests)
+    rests = f'<div class="rests">{beside}</div>' if beside else ""
     sheets = "".join(_opened(h.opened, i) for i, h in enumerate(told.headlines, 1))
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
