@@ -69,11 +69,6 @@ class Load:
     full: Mapping[Place, float]  # load at which it is, over the load that comes
     carries: Mapping[str, float]  # by journey: the same for the first on its way
 
-    @property
-    def enough(self) -> bool:
-        """Whether nothing that a request waits for is full."""
-        return min(self.full.values(), default=1.0) >= 1
-
 
 @once
 def failures(study: Study) -> list[Failed]:

@@ -71,10 +71,11 @@ def first_screen(study: Study) -> str:
         return ""
     cure = next(cure for one, cure in zip(failures(study), cures(study), strict=True) if one is row)
     spread = f", {share(row.beyond, 2)} without need ({full(row)} full)" if spreads(row) and np.isfinite(row.used) else ""
+    within = f" in {duration(row.fails_s, 2)}" if np.isfinite(row.fails_s) else ""
     way = f" Cheapest cure found: {priced(cure)}." if wanted(study.scenario, row) else ""
     return (
         f"Of {len(failures(study))} failures computed at today's peak the worst is “{named(row)}”: {share(row.share, 2)} of all requests "
-        f"fail{spread}, {cost(row)} in {duration(row.fails_s, 2)}.{way}"
+        f"fail{spread}, {cost(row)}{within}.{way}"
     )
 
 
@@ -91,7 +92,7 @@ def findings(study: Study) -> Iterator[Finding]:
             title=f"{capital(named(row))} fails {share(row.share, 2)} of all requests, {share(row.beyond, 2)} that do not need it",
             rule="what fails takes with it only the requests that need it",
             value=f"{full(row)} at today's peak; {percent(row.p_breaks)} of the worlds",
-            reason=f"{cost(row)} until all is as before, {duration(row.heals_s, 2)}",
+            reason=f"{cost(row)} until all is as before" + (f", {duration(row.heals_s, 2)}" if np.isfinite(row.heals_s) else ""),
             remedy=priced(cure),
             price_usd=cure.monthly_usd if cure is not None else None,
         )
