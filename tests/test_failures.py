@@ -21,6 +21,7 @@ from perfplan.study import study
 from perfplan.study.cures import cures
 from perfplan.study.failures import Failing, ahead, alike, cases, failures
 from perfplan.subjects.budgets import drawn, frozen, left
+from perfplan.subjects.failures import findings as failures_found
 from perfplan.tiers import KINDS, kind_of
 from perfplan.tiers.kind import COLD, LOST, NODE, SLOW, ZONE
 
@@ -179,6 +180,21 @@ def test_a_cure_is_enough_when_it_is_stated(shop):
         bill = np.mean(made.worlds.cost_month_usd[:, 0]) - np.mean(shop.worlds.cost_month_usd[:, 0])
         if not cure.name:
             assert cure.monthly_usd == pytest.approx(bill, abs=150)  # storage of a replica is billed with its traffic
+
+
+def test_what_is_spread_already_is_not_cured_by_it():
+    """A cache over three zones: the loss of all of it is still the loss of all, and its cure is one of that."""
+    made = study(read(STOREFRONT).but("tiers.redis.zones=3", "tiers.api.zones=3"), worlds=60)
+    found = {(row.tier, row.failure.takes): cure for row, cure in zip(failures(made), cures(made), strict=True)}
+    lost, cold = found["redis", LOST], found["redis", COLD]
+    assert lost is not None
+    assert lost.overrides == cold.overrides
+    assert lost.after.failure.takes == LOST
+    assert found["api", LOST] is None
+    zones = next(one for one in failures_found(made) if one.about == "failures.zones")
+    assert "redis" not in zones.title
+    assert "api" not in zones.title
+    assert "postgres" in zones.title
 
 
 def test_the_plan_of_the_busiest_month_is_asked_the_same(shop):

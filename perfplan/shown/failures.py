@@ -138,6 +138,8 @@ def _slowest(study: Study, row: Failed) -> str:
 
 def _in_all(row: Failed) -> str:
     """What fails, and within what time."""
+    if np.isnan(row.fails_s):
+        return cost(row)
     return f"{cost(row)} in {_span(row.fails_s)}" if row.requests >= 1 else "none"
 
 

@@ -57,10 +57,10 @@ def cures(study: Study) -> list[Cure | None]:
 
 def wanted(scenario: Scenario, row: Failed) -> bool:
     """Whether a cure is looked for."""
-    return row.breaks or _in_one_zone(scenario, row)
+    return row.breaks or in_one_zone(scenario, row)
 
 
-def _in_one_zone(scenario: Scenario, row: Failed) -> bool:
+def in_one_zone(scenario: Scenario, row: Failed) -> bool:
     """Whether all of a tier is lost because it stands in one zone."""
     tier = scenario.tiers.get(row.tier)
     return tier is not None and row.failure.takes == LOST and _zones(tier) == 1
@@ -106,7 +106,7 @@ class _Asking:
         if not found:
             return None
         best = found[0]
-        after = best.failing.failed(row.tier, _then(best, row), row.times)
+        after = best.failing.failed(row.tier, self._then(best, row), row.times)
         return Cure(
             name=best.name,
             overrides=best.overrides,
@@ -121,15 +121,23 @@ class _Asking:
             yield from self._shorter(row)
             yield from self._more(row)
             yield from self._options(row)
-        if _in_one_zone(self.failing.scenario, row):
+        if in_one_zone(self.failing.scenario, row):
             yield from self._spread(row)
 
     def _holds(self, tried: _Tried, row: Failed) -> bool:
         """Whether nothing is full with it at the median, and in as many worlds as is asked."""
-        failure = _then(tried, row)
+        failure = self._then(tried, row)
         if tried.failing.first(row.tier, failure, row.times)[1] >= 1:
             return False
         return tried.failing.p_breaks(row.tier, failure, row.times, tried.drawn, self.rps) <= 1 - confidence(self.failing.scenario)
+
+    def _then(self, tried: _Tried, row: Failed) -> Failure:
+        """The failure of *row* as it is with what was tried: of what stood in one zone and does no longer, that of one of them."""
+        if row.tier not in tried.failing.scenario.tiers:
+            return row.failure
+        tier = tried.failing.scenario.tiers[row.tier]
+        spread = _left(tried, row) if in_one_zone(self.failing.scenario, row) and _zones(tier) > 1 else []
+        return spread[0] if spread else next(one for one in kind_of(tier).fails.failures(tier) if alike(one, row.failure))
 
     def _stated(self, fields: Mapping[Place, float]) -> tuple[str, ...]:
         """Other values of fields as overrides; none where no file could say so."""
@@ -154,7 +162,7 @@ class _Asking:
         counts: dict[Place, float] = {}
         tried = self._with(counts)
         for _ in range(ROUNDS):
-            first, used = tried.failing.first(row.tier, _then(tried, row), row.times)
+            first, used = tried.failing.first(row.tier, self._then(tried, row), row.times)
             if used < 1 and self._holds(tried, row):
                 break
             if first is None or not np.isfinite(used):
@@ -239,15 +247,6 @@ class _Asking:
         tried = dataclasses.replace(tried, overrides=self._stated(fields | lone), failing=failing, drawn=drawn)
         if tried.overrides and _left(tried, row) and self._holds(tried, row):
             yield tried
-
-
-def _then(tried: _Tried, row: Failed) -> Failure:
-    """The failure of *row* as it is with what was tried: of what stands in several zones then, that of one of them."""
-    if row.tier not in tried.failing.scenario.tiers:
-        return row.failure
-    tier = tried.failing.scenario.tiers[row.tier]
-    spread = _left(tried, row) if row.failure.takes == LOST and _zones(tier) > 1 else []
-    return spread[0] if spread else next(one for one in kind_of(tier).fails.failures(tier) if alike(one, row.failure))
 
 
 def _left(tried: _Tried, row: Failed) -> list[Failure]:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from perfplan.study import Study
-from perfplan.study.cures import Cure, cures, wanted
+from perfplan.study.cures import Cure, cures, in_one_zone, wanted
 from perfplan.study.failures import BURST, EVERY, Failed, failures
 from perfplan.study.verdicts import RISK
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item
 from perfplan.tiers import kind_of
-from perfplan.tiers.kind import LOST, NODE, SLOW
+from perfplan.tiers.kind import NODE, SLOW
 from perfplan.words import NBSP, capital, change, duration, listed, money, number, percent, share
 
 LITTLE = 0.001  # of all requests: what fails less is not said to spread
@@ -44,7 +44,9 @@ def full(row: Failed) -> str:
 
 def cost(row: Failed) -> str:
     """What fails until all is as before, and its price where that is stated."""
-    return f"{number(round(row.requests))} requests" + (f", {money(row.lost_usd)}" if row.lost_usd > 0 else "")
+    usd = f", {money(row.lost_usd)}" if row.lost_usd > 0 else ""
+    more = ", and an unknown number until it is filled" if np.isnan(row.fails_s) else ""
+    return f"{number(round(row.requests))} requests{usd}{more}"
 
 
 def cured(cure: Cure | None) -> str:
@@ -96,7 +98,7 @@ def findings(study: Study) -> Iterator[Finding]:
             remedy=priced(cure),
             price_usd=cure.monthly_usd if cure is not None else None,
         )
-    if alone := [name for name in study.scenario.tiers if _in_one_zone(study, name)]:
+    if alone := [name for name in study.scenario.tiers if _stands_in_one_zone(study, name)]:
         yield Finding(
             kind=RISK,
             phase=2,
@@ -110,8 +112,8 @@ def findings(study: Study) -> Iterator[Finding]:
         )
 
 
-def _in_one_zone(study: Study, name: str) -> bool:
-    return any(row.tier == name and row.failure.takes == LOST and wanted(study.scenario, row) for row in failures(study))
+def _stands_in_one_zone(study: Study, name: str) -> bool:
+    return any(row.tier == name and in_one_zone(study.scenario, row) for row in failures(study))
 
 
 def _breakers(study: Study) -> Found | None:
