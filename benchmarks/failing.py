@@ -22,6 +22,7 @@ import numpy as np
 
 from perfplan.models.caching import items_in_memory, zipf_classes
 from perfplan.models.simulate import Arrivals, Draw, Free, Maybe, Pool, Seize, Spend, Step, simulate
+from perfplan.plan.paths import hit_ratios
 from perfplan.quantity import median
 from perfplan.reading import read
 from perfplan.record import but
@@ -49,7 +50,8 @@ def programs(failing: Failing, tier: str, failure: Failure) -> tuple[dict[str, P
         if one.hangs:
             refused = (Spend(Draw.constant(failing.waits_s[name])), *refused)
         before |= {name: (Maybe(one.fails, refused),)} if one.fails else {}
-    pools, journeys = system(left, failing.left(tier, failure).hits, before)
+    hits = {name: hit * (lost[name].hit if name in lost else 1.0) for name, hit in hit_ratios(left).items()}
+    pools, journeys = system(left, hits, before)
     return {**pools, NOBODY: Pool(servers=0, room=0)}, journeys
 
 

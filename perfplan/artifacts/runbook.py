@@ -146,7 +146,7 @@ def _cold(source: Source) -> str:
     named = origins(source.study.scenario)
     if not named:
         return ""
-    when = "\n".join(filter(None, (_expected(source, name, (COLD_CACHE, NODE, ZONE, LOST)) for name in named)))
+    when = "\n".join(filter(None, (_expected(source, name, (COLD_CACHE, NODE, ZONE, LOST, SLOW)) for name in named)))
     steps: list[Step] = []
     for name, origin in named.items():
         hits, misses = (f'sum(rate(redis_keyspace_{what}_total{{cache="{slug(name)}"}}[5m]))' for what in ("hits", "misses"))
@@ -167,7 +167,7 @@ def _grows(source: Source) -> str:
     named = [name for name, tier in tiers.items() if any(one.waits for one in kind_of(tier).owned.bought)]
     if not named:
         return ""
-    when = "\n".join(filter(None, (_expected(source, name, (NODE, ZONE, LOST, BROKER)) for name in named)))
+    when = "\n".join(filter(None, (_expected(source, name, (NODE, ZONE, LOST, BROKER, SLOW)) for name in named)))
     ages = {name: f'max(queue_oldest_message_age_seconds{{queue="{slug(name)}"}})' for name in named}
     steps = [(f"{markdown(name)}: the age of its oldest job", query) for name, query in ages.items()]
     steps += [

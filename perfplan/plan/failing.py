@@ -29,11 +29,15 @@ class Meanwhile:
     through: Mapping[str, Value]  # by journey: share of its requests, edge hits aside, that meet no failed call
 
 
-def meanwhile(scenario: Scenario, name: str, failure: Failure, hangs_s: float) -> Meanwhile:
-    """*scenario* while the tier *name* fails so; a call to it that hangs is given up after *hangs_s*."""
+def meanwhile(scenario: Scenario, name: str, failure: Failure, hangs_s: float, others: Mapping[str, float] | None = None) -> Meanwhile:
+    """*scenario* while the tier *name* fails so; a call to it that hangs is given up after *hangs_s*.
+
+    *others*: what is left of the hit ratios of tiers that have failed beside it.
+    """
     tiers = {**scenario.tiers, name: but(scenario.tiers[name], **failure.fields)}
     hits = hit_ratios(but(scenario, tiers=tiers))
-    hits |= {name: hits[name] * failure.hit} if name in hits else {}
+    parts = {**(others or {}), name: failure.hit}
+    hits = {one: hit * parts.get(one, 1.0) for one, hit in hits.items()}
     fails: dict[str, Value] = {}
     for one in reversed(call_order(scenario)):
         kind = kind_of(tiers[one])
@@ -43,13 +47,16 @@ def meanwhile(scenario: Scenario, name: str, failure: Failure, hangs_s: float) -
             tiers[one] = but(tiers[one], **{kind.fails.calls: called})
     if failure.fails == 1:
         tiers[name] = gone(hangs_s if failure.hangs else AT_ONCE_S)
-    journeys, through = {}, {}
+    journeys, through, some = {}, {}, 0 < failure.fails < 1
     for journey, one_of in scenario.journeys.items():
         entry = entry_of(scenario, journey)
         calls, through[journey] = _cut(one_of.calls, fails, entry)
-        if 0 < failure.fails < 1 and name in calls:  # those that fail at once are no work
+        if some and name in calls:
             calls[name] = calls[name] * (1 - failure.fails)
         journeys[journey] = but(one_of, calls=calls)
+    if some:  # calls that fail at once are no work, whoever makes them
+        before = [one for one in hits if name in kind_of(tiers[one]).carries.passes(tiers[one], 0.0)]
+        hits |= {one: 1 - (1 - np.asarray(hits[one])) * (1 - failure.fails) for one in before}
     return Meanwhile(scenario=but(scenario, tiers=tiers, journeys=journeys), hits=hits, through=through)
 
 

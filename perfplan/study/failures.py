@@ -147,7 +147,7 @@ class Failing:
 
     scenario: Scenario
     rps: float
-    waits_s: Mapping[str, float]  # by tier: how long a call to it may take
+    waits_s: Mapping[str, float]  # by tier: how long a call to it may take; without a time-out of its own as long as its request
     gives_up_s: Mapping[str, float]  # by journey: how long its requests may take
 
     @classmethod
@@ -161,7 +161,8 @@ class Failing:
         client_s = made.value_s("client_timeout")
         entries = {journey: entry_of(scenario, journey) for journey in scenario.journeys}
         gives_up = {journey: client_s if entry is None else made.longest_s[entry] for journey, entry in entries.items()}
-        return cls(scenario=scenario, rps=rps, waits_s=made.longest_s, gives_up_s=gives_up)
+        most = max(gives_up.values())
+        return cls(scenario=scenario, rps=rps, waits_s={name: min(s, most) for name, s in made.longest_s.items()}, gives_up_s=gives_up)
 
     @functools.cached_property
     def normal(self) -> Load:
@@ -185,11 +186,11 @@ class Failing:
         left = scenario
         through: dict[str, Value] = dict.fromkeys(scenario.journeys, 1.0)
         lost = in_a_zone(scenario)
-        for name, one in lost.items():
-            made = meanwhile(left, name, one, 0.0)
+        made = Meanwhile(scenario=left, hits={}, through=through)
+        for name, one in sorted(lost.items(), key=lambda row: 0 < row[1].fails < 1):  # what fails in part is asked last
+            made = meanwhile(left, name, one, 0.0, {other: failed.hit for other, failed in lost.items()})
             left, through = made.scenario, {journey: through[journey] * made.through[journey] for journey in through}
-        hits = {name: hit * (lost[name].hit if name in lost else 1.0) for name, hit in hit_ratios(left).items()}
-        return Meanwhile(scenario=left, hits=hits, through=through)
+        return dataclasses.replace(made, through=through)
 
     def surely(self, row: Failed, drawn: Scenario, rps: FloatArray) -> Failed:
         """*row* with its share of the worlds *drawn*, under *rps*, and the journey that it slows most."""

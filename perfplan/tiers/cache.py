@@ -14,8 +14,10 @@ from perfplan.quantity import Bytes, Count, FloatArray, Fraction, Ratio, Seconds
 from perfplan.record import Choice, field, record
 from perfplan.tiers.kind import (
     COLD,
+    HANGS,
     LOST,
     NODE,
+    SLOW,
     Advised,
     Bought,
     ByMemory,
@@ -158,10 +160,12 @@ def _failures(tier: Cache) -> Sequence[Failure]:
     What may not be lost has replicas, and is read from disk when all nodes are back; until then nobody has it.
     """
     count = median(tier.instances)
+    hangs = Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.restart_s)
     if keeps(tier):
         return [
             Failure(takes=NODE, what=f"1 of {count:g} nodes lost, its replica takes over", back_s=tier.restart_s),
             Failure(takes=LOST, what=all_of(tier, count, "nodes"), fails=1.0, back_s=tier.restart_s),
+            hangs,
         ]
     found = [
         Failure(takes=one.takes, what=one.what, hit=one.fields["instances"] / count, back_s=one.back_s, refills=True)
@@ -171,6 +175,7 @@ def _failures(tier: Cache) -> Sequence[Failure]:
         *found,
         Failure(takes=LOST, what=all_of(tier, count, "nodes"), hit=0.0, back_s=tier.restart_s, refills=True),
         Failure(takes=COLD, what="emptied", hit=0.0, refills=True),
+        hangs,
     ]
 
 

@@ -12,7 +12,9 @@ from perfplan.quantity import Fraction, Seconds, UsdPerHour, Whole, median
 from perfplan.record import field, record
 from perfplan.tiers.kind import (
     BROKER,
+    HANGS,
     LOST,
+    SLOW,
     Advised,
     Bought,
     Carriage,
@@ -77,11 +79,12 @@ def _steps(tier: Queue, there: There) -> Steps:
 
 
 def _failures(tier: Queue) -> Sequence[Failure]:
-    """Without workers jobs wait; without the broker nothing can be published."""
+    """Without workers jobs wait; without the broker, or where it hangs, nothing can be published."""
     return [
         *fewer(tier, "workers", "workers", median(tier.workers)),
         Failure(takes=LOST, what=all_of(tier, tier.workers, "workers"), stops=True, back_s=tier.restart_s),
         Failure(takes=BROKER, what="broker lost", fails=1.0, back_s=tier.restart_s),
+        Failure(takes=SLOW, what=HANGS, fails=1.0, hangs=True, back_s=tier.restart_s),
     ]
 
 
