@@ -168,6 +168,7 @@ def test_a_cure_is_enough_when_it_is_stated(shop):
     found = [(row, cure) for row, cure in zip(failures(shop), cures(shop), strict=True) if cure is not None]
     assert {row.tier for row, _ in found} >= {"payments", "redis", "api"}
     for row, cure in found:
+        assert row.share == 0 or cure.after.share < row.share
         made = study(read(STOREFRONT).but(*cure.overrides), worlds=20)
         failing = Failing.of(made)
         tier = made.scenario.tiers.get(row.tier)

@@ -12,7 +12,7 @@ from perfplan.shown.frames import Rows, frame_of
 from perfplan.study import Study, once
 from perfplan.study.cures import cures, wanted
 from perfplan.study.failures import Failed, ahead, busiest, failures
-from perfplan.subjects.failures import cost, cured, full, named
+from perfplan.subjects.failures import cost, cured, full, named, price_of
 from perfplan.words import duration, money, percent, plural, share
 
 LATE = "until it is given up"
@@ -26,10 +26,6 @@ def _two(value: float) -> str:
 
 def _span(value_s: float) -> str:
     return duration(value_s, 2) if np.isfinite(value_s) else "not computed" if np.isnan(value_s) else "does not by itself"
-
-
-def _price(value: float) -> str:
-    return money(value) if value else "free"
 
 
 @once
@@ -93,6 +89,7 @@ def cure_table(study: Study) -> Table:
                 {
                     "failure": named(row),
                     "cure": cured(cure),
+                    "price": price_of(cure),
                     "monthly_usd": cure.monthly_usd if cure is not None else float("nan"),
                     "once_usd": cure.once_usd if cure is not None else float("nan"),
                     "p_full": cure.after.p_breaks if cure is not None else float("nan"),
@@ -114,11 +111,13 @@ def cure_table(study: Study) -> Table:
         "three zones. After it nothing is full at today's peak, at the median nor in more of 200 worlds than may fail, and no promise on "
         "failures is broken by what a shorter time-out gives up; look again as traffic grows. “Free” is not the work, nor traffic "
         "between zones.",
-        frame=frame_of(rows or [{"failure": "none", "cure": "", "monthly_usd": 0.0, "p_full": 0.0, "failed": 0.0, "after": 0.0}]),
+        frame=frame_of(
+            rows or [{"failure": "none", "cure": "", "price": "", "monthly_usd": 0.0, "p_full": 0.0, "failed": 0.0, "after": 0.0}]
+        ),
         columns=(
             Column("failure", "What fails"),
             Column("cure", "Cheapest cure found", str),
-            Column("monthly_usd", "$ a month", _price),
+            Column("price", "Price", str),
             Column("p_full", "P(full) then", percent),
             Column("failed", "Fail without it", _two),
             Column("after", "With it", _two),

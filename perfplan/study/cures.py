@@ -33,6 +33,7 @@ from perfplan.tiers.rungs import STEPS
 
 ROUNDS = 40  # of more of what is full
 FEW = 200  # worlds in which a cure must be enough
+HELPS = 0.9  # of the requests that fail without it: more is no cure
 ZONES = 3.0  # that a cloud's region has
 
 
@@ -103,6 +104,7 @@ class _Asking:
         """Of all that was found to be enough the one that costs least to the last month asked for."""
         months = self.study.last + 1
         found = sorted(self._enough(row), key=lambda one: one.once_usd + one.monthly_usd * months)
+        found = [one for one in found if self._helps(one, row)]
         if not found:
             return None
         best = found[0]
@@ -138,6 +140,10 @@ class _Asking:
         tier = tried.failing.scenario.tiers[row.tier]
         spread = _left(tried, row) if in_one_zone(self.failing.scenario, row) and _zones(tier) > 1 else []
         return spread[0] if spread else next(one for one in kind_of(tier).fails.failures(tier) if alike(one, row.failure))
+
+    def _helps(self, tried: _Tried, row: Failed) -> bool:
+        """Whether clearly fewer requests fail with it; where none fails, that nothing is full is enough."""
+        return row.share == 0 or tried.failing.failed(row.tier, self._then(tried, row), row.times).share < HELPS * row.share
 
     def _stated(self, fields: Mapping[Place, float]) -> tuple[str, ...]:
         """Other values of fields as overrides; none where no file could say so."""

@@ -61,9 +61,16 @@ def priced(cure: Cure | None) -> str:
     """A cure with its price."""
     if cure is None:
         return cured(cure)
+    return f"{cured(cure)}, {price_of(cure)}"
+
+
+def price_of(cure: Cure | None) -> str:
+    """Its price in words."""
+    if cure is None:
+        return ""
     price = [] if not cure.once_usd else [f"{money(cure.once_usd)} once"]
     price += [] if not cure.monthly_usd else [f"{change(cure.monthly_usd, money)} a month"]
-    return f"{cured(cure)}, {' and '.join(price) or 'free'}"
+    return " and ".join(price) or "free"
 
 
 def first_screen(study: Study) -> str:
