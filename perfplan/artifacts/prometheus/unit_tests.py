@@ -45,10 +45,8 @@ def unit_tests(source: Source) -> str:
     alerts = [one for one in burns(source.study) if one.possible]
     lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
     lines += _no_traffic(alerts)
-    for one in by_bucket(burns(source.study)):
-        lines += _bucket_cases(one)
-    for tier, signal in signals_of(source):
-        lines += _signal_cases(tier, signal)
+    lines += _bucket_cases(by_bucket(burns(source.study)))
+    lines += _signal_cases(signals_of(source))
     lines += _missing_case(source) + _slow_cases(alerts) + _week_case(source, alerts)
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
@@ -86,15 +84,19 @@ def _no_traffic(alerts: list[Burn]) -> list[str]:
     ]
 
 
-def _bucket_cases(one: Burn) -> list[str]:
-    """Two tests: counted without a bucket at the target it fires, with one it is silent."""
+def _bucket_cases(found: Sequence[Burn]) -> list[str]:
+    """Two tests: counted without a bucket at the target they fire, with one they are silent."""
     lines = []
-    for word, series, fires in (("no bucket", [], True), ("a bucket", [(one.counters.goods[-1], 1)], False)):
-        lines += [f"- name: {yaml(f'{one.objective}, {word} at its target')}", "  interval: 5m", "  input_series:"]
-        for text, step in [(one.counters.total, 1), *series]:
-            lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{2 * EVALUATED_MINUTES // 5}'"]
-        lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {no_bucket_name(one)}"]
-        lines += _expected(fires, "ticket", no_bucket_summary(one), UNSEEN)
+    for word, fires in (("no bucket", True), ("a bucket", False)) if found else ():
+        played = dict.fromkeys(one.counters.total for one in found) if fires else {}
+        played |= {} if fires else dict.fromkeys(text for one in found for text in (one.counters.total, one.counters.goods[-1]))
+        lines += [f"- name: {word} at the target", "  interval: 5m", "  input_series:"]
+        for text in played:
+            lines += [f"  - series: {_quoted(text)}", f"    values: '0+1x{2 * EVALUATED_MINUTES // 5}'"]
+        lines.append("  alert_rule_test:")
+        for one in found:
+            lines += [f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {no_bucket_name(one)}"]
+            lines += _expected(fires, "ticket", no_bucket_summary(one), UNSEEN)
     return lines
 
 
@@ -132,20 +134,25 @@ def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: b
     return lines
 
 
-def _signal_cases(tier: str, signal: Signal) -> list[str]:
-    """Beyond its limit it fires; as the plan expects the peak, where that is within the limit, it is silent."""
-    lines = []
-    within = signal.usual > signal.limit if signal.under else signal.usual < signal.limit
-    for word, use, fires in (("beyond its limit", signal.beyond(1.05), True), ("as usual at the peak", signal.usual, False)):
-        if not fires and not within:
-            continue
-        lines += [f"- name: {yaml(f'{signal.what}, {word}')}", "  interval: 1m", "  input_series:"]
-        for text, value in signal.series(min(use, 1.0) if signal.counted else use).items():
-            step = f"0+{value:.6g}" if signal.counted else f"{value:.6g}+0"
+def _signal_cases(found: Sequence[tuple[str, Signal]]) -> list[str]:
+    """Beyond their limits they fire; as the plan expects the peak, where that is within the limit, they are silent. A test each, as a test
+    costs a start."""
+    calm = [(tier, one) for tier, one in found if (one.usual > one.limit if one.under else one.usual < one.limit)]
+    return _signals_played(found, "beyond its limit", fires=True) + _signals_played(calm, "as usual at the peak", fires=False)
+
+
+def _signals_played(found: Sequence[tuple[str, Signal]], word: str, *, fires: bool) -> list[str]:
+    if not found:
+        return []
+    lines, rules = [f"- name: every bottleneck {word}", "  interval: 1m", "  input_series:"], ["  alert_rule_test:"]
+    for tier, one in found:
+        use = one.beyond(1.05) if fires else one.usual
+        for text, value in one.series(min(use, 1.0) if one.counted else use).items():
+            step = f"0+{value:.6g}" if one.counted else f"{value:.6g}+0"
             lines += [f"  - series: {_quoted(text)}", f"    values: '{step}x{2 * EVALUATED_MINUTES}'"]
-        lines += ["  alert_rule_test:", f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {signal_name(tier, signal)}"]
-        lines += _expected(fires, signal.severity, signal_summary(signal), signal.page)
-    return lines
+        rules += [f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {signal_name(tier, one)}"]
+        rules += _expected(fires, one.severity, signal_summary(one), one.page)
+    return lines + rules
 
 
 def _missing_case(source: Source) -> list[str]:
@@ -171,11 +178,15 @@ def _slow_cases(alerts: list[Burn]) -> list[str]:
     timed = [one for one in alerts if one.counters.good and one.counters.nearest[0]]
     lines = []
     for word, share_slow, bucket in (("all slow, default buckets", 1.0, "nearest"), ("half of the requests slow", 0.5, "goods")):
-        first = {one.objective: one for one in reversed(timed) if one.limit < share_slow}  # of each the shortest window
-        for one in first.values():
-            series = one.counters.nearest[1] if bucket == "nearest" else one.counters.goods[0]
-            bad = share_slow * PER_MINUTE
-            lines += _case([one], f"{one.objective}, {word}", {one.counters.total: PER_MINUTE, series: round(PER_MINUTE - bad)}, fires=True)
+        together: dict[int, list[Burn]] = {}
+        for one in {one.objective: one for one in reversed(timed) if one.limit < share_slow}.values():  # of each the shortest window
+            together.setdefault(one.hours, []).append(one)
+        for members in together.values():
+            played: dict[str, int] = {}
+            for one in members:
+                series = one.counters.nearest[1] if bucket == "nearest" else one.counters.goods[0]
+                played |= {one.counters.total: PER_MINUTE, series: round(PER_MINUTE * (1 - share_slow))}
+            lines += _case(members, word, played, fires=True)
     return lines
 
 
