@@ -18,7 +18,7 @@ from perfplan.models.caching import hit_ratio_when_filling, lru_hit_ratio
 from perfplan.quantity import median
 from perfplan.reading import read
 from perfplan.study import study
-from perfplan.study.cures import cures
+from perfplan.study.cures import _Asking, cures
 from perfplan.study.failures import Failing, ahead, alike, cases, failures
 from perfplan.subjects.budgets import drawn, frozen, left
 from perfplan.subjects.failures import findings as failures_found
@@ -196,6 +196,20 @@ def test_what_is_spread_already_is_not_cured_by_it():
     assert "redis" not in zones.title
     assert "api" not in zones.title
     assert "postgres" in zones.title
+
+
+def test_an_option_that_buys_something_is_not_free(tmp_path):
+    """By hand: 40 instances more at $0.17 an hour are $4,964 a month, and the option's own price beside it."""
+    shutil.copytree(STOREFRONT.parent, tmp_path / "shop")
+    path = tmp_path / "shop" / "scenario.yaml"
+    text = path.read_text(encoding="utf-8")
+    start, end = text.index("\noptions:\n"), text.index("\nanswers:\n")
+    path.write_text(text[:start] + "\noptions:\n  larger: {set: [tiers.api.instances=76]}\n" + text[end:], encoding="utf-8")
+    made = study(read(path), worlds=40)
+    asking = _Asking.of(made)
+    found = list(asking._options(row_of(made, "payments", SLOW)))
+    assert [one.name for one in found] == ["larger"]
+    assert found[0].monthly_usd == pytest.approx(40 * 0.17 * 730)
 
 
 def test_the_plan_of_the_busiest_month_is_asked_the_same(shop):

@@ -229,12 +229,14 @@ class _Asking:
         """Each option of the scenario."""
         for name, option in self.failing.scenario.options.items():
             statement = with_options(self.study.statement, frozenset([name]))
+            scenario = statement.at()
+            bill = sum(self._month_usd(scenario, tier) - self._month_usd(self.failing.scenario, tier) for tier in scenario.tiers)
             tried = _Tried(
                 name=name,
                 overrides=tuple(option.set),
-                failing=dataclasses.replace(self.failing, scenario=statement.at()),
+                failing=dataclasses.replace(self.failing, scenario=scenario),
                 drawn=take_worlds(statement.at(self.study.worlds.rps.shape[0], self.study.seed), FEW),
-                monthly_usd=median(option.monthly_usd),
+                monthly_usd=median(option.monthly_usd) + bill,
                 once_usd=once_usd(self.failing.scenario, option),
             )
             if self._holds(tried, row):
