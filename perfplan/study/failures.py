@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perfplan.models.stations.birthdeath import overflow
 from perfplan.plan import State
 from perfplan.plan.failing import Meanwhile, meanwhile
 from perfplan.plan.paths import edge_share, hit_ratios
@@ -207,8 +208,8 @@ class Failing:
         left = self.left(tier, failure)
         load = self.load(left, times)
         lasts = median(failure.back_s)
-        late = {j: self.gives_up_s[j] / lasts if tier == BURST else 0.0 for j in load.carries}  # served, though after the burst
-        within = {j: min(1.0, c * (1 + late[j])) for j, c in load.carries.items()}
+        over = self._overflows if tier == BURST else lambda load, journey, _: max(0.0, 1 - load.carries[journey])
+        within = {j: 1 - over(load, j, lasts) for j in load.carries}
         beyond = {j: self._direct(j) * median(left.through[j]) * (1 - within[j]) for j in within}
         failed = {j: beyond[j] + self._direct(j) * (1 - median(left.through[j])) for j in within}
         first, used = self._first(load, tier, failure)
@@ -252,12 +253,21 @@ class Failing:
         full = {
             place: _full(np.broadcast_to(s.utilization, (1, LOADS.size))[0]) for place, s in there.items() if not _jobs(scenario, place)
         }
-        reach = all_called(scenario)
-        carries = {}
-        for name, journey in scenario.journeys.items():
-            way = {tier for called in journey.calls for tier in (called, *reach[called])}
-            carries[name] = min((at for place, at in full.items() if place.tier in way), default=np.inf)
+        ways = _ways(scenario)
+        carries = {name: min((at for place, at in full.items() if place.tier in ways[name]), default=np.inf) for name in ways}
         return Load(state=State(scenario, np.array([[rps]]), hits=left.hits), full=full, carries=carries)
+
+    def _overflows(self, load: Load, journey: str, lasts_s: float) -> float:
+        """Share of the requests of *journey* that find as many waiting as are served before they are given up, in a burst of *lasts_s*."""
+        carries, scenario = load.carries[journey], load.state.scenario
+        if not np.isfinite(carries):
+            return 0.0
+        way = _ways(scenario)[journey]
+        full = {place: at for place, at in load.full.items() if place.tier in way}
+        station = load.state.carried.stations[soonest(full, waited_for(scenario, full))]
+        comes = float(np.ravel(station.arrival_rps)[0])
+        served = comes * carries
+        return overflow(comes, served, comes + station.spread * min(comes, served), served * self.gives_up_s[journey], lasts_s)
 
     def _first(self, load: Load, tier: str, failure: Failure) -> tuple[Place | None, float]:
         """What breaks first, and the load over what it carries; where nothing does, what is used most; of jobs that wait, their workers."""
@@ -347,6 +357,12 @@ class Failing:
         more = {j: self._journey_rps(j) * self._direct(j) * float((seconds * (1 - (c[1:] + c[:-1]) / 2)).sum()) for j, c in carried.items()}
         least = np.min([*carried.values()], axis=0)
         return float(seconds[least[:-1] < 1].sum()), float(seconds.sum()), more
+
+
+def _ways(scenario: Scenario) -> dict[str, frozenset[str]]:
+    """By journey: the tiers that its requests meet."""
+    reach = all_called(scenario)
+    return {n: frozenset(tier for called in j.calls for tier in (called, *reach[called])) for n, j in scenario.journeys.items()}
 
 
 def _jobs(scenario: Scenario, place: Place) -> bool:

@@ -23,6 +23,7 @@ from scipy.special import ndtri
 from perfplan.quantity import Count, FloatArray, Fraction, Rps, Seconds
 
 NEGLIGIBLE = -46.0  # log of a probability that changes no digit
+CELLS = 120  # of a backlog that is taken for a diffusion
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +147,34 @@ def load_for_blocking(blocking: Fraction, servers: int) -> float:
 
     high = servers / (1 - float(blocking)) + 1.0
     return float(brentq(lambda load: float(erlang_b(load, servers)) - float(blocking), 1e-12, high, xtol=1e-13, rtol=1e-15))
+
+
+def overflow(arrival_rps: Rps, served_rps: Rps, variance_rps: Rps, room: Count, time_s: Seconds) -> float:
+    """Share of arrivals that find *room* of them waiting, within *time_s* of when nobody waited; the queue taken for a diffusion.
+
+    The backlog moves by *arrival_rps* - *served_rps* a second with *variance_rps*, between 0 and *room* and one; it is a birth and death
+    process on CELLS with the rates of Scharfetter and Gummel, which have the diffusion's stationary law at any drift.
+
+    >>> round(overflow(200.0, 100.0, 300.0, 100.0, 10.0), 2)  # far above what is served: 2,000 come, 1,000 are served, 100 wait
+    0.45
+    """
+    from scipy.linalg import expm
+
+    if time_s <= 0 or arrival_rps <= 0:
+        return 0.0
+    h = (float(room) + 1) / CELLS  # beside those who wait, one at work
+    drift = float(arrival_rps) - float(served_rps)
+    tilt = 2 * drift * h / float(variance_rps)
+    up = float(variance_rps) / (2 * h * h) * (tilt / -math.expm1(-tilt) if tilt else 1.0)
+    down = up * math.exp(-tilt)
+    rates = np.zeros((CELLS + 2, CELLS + 2))  # the last counts those who are lost, in cells
+    inner = np.arange(CELLS)
+    rates[inner, inner + 1] = up
+    rates[inner + 1, inner] = down
+    rates -= np.diag(rates.sum(axis=1))
+    rates[CELLS, CELLS + 1] = up
+    lost = expm(rates * float(time_s))[0, CELLS + 1] * h
+    return min(float(lost) / (float(arrival_rps) * float(time_s)), 1.0)
 
 
 def drain_variance_s2(excess: Count, arrival_rps: Rps, service_s: Seconds, servers: Count) -> float:
