@@ -158,6 +158,9 @@ async def proxy(made: Study, room: Path, rps: float, seconds: float) -> int:
     text = next(file.text for file in files(made) if file.name == "nginx.conf")
     text = text.replace("    127.0.0.0/8 0;  # load tests on this machine\n", "")
     (room / "nginx.conf").write_text(text, encoding="utf-8")
+    command = [tool("nginx") or "nginx", "-p", str(room), "-c", "nginx.conf", "-e", "stderr", "-g", f"daemon off; pid {room}/pid;"]
+    bare = subprocess.run(command, capture_output=True, text=True, check=False)
+    wrong = check(bare.returncode != 0 and "tls.conf" in bare.stderr, "nginx: without tls.conf it does not start")
     assert certified(room)
     (room / "static").mkdir()
     for i in range(FILES):
@@ -168,8 +171,6 @@ async def proxy(made: Study, room: Path, rps: float, seconds: float) -> int:
             await backend.open(line.split()[1].split(":")[0])
     instances = len(backend.doors)
     print(f"nginx: {instances} instances, {rps:g} requests a second for {seconds:g} s, one of them killed at half time")
-    command = [tool("nginx") or "nginx", "-p", str(room), "-c", "nginx.conf", "-e", "stderr", "-g", f"daemon off; pid {room}/pid;"]
-    wrong = 0
     with started(command, room):
         await asyncio.sleep(1)
         pages = asyncio.create_task(asyncio.to_thread(page, room, 10))

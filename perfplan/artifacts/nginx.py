@@ -51,7 +51,7 @@ http {{
   default_type application/octet-stream;
 
   # a line a request: how long it took here and at the service, and who answered it
-  log_format plan escape=json '{{"time":"$time_iso8601","method":"$request_method","uri":"$uri","status":"$status",'
+  log_format plan escape=json '{{"time":"$time_iso8601","id":"$request_id","method":"$request_method","uri":"$uri","status":"$status",'
     '"request_time":$request_time,"upstream_time":"$upstream_response_time","upstream":"$upstream_addr",'
     '"cache":"$upstream_cache_status","bytes":$body_bytes_sent}}';
   access_log access.log plan buffer=64k flush=5s;
@@ -61,6 +61,7 @@ http {{
   proxy_http_version 1.1;
   proxy_set_header Connection "";
   proxy_set_header Host $host;
+  proxy_set_header X-Request-Id $request_id;
   proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
   proxy_set_header X-Forwarded-Proto $scheme;
   proxy_connect_timeout 1s;

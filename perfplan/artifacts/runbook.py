@@ -73,13 +73,28 @@ def _pages(source: Source) -> list[str]:
     missing: list[Step] = [
         ("which metric: the label `metric` of the alert, and since when it is gone", "up == 0"),
         ("whether its exporter answers", "curl -sS http://EXPORTER/metrics | head"),
-        ("a histogram without the bound that the alert needs (alerts.yml names it): add it to the service, or the alert stays late", ""),
+        (
+            "a histogram without the bound that the alert needs (alerts.yml names it): add it to the service, or the alert stays late",
+            "count by (le) (http_request_duration_seconds_bucket)",
+        ),
         ("until it is back somebody looks at the load balancer's log: share of 5xx and slow requests", BALANCER_LOG),
     ]
     return [*filter(None, found), _page(UNSEEN, "An alert that has no data is silent, whatever happens.", missing)]
 
 
 BALANCER_LOG = "tail -n 10000 access.log | jq -r '.status + \" \" + (.request_time | tostring)' | sort | uniq -c | sort -rn | head"
+
+
+FOR_SUPPORT = "tail -n 10000 access.log | jq -c 'select(.status >= \"500\" or .request_time > 1) | [.time, .id, .uri]' > for-support.txt"
+WARM = (
+    "jq -r 'select(.method == \"GET\") | .uri' access.log | sort | uniq -c | sort -rn | head -n 1000 | awk '{print $2}' "
+    "| xargs -P 4 -I{} curl -sS -o /dev/null 'https://HOST{}'"
+)
+
+
+def _set(words: str) -> str:
+    """A setting of the services that call, changed while they run; where they are deployed otherwise, as it is done there."""
+    return f"kubectl set env deployment/CALLER {words}"
 
 
 def _expected(source: Source, tier: str, takes: Sequence[str]) -> str:
@@ -110,9 +125,9 @@ def _hangs(source: Source) -> str:
     busy = "avg by (service) (http_server_active_requests)"
     steps += [
         ("whether threads are held by it: in use against those that there are", busy),
-        ("shorten its time-out by configuration to what the cure above says, or switch the feature off", ""),
-        ("stop retries: each doubles what waits", ""),
-        ("tell its support, with times and request ids; see escalation", ""),
+        ("shorten its time-out to what the cure above says, or switch the feature off", _set("PARTNER_TIMEOUT_MS=NEW")),
+        ("stop retries: each doubles what waits", _set("PARTNER_RETRIES=0")),
+        ("tell its support, with times and request ids; see escalation", FOR_SUPPORT),
     ]
     return _page(HANGS, when, steps)
 
@@ -157,7 +172,7 @@ def _cold(source: Source) -> str:
                 f"let only so many through to {markdown(origin)} as it carries: shed the least valuable journey at the proxy",
                 "nginx -s reload",
             ),
-            ("warm it with the most wanted keys before all traffic returns", ""),
+            ("warm it with the most wanted pages before all traffic returns", WARM),
         ]
     return _page(COLD, when, steps)
 
@@ -173,7 +188,10 @@ def _grows(source: Source) -> str:
     steps += [
         ("how many jobs come, and how many are done", "sum by (queue) (rate(job_duration_seconds_count[5m]))"),
         ("the queue's length and its consumers", "rabbitmqctl list_queues name messages consumers"),
-        ("more workers, as scaling below says; a job that fails again and again goes to the dead letters", ""),
+        (
+            "more workers, as scaling below says; a job that fails again and again goes to the dead letters",
+            "kubectl scale deployment/NAME --replicas=NEW",
+        ),
     ]
     return _page(GROWS, when, steps)
 

@@ -21,6 +21,7 @@ from perfplan.artifacts.prometheus.words import (
     signal_summary,
     signals_of,
     summary_of,
+    unless,
     windows,
     without_bucket,
 )
@@ -75,7 +76,7 @@ def rules(source: Source) -> str:
             f"  # {comment(tier)}: usually {signal.said(signal.usual)} at today's peak, by the plan",
             f"  - alert: {signal_name(tier, signal)}",
             "    expr: >-",
-            f"      {signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}",
+            f"      {signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}{unless(source, tier, signal)}",
             "    for: 5m",
             f"    labels: {{severity: {signal.severity}}}",
             f"    annotations: {noted(signal_summary(signal), signal.page)}",

@@ -14,6 +14,7 @@ from perfplan.artifacts.prometheus.words import (
     PER_MINUTE,
     RESOURCES,
     by_bucket,
+    causes,
     name_of,
     no_bucket_name,
     no_bucket_summary,
@@ -46,7 +47,7 @@ def unit_tests(source: Source) -> str:
     lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
     lines += _no_traffic(alerts)
     lines += _bucket_cases(by_bucket(burns(source.study)))
-    lines += _signal_cases(signals_of(source))
+    lines += _signal_cases(source)
     lines += _missing_case(source) + _slow_cases(alerts) + _week_case(source, alerts)
     for name, use, limit, advice in RESOURCES:
         for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
@@ -134,24 +135,39 @@ def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: b
     return lines
 
 
-def _signal_cases(found: Sequence[tuple[str, Signal]]) -> list[str]:
-    """Beyond their limits they fire; as the plan expects the peak, where that is within the limit, they are silent. A test each, as a test
-    costs a start."""
-    calm = [(tier, one) for tier, one in found if (one.usual > one.limit if one.under else one.usual < one.limit)]
-    return _signals_played(found, "beyond its limit", fires=True) + _signals_played(calm, "as usual at the peak", fires=False)
+def _signal_cases(source: Source) -> list[str]:
+    """Beyond their limits they fire, of a cause and what it causes the cause alone; at the usual peak, held, they are silent. A test each,
+    as a test costs a start."""
+    found = signals_of(source)
+    caused = [row for row in found if causes(source, *row)]
+    deepest = [row for row in found if row not in caused]
+    lines = _signals_played("every bottleneck beyond its limit", found, deepest, silent=caused)
+    for tier, one in caused:  # without what may have caused it
+        lines += _signals_played(f"{signal_name(tier, one)} by itself", [(tier, one)], [(tier, one)])
+    calm = _calm(found)
+    return lines + _signals_played("every bottleneck as usual at the peak", calm, [], silent=calm)
 
 
-def _signals_played(found: Sequence[tuple[str, Signal]], word: str, *, fires: bool) -> list[str]:
-    if not found:
+def _calm(found: Sequence[tuple[str, Signal]]) -> list[tuple[str, Signal]]:
+    """Those that the plan's usual peak does not make fire."""
+    return [(tier, one) for tier, one in found if (one.usual > one.limit if one.under else one.usual < one.limit)]
+
+
+def _signals_played(
+    name: str, played: Sequence[tuple[str, Signal]], loud: Sequence[tuple[str, Signal]], silent: Sequence[tuple[str, Signal]] = ()
+) -> list[str]:
+    """A test in which *played* are beyond their limits where any is *loud*, else as usual; *loud* fire, *silent* do not."""
+    if not played:
         return []
-    lines, rules = [f"- name: every bottleneck {word}", "  interval: 1m", "  input_series:"], ["  alert_rule_test:"]
-    for tier, one in found:
-        use = one.beyond(1.05) if fires else one.usual
+    lines, rules = [f"- name: {yaml(name)}", "  interval: 1m", "  input_series:"], ["  alert_rule_test:"]
+    for _, one in played:
+        use = one.beyond(1.05) if loud else one.usual
         for text, value in one.series(min(use, 1.0) if one.counted else use).items():
             step = f"0+{value:.6g}" if one.counted else f"{value:.6g}+0"
             lines += [f"  - series: {_quoted(text)}", f"    values: '{step}x{2 * EVALUATED_MINUTES}'"]
+    for tier, one in (*loud, *silent):
         rules += [f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {signal_name(tier, one)}"]
-        rules += _expected(fires, one.severity, signal_summary(one), one.page)
+        rules += _expected((tier, one) in loud, one.severity, signal_summary(one), one.page)
     return lines + rules
 
 
@@ -191,12 +207,17 @@ def _slow_cases(alerts: list[Burn]) -> list[str]:
 
 
 def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
-    """A usual week with its peak, as many bad requests as the plan expects: all alerts of promises that it keeps are silent."""
+    """A usual week with its peak, as many bad requests and as much use as the plan expects: all is silent that its usual peak keeps within
+    limits, and nothing is missing."""
     study, week = source.study, source.study.scenario.week
     week = usual_week() if week is None else week
     parts = {name: one.part for name, one in seen(study).items()}
     lines: list[str] = ["- name: a usual week with its peak", f"  interval: {WEEK_MINUTES}m", "  input_series:"]
     calm, played = [], dict[str, list[int]]()
+    used = dict.fromkeys(selectors_of(source), "1") | _hosts()
+    for _, signal in _calm(signals_of(source)):
+        for text, value in signal.series(signal.usual).items():
+            used[text] = f"0+{value * WEEK_MINUTES:.6g}" if signal.counted else f"{value:.6g}"
     for one in alerts:
         bad = median(study.worlds.judged[one.objective].value[:, 0]) / parts.get(one.objective, 1.0)
         if bad >= one.limit:
@@ -204,19 +225,36 @@ def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
         calm.append(one)
         for text, step in _series(one, round(PER_MINUTE * bad), PER_MINUTE):
             played.setdefault(text, [round(step * WEEK_MINUTES * float(level) / 1000) for level in week])
-    if not calm:
-        return []
     for text, steps in played.items():
         lines += [f"  - series: {_quoted(text)}", f"    values: '{_walk(steps)}'"]
+    samples = len(week) * 60 // WEEK_MINUTES
+    for text, values in used.items():
+        if text not in played:
+            lines += [f"  - series: {_quoted(text)}", f"    values: '{values}{'' if '+' in values else '+0'}x{samples}'"]
+    silent = [*map(name_of, calm), *(signal_name(*row) for row in _calm(signals_of(source))), MISSING, *(row[0] for row in RESOURCES)]
     lines.append("  alert_rule_test:")
     for hour in sorted({int(np.argmax(week)) + 1, 24, 72, 120, 167}):
         at = hour * 60 // EVALUATED_MINUTES * EVALUATED_MINUTES
-        for one in calm:
-            lines += [f"  - eval_time: {at}m", f"    alertname: {name_of(one)}", "    exp_alerts: []"]
+        for name in silent:
+            lines += [f"  - eval_time: {at}m", f"    alertname: {name}", "    exp_alerts: []"]
     return lines
 
 
 WEEK_MINUTES = 5  # between samples of a week
+
+
+def _hosts() -> dict[str, str]:
+    """A host with room: half of its CPU idle, half of its memory and disk free."""
+    found = {'node_cpu_seconds_total{instance="a",mode="idle"}': f"0+{30 * WEEK_MINUTES}"}
+    for free, size in FREE.values():
+        found |= {f'{free}{{instance="a"}}': "0.5", f'{size}{{instance="a"}}': "1"}
+    return found
+
+
+FREE = {  # what is left, and all of it
+    "MemoryHigh": ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes"),
+    "DiskFull": ("node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
+}
 
 
 def _walk(steps: Sequence[int]) -> str:
@@ -232,11 +270,7 @@ def _resource_case(name: str, use: str, limit: float, advice: str, word: str, us
     if name == "CpuHigh":
         series = [('node_cpu_seconds_total{instance="a",mode="idle"}', f"0+{60 * (1 - used):.6g}x720")]
     else:
-        free, size = (
-            ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes")
-            if name == "MemoryHigh"
-            else ("node_filesystem_avail_bytes", "node_filesystem_size_bytes")
-        )
+        free, size = FREE[name]
         series = [(f'{free}{{instance="a"}}', f"{1 - used:.6g}+0x720"), (f'{size}{{instance="a"}}', "1+0x720")]
     return [
         f"- name: {yaml(f'{name}, {word}')}",

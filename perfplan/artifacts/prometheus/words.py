@@ -8,8 +8,11 @@ from perfplan.operate import tended
 from perfplan.operate.kind import BUSY, Signal
 from perfplan.operate.source import Source
 from perfplan.operate.text import anchor, slug, template, yaml
+from perfplan.plan.paths import origins
 from perfplan.promises import counted
+from perfplan.scenario.rules import all_called, call_order
 from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns
+from perfplan.tiers import kind_of
 from perfplan.words import share
 
 HOUR = 3600
@@ -68,9 +71,11 @@ def page_of(one: Burn) -> str:
 
 
 def signals_of(source: Source) -> list[tuple[str, Signal]]:
-    """What is watched of each tier, and of each journey whose failures no promise counts."""
+    """What is watched of each tier, causes before what they cause, and of each journey whose failures no promise counts."""
     scenario = source.study.scenario
-    found = [(name, signal) for name, tier in scenario.tiers.items() for signal in tended(tier).signals(source, name, tier)]
+    caches = origins(scenario)
+    order = [*caches, *(name for name in reversed(call_order(scenario)) if name not in caches)]
+    found = [(name, signal) for name in order for signal in tended(scenario.tiers[name]).signals(source, name, scenario.tiers[name])]
     promised = {one.journey for objective in scenario.objectives.values() if (one := counted(objective)) is not None}
     return [*found, *((name, _fails(name)) for name in scenario.journeys if name not in promised)]
 
@@ -104,6 +109,23 @@ PER_MINUTE = 1_000_000  # requests in tests, so that shares are exact enough
 def signal_name(tier: str, signal: Signal) -> str:
     """The name of the alert on a signal."""
     return f"{alert_name(tier)}{signal.alert}"
+
+
+def causes(source: Source, tier: str, signal: Signal) -> list[str]:
+    """The alerts that say why, where they fire: on what the tier waits for, and on the caches before it. What pages is kept back by a
+    page alone."""
+    tiers = source.study.scenario.tiers
+    caches, called = origins(source.study.scenario), all_called(source.study.scenario)
+    waits = {name for name in called.get(tier, ()) if not any(one.waits for one in kind_of(tiers[name]).owned.bought)}
+    why = {name for name, origin in caches.items() if tier == origin} | (set() if tier in caches else waits)
+    heard = ("page",) if signal.severity == "page" else ("page", "ticket")
+    return [signal_name(name, one) for name, one in signals_of(source) if name in why and one.severity in heard]
+
+
+def unless(source: Source, tier: str, signal: Signal) -> str:
+    """PromQL: a cause has one alert, the deepest."""
+    found = causes(source, tier, signal)
+    return f'\n      unless on () ALERTS{{alertname=~"{"|".join(found)}",alertstate="firing"}}' if found else ""
 
 
 def signal_summary(signal: Signal) -> str:

@@ -165,6 +165,8 @@ def overflow(arrival_rps: Rps, served_rps: Rps, variance_rps: Rps, room: Count, 
     h = (float(room) + 1) / CELLS  # beside those who wait, one at work
     drift = float(arrival_rps) - float(served_rps)
     tilt = 2 * drift * h / float(variance_rps)
+    if tilt < NEGLIGIBLE:  # not even a cell fills
+        return 0.0
     up = float(variance_rps) / (2 * h * h) * (tilt / -math.expm1(-tilt) if tilt else 1.0)
     down = up * math.exp(-tilt)
     rates = np.zeros((CELLS + 2, CELLS + 2))  # the last counts those who are lost, in cells

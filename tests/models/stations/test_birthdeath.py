@@ -45,4 +45,4 @@ def test_more_room_refuses_nobody_more(arrivals: float, room: float, lasts: floa
 
 
 def test_nobody_comes_or_no_time() -> None:
-    assert overflow(0, 100, 1, 10, 10) == overflow(100, 100, 1, 10, 0) == 0
+    assert overflow(0, 100, 1, 10, 10) == overflow(100, 100, 1, 10, 0) == overflow(100, 1e6, 200, 1000, 10) == 0
