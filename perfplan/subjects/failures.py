@@ -6,13 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from perfplan.plan import with_counts
+from perfplan.quantity import median
+from perfplan.scenario import Scenario
 from perfplan.study import Study
 from perfplan.study.cures import Cure, cures, in_one_zone, wanted
-from perfplan.study.failures import BURST, EVERY, Failed, failures
+from perfplan.study.failures import BURST, EVERY, Failed, Failing, busiest, failures
+from perfplan.study.ladder import ladder
 from perfplan.study.verdicts import RISK
 from perfplan.subjects.kind import ARCHITECTURE, IMPLEMENTATION, Finding, Found, Item
-from perfplan.tiers import kind_of
+from perfplan.tiers import count_of, kind_of
 from perfplan.tiers.kind import NODE, SLOW
+from perfplan.tiers.place import Place
 from perfplan.words import NBSP, capital, change, duration, listed, money, number, percent, share
 
 LITTLE = 0.001  # of all requests: what fails less is not said to spread
@@ -141,6 +146,35 @@ def _stateless(study: Study) -> Found | None:
     return Found(text="; ".join(said), verdict="at risk" if any(row.breaks for row in rows) else "met") if said else None
 
 
+def scales(study: Study) -> dict[str, tuple[float, float]]:
+    """Of each tier where requests enter, with what is planned in the busiest month: how many instances there are, and the load at which
+    something is full over as many times the load at which a single one is."""
+    month = busiest(study)
+    scenario, rps = study.planned(month), float(study.middle.rps[0, month])
+
+    def carries(scenario: Scenario) -> float:
+        return min(Failing.with_timeouts(scenario, rps, ladder(study)).normal.full.values(), default=np.inf)
+
+    found = {}
+    for name, tier in scenario.tiers.items():
+        if kind_of(tier).stands.enters:
+            place = Place(name, kind_of(tier).owned.bought[0].field)
+            count, single = median(count_of(tier, place.field)), with_counts(scenario, {place: 1})
+            found[name] = count, min(1.0, carries(scenario) / (count * carries(single)))
+    return found
+
+
+EFFICIENT = 0.70  # of what as many single instances would carry, at least
+
+
+def _scales(study: Study) -> Found | None:
+    """How much of what single instances carry the planned ones carry together, before what they share is full."""
+    found = scales(study)
+    said = [f"{name}: {number(count)} instances carry {share(part)} of as many single ones" for name, (count, part) in found.items()]
+    least = min((part for _, part in found.values()), default=1.0)
+    return Found(text="; ".join(said), verdict="met" if least >= EFFICIENT else "at risk") if said else None
+
+
 def _errors(study: Study) -> Found | None:
     """Which dependency fails most requests."""
     row = worst(study)
@@ -148,6 +182,7 @@ def _errors(study: Study) -> Found | None:
 
 
 ITEMS = (
+    Item("2.1.1", _scales, ARCHITECTURE, scales),
     Item("2.1.1.a", _stateless, ARCHITECTURE, failures),
     Item("3.4.5", _breakers, IMPLEMENTATION, failures),
     Item("CI.2", _errors, ARCHITECTURE, failures),
