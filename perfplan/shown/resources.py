@@ -159,7 +159,8 @@ def needed(study: Study) -> Table:
         title=_spared(study) or "What single worlds would need is a band; the plan buys what is enough in all but few of them",
         subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; planned: what the plan "
         "has where those are saturated; enough now: each alone, so that promises and limits hold this month with "
-        f"{percent(confidence(study.scenario))} confidence; every month stands in tables/needed.csv. Latency may ask for more: see orders.",
+        f"{percent(confidence(study.scenario))} confidence while no zone fails; every month stands in tables/needed.csv. "
+        "Latency may ask for more: see orders.",
         frame=frame_of([_needed(study, place, one) for place, one in ours.items()], columns),
         columns=columns,
         stack=3,
