@@ -1,4 +1,4 @@
-"""The command line: perfplan new | plan | check | diff | validate | schema | fields | lab."""
+"""The command line: perfplan new | plan | check | explore | diff | validate | schema | fields | lab."""
 
 from __future__ import annotations
 
@@ -162,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check, needs="check")
 
+    explore = commands.add_parser("explore", parents=[debug], help="turn what a scenario states and see what follows, in the browser")
+    _inputs(explore)
+    explore.add_argument("--port", type=int, default=0, help="of this machine (default: a free one)")
+    explore.add_argument("--no-browser", action="store_true", help="print the address only")
+    explore.set_defaults(run=_explore, needs="check")
+
     diff = commands.add_parser(
         "diff",
         parents=[debug],
@@ -294,6 +300,19 @@ def _check(options: argparse.Namespace) -> int:
         report, holds = (items(statement, options.worlds), True) if options.items else check(statement, options.worlds)
     say(report)
     return HOLDS if holds else BREAKS
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from perfplan.reading import BadScenario, Problem, read
+    from perfplan.workbench.serving import serve
+    from perfplan.workbench.talking import Talk
+
+    if not 0 <= options.port <= 65_535:
+        raise BadScenario("perfplan", [Problem(0, "--port", f"must be a port, from 1 to 65535; got {options.port}")])
+    talk = Talk(read(_scenario(options), tuple(options.overrides)))
+    with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
+        serve(talk, options.port, not options.no_browser, say)
+    return HOLDS
 
 
 def _diff(options: argparse.Namespace) -> int:

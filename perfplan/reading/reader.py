@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from perfplan.reading.nodes import BadScenario, Problem, text_of
+from perfplan.reading.nodes import BadScenario, Problem, child, text_of
 from perfplan.reading.walking import Reader
 from perfplan.scenario.statement import Entry, Statement
 
@@ -26,15 +27,36 @@ def read(path: str | Path, overrides: tuple[str, ...] = (), *, today: str = "") 
     return replace(statement, options=_options(statement))
 
 
-def stated_text(path: Path, overrides: tuple[str, ...]) -> str:
-    """The scenario at *path* as YAML with *overrides* written into it; comments are not kept."""
+def stated_text(path: Path, overrides: tuple[str, ...], options: Mapping[str, Sequence[str]] | None = None) -> str:
+    """The scenario at *path* as YAML with *overrides* written into it, and *options* (what each sets) added; comments are not kept."""
     reader = Reader(path, text_of(path), (), "")
     for override in overrides:
         reader.override(override)
     if reader.problems:
         raise BadScenario(str(path), reader.problems)
+    for name, sets in (options or {}).items():
+        _add_option(reader, name, sets)
     said = "".join(f"#   {ascii(o)[1:-1]}\n" for o in overrides)
     return f"# {ascii(path.name)[1:-1]}, with what was tried:\n{said}{yaml.serialize(reader.root, allow_unicode=True)}"
+
+
+def _add_option(reader: Reader, name: str, sets: Sequence[str]) -> None:
+    """One more of the options of the scenario that is being read."""
+
+    def word(text: str) -> yaml.ScalarNode:
+        return yaml.ScalarNode("tag:yaml.org,2002:str", text)
+
+    def sheet(rows: Sequence[tuple[str, yaml.Node]]) -> yaml.MappingNode:
+        return yaml.MappingNode("tag:yaml.org,2002:map", [(word(key), node) for key, node in rows])
+
+    there = child(reader.root, "options")
+    known = list(there.value) if isinstance(there, yaml.MappingNode) else []
+    if any(key.value == name for key, _ in known):
+        raise BadScenario(str(reader.path), [Problem(0, f"options.{name}", "is already there; choose another name")])
+    listed = yaml.SequenceNode("tag:yaml.org,2002:seq", [word(one) for one in sets], flow_style=True)
+    rows = [(key, node) for key, node in reader.root.value if key.value != "options"]
+    made = yaml.MappingNode("tag:yaml.org,2002:map", [*known, *sheet([(name, sheet([("set", listed)]))]).value])
+    reader.root = yaml.MappingNode(reader.root.tag, [*rows, (word("options"), made)])
 
 
 def _options(statement: Statement) -> dict[str, Statement]:

@@ -1,0 +1,5 @@
+"""The workbench: turn what a scenario states, see what follows. The same in JupyterLab, VS Code and a browser without Jupyter."""
+
+from perfplan.workbench.widget import explore
+
+__all__ = ["explore"]
