@@ -31,15 +31,10 @@ from perfplan.workbench.serving import Server
 from perfplan.workbench.talking import Talk
 
 ROOT = Path(__file__).parents[1]
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
-]
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+    *("--no-first-run", "--disable-background-networking", "--disable-sync"),
+)
 MOVE = """
 new Promise((done) => {
   const root = document.querySelector('.workbench');

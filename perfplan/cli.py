@@ -156,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _inputs(check)
     check.add_argument("--items", action="store_true", help="the state of every item of the checklist instead")
+    check.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    check.add_argument("--watch", action="store_true", help="check again at every save, and say what changed; Ctrl+C ends it")
     check.add_argument("--worlds", type=int, default=500, help="draws of the uncertain inputs (default: 500)")
     check.add_argument(
         "--limit", type=float, default=60.0, metavar="SECONDS", help="end with exit 3 where it takes longer (default: 60; 0: never)"
@@ -294,11 +296,30 @@ def _check(options: argparse.Namespace) -> int:
     _refuse_worlds(options.worlds)
     if not 0 <= options.limit <= LONGEST_S:
         raise BadScenario("perfplan", [Problem(0, "--limit", f"must be a number of seconds from 0 to {LONGEST_S}; got {options.limit:g}")])
+    if options.watch:
+        if options.items or options.format != "text":
+            raise BadScenario("perfplan", [Problem(0, "--watch", "prints findings as text; leave out --items and --format")])
+        return _watch(options)
     with _within(options.limit):
         statement = read(_scenario(options), tuple(options.overrides))
         enough("check", statement, options.worlds)
-        report, holds = (items(statement, options.worlds), True) if options.items else check(statement, options.worlds)
-    say(report)
+        if options.items:
+            say(items(statement, options.worlds))
+            return HOLDS
+        report = check(statement, options.worlds)
+    say(report.json() if options.format == "json" else report.text())
+    return HOLDS if report.holds else BREAKS
+
+
+def _watch(options: argparse.Namespace) -> int:
+    """Until it is interrupted; exits as the last check would."""
+    from perfplan.reading import read
+    from perfplan.workbook.checking import watch
+
+    path, holds = _scenario(options), False
+    with contextlib.suppress(KeyboardInterrupt):
+        for holds in watch(lambda: read(path, tuple(options.overrides)), path.resolve().parent, options.worlds, say):  # noqa: B007
+            pass
     return HOLDS if holds else BREAKS
 
 

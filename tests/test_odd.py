@@ -187,4 +187,4 @@ def test_a_load_far_beyond_everything_breaks_every_promise_and_nothing_else(smal
     judged = made.judged["read p95"]
     assert (judged.value == 1).all()
     assert (judged.also == 1).all()
-    assert check(read(small), 30)[1] is False
+    assert check(read(small), 30).holds is False

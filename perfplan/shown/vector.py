@@ -11,7 +11,7 @@ from perfplan.quantity import FloatArray
 from perfplan.shown.blocks import Html, safe
 from perfplan.shown.look import PALETTE, SERIES
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 250, 56, 96, 12, 28  # of a picture, and its margins
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 230, 52, 120, 12, 26  # of a picture, and its margins
 DASHED = ("", "7 4", "2 3", "8 3 2 3", "12 4", "12 3 2 3")
 NARROW = 6.3  # of a letter, about
 ROW = 26  # of a bar
@@ -130,7 +130,7 @@ def lines(
 
 def bars(title: str, rows: Sequence[Bar], most: float | None = None) -> Html:
     """A row a bar, its name before it and its number behind it; a mark where something is asked."""
-    name_width = min(190.0, max((len(one.name) for one in rows), default=0) * NARROW + 10)
+    name_width = min(170.0, max((len(one.name) for one in rows), default=0) * NARROW + 10)
     top = max([one.end for one in rows] + [one.mark for one in rows if np.isfinite(one.mark)], default=1.0) if most is None else most
     room, parts = WIDTH - name_width - 90, []
     for i, one in enumerate(rows):

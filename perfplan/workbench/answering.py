@@ -45,7 +45,7 @@ class Answer:
     def middle(self) -> Plan:
         """The plan with each input at its median."""
         scenario = self.statement.at()
-        return plan(scenario, percentiles=(TAIL,), months=horizon(scenario) + 1)
+        return plan(scenario, percentiles=(TAIL,), months=horizon(scenario) + 1, objectives=())
 
     @functools.cached_property
     def knee(self) -> Knee:

@@ -158,24 +158,6 @@ def test_a_new_scenario_is_whole_or_not_there(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_explored_scenario_is_written_beside_the_other_or_not_at_all(small, tmp_path, monkeypatch):
-    from perfplan.workbook.exploring import explore
-
-    found = explore(str(small))
-    (small.parent / "explored.yaml").symlink_to(tmp_path / "outside.yaml")
-    assert found.save() is None
-    assert not (tmp_path / "outside.yaml").exists()
-    found.name.value = "x.yaml"
-
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("perfplan.workbook.exploring.stated_text", lambda *_: "x")
-    monkeypatch.setattr("pathlib.Path.open", full)
-    assert found.save() is None
-    assert "could not be written: No space left" in found.saved.value
-
-
 def test_a_folder_that_is_no_plan_is_not_replaced(quick, small, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
