@@ -148,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--engine", choices=("one", "stock"), default="one", help="one kernel for all notebooks, or one for each (papermill's own)"
     )
+    plan.add_argument("--pdf", action="store_true", help="print plan.html as plan.pdf too, where a Chromium is found")
     plan.add_argument("--verify", action="store_true", help="simulate the plan's worst months beside the formulas, and show both")
     plan.set_defaults(run=_plan, needs="plan")
 
@@ -262,7 +263,7 @@ def _plan(options: argparse.Namespace) -> int:
     out = place.real(options.out or _place(path))
     _refuse_worlds(options.worlds)
     with place.stopping_on_signals():
-        study = make(path, out, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed)
+        study = make(path, out, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed, options.pdf)
     for line in story(study).lines():
         say(line)
     if options.verify:

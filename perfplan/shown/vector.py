@@ -47,12 +47,11 @@ class Bar:
     broken: bool = False
 
 
-def sheet(dark: bool = True) -> str:
-    """The style of the pictures; *dark*: also where the page is dark."""
+def sheet(dark: bool = True, night: bool = False) -> str:
+    """The style of the pictures; *dark*: as the page says that it is light or dark; else of the *night* or not."""
 
     def tint(role: str) -> str:
-        light, night = PALETTE[role]
-        return f"light-dark({light}, {night})" if dark else light
+        return f"light-dark({', '.join(PALETTE[role])})" if dark else PALETTE[role][night]
 
     rows = [
         f".vector text {{ font: 12px system-ui, sans-serif; fill: {tint('ink')} }}",
@@ -122,9 +121,9 @@ def lines(
                 pen = "M"
         if last is not None:
             parts.append(f'<path class="line{line.tone % len(SERIES)}{" thin" if line.thin else ""}" d="{"".join(path)}"/>')
-            names.append((last, line.name, ""))
+            names.append((last, line.name, "name"))
     for y, name, css in _apart(names):
-        parts.append(f'<text x="{WIDTH - RIGHT + 6}" y="{y + 4:.1f}"{f" class={css}" if css else ""}>{safe(_cut(name, RIGHT - 8))}</text>')
+        parts.append(f'<text class="{css}" x="{WIDTH - RIGHT + 6}" y="{y + 4:.1f}">{safe(_cut(name, RIGHT - 8))}</text>')
     return _figure(title, HEIGHT, parts)
 
 
@@ -146,6 +145,17 @@ def bars(title: str, rows: Sequence[Bar], most: float | None = None) -> Html:
             edge = max(end, m)
         parts.append(f'<text x="{edge + 6:.1f}" y="{y + 14}">{safe(one.text)}</text>')
     return _figure(title, max(len(rows), 1) * ROW + 6, parts)
+
+
+def alone(figure: Html) -> str:
+    """The picture of a figure as a file of its own, light or dark as whoever shows it is; with its title as text of its own."""
+    title, _, rest = figure.removeprefix('<figure class="vector"><figcaption><b>').partition("</b></figcaption>")
+    picture = rest.removesuffix("</figure>")
+    light, dark = sheet(dark=False), sheet(dark=False, night=True)
+    style = f"<title>{title}</title><style>{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}</style>"
+    head, mark, body = picture.partition(">")
+    named = head.replace("<svg ", '<svg class="vector" ', 1)
+    return f"{named}{mark}{style}{body}\n"
 
 
 def _figure(title: str, height: int, parts: Sequence[str]) -> Html:

@@ -24,6 +24,9 @@ WRITTEN, WRITTEN_SCHEMA = "written.json", "perfplan/written/1"
 OWN = (
     "plan.json",
     "plan.html",
+    "plan.pdf",
+    "summary.*",
+    "tables.xlsx",
     WRITTEN,
     "inputs/*",
     "notebooks/[0-9]_*.ipynb",

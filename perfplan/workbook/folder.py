@@ -29,6 +29,7 @@ from perfplan.system import LOCAL_SOCKETS, enough_files
 from perfplan.terminal import say
 from perfplan.workbook.carrying import carry, carry_history, hash_of, looked_at, sign, survey
 from perfplan.workbook.chapters import CHAPTERS
+from perfplan.workbook.handing import PDF, PICTURE, SUMMARY, TABLES, paper, picture, spreadsheet, summary
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, share, stated, verified
 from perfplan.workbook.page import page
@@ -86,13 +87,14 @@ def make(
     engine: str = "one",
     verify: bool = False,
     renamed: bool = False,
+    pdf: bool = False,
 ) -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
     Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`. What
     is somebody's own in the old folder is carried over, see `perfplan.workbook.carrying`; *renamed*: also where that is the plan of a
-    service of another name. Raises `BadScenario` where *out* must not be replaced, and `Lacking` where the system has too little for the
-    work.
+    service of another name; *pdf*: print plan.html too, where a Chromium is found. Raises `BadScenario` where *out* must not be replaced,
+    and `Lacking` where the system has too little for the work.
     """
     out = real(out)
     statement = read(path, overrides)
@@ -104,6 +106,8 @@ def make(
         statement = copy_inputs(making.plan, Path(path), statement)
         survey(out, str(statement.entries["name"].value), renamed)
         study, _ = fill(making, statement, worlds, engine, verify)
+        said += list(filter(None, (paper(making.plan / "plan.html", making.plan / PDF),))) if pdf else []
+        stop_if_asked()
         sign(making.plan)
         found = survey(out, str(statement.entries["name"].value), renamed)  # what has come meanwhile is carried too
         said += [*carry(making.plan, out, found), *_large(making.plan, statement)]
@@ -174,6 +178,8 @@ def fill(
         with _engine(engine, folder, making.room) as name:
             notebooks = {file: _run(file, folder, kept, worlds, name) for file in _progress([one.notebook for one in CHAPTERS])}
     write(folder / "plan.html", page(study, notebooks, judged))
+    write(folder / SUMMARY, summary(study))
+    write(folder / PICTURE, picture(study))
     return study, notebooks
 
 
@@ -295,7 +301,9 @@ def _progress(names: list[str]) -> Iterator[str]:
 
 def _tables(folder: Path, study: Study, judged: Judgements, simulated: list[dict[str, Any]] | None) -> None:
     folder.mkdir()
-    for one in all_tables(study, judged, simulated):
+    made = all_tables(study, judged, simulated)
+    spreadsheet(folder.parent / TABLES, made, study.as_of)
+    for one in made:
         one.tidy().map(_no_formula).to_csv(folder / f"{one.name}.csv", index=False, lineterminator="\n")
 
 

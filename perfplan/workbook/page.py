@@ -44,7 +44,7 @@ def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
     swap = f'<script type="application/json" id="swap">{json.dumps(look.SWAP)}</script>'
     return f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_policy(scripts)}">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{_sheets()}</style></head><body>
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{_sheets(title)}</style></head><body>
 <a class="skip" href="#plan">Skip to the chapters</a>
 <header class="top"><h1><b class="name">{safe(study.scenario.name)}</b> · capacity plan · {day_name(study.as_of)}</h1>
 <ul><li><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li>
@@ -54,8 +54,14 @@ def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
 """
 
 
-def _sheets() -> str:
-    return "".join((HERE / name).read_text(encoding="utf-8") for name in ("look.css", "page.css"))
+def _sheets(title: str) -> str:
+    return "".join((HERE / name).read_text(encoding="utf-8") for name in ("look.css", "page.css")) + _paper(title)
+
+
+def _paper(title: str) -> str:
+    """The head of printed pages: every letter that could end a string of a style sheet, or the sheet, is written as its number."""
+    plain = "".join(one if one.isalnum() or one in " ·.,-" else f"\\{ord(one):06x}" for one in title)
+    return f'@page {{ @top-left {{ content: "{plain}"; font: 8pt sans-serif; color: #5a6067; }} }}'
 
 
 def _policy(scripts: Sequence[str]) -> str:

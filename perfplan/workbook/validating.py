@@ -30,6 +30,7 @@ from perfplan.workbook.alike import Difference, differences
 from perfplan.workbook.carrying import WRITTEN, hash_of, walk
 from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.folder import SCENARIO, copy_inputs, fill
+from perfplan.workbook.handing import PDF, PICTURE, SUMMARY, TABLES
 from perfplan.workbook.kept import LARGEST as LARGEST_PLAN
 from perfplan.workbook.kept import PLAN, Unreadable, history, load
 from perfplan.workbook.limits import enough, enough_for_rooms
@@ -100,6 +101,7 @@ def beside(plan: Path, made: Path) -> tuple[list[str], bool, float]:
         lines += [f"  {place}" for place in bad]
         every += places
     lines += [f"not compared, as perfplan did not make it: {one_line(name)}" for name in _own(plan, made)]
+    lines += [f"not compared: {name}, made of what is" for name in (TABLES, PDF) if (plan / name).is_file()]
     return lines, all(place.good for place in every), max((place.largest for place in every if place.good), default=0.0)
 
 
@@ -191,7 +193,7 @@ def _parts(plan: Path, made: Path) -> list[tuple[str, str, list[Compared]]]:
         for name in (one.notebook for one in CHAPTERS)
     ]
     parts += [(part, "files", [_place(name, plan, made) for name in _files(made, part)]) for part in ("tables", "configs")]
-    single = (PLAN, "plan.html", f"inputs/{VERIFIED}", f"inputs/{JUDGED}", "inputs/overrides.txt")
+    single = (PLAN, "plan.html", SUMMARY, PICTURE, f"inputs/{VERIFIED}", f"inputs/{JUDGED}", "inputs/overrides.txt")
     return parts + [(name, "", [_place(name, plan, made)]) for name in single if (made / name).is_file()]
 
 
@@ -202,7 +204,11 @@ def _place(name: str, plan: Path, made: Path) -> Compared:
 def _own(plan: Path, made: Path) -> list[str]:
     """What lies in the folder and was not made."""
     names = [p.relative_to(plan).as_posix() for p in walk(plan) if p.is_symlink() or not p.is_dir()]
-    return [name for name in names if not (made / name).is_file() and name != WRITTEN and not name.startswith(("history/", "edited/"))]
+    return [
+        name
+        for name in names
+        if not (made / name).is_file() and name not in (WRITTEN, PDF) and not name.startswith(("history/", "edited/"))
+    ]
 
 
 def _compared(plan: Path, made: Path) -> list[Difference]:
