@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import os
-import shutil
 import sys
-import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
 
+from perfplan.faults import FAILED, expected, fault, within
 from perfplan.system import enough_memory, open_streams
 from perfplan.terminal import INTERRUPTED, leaving_on_signals, prepare, say
 
 LONGEST_S = 1_000_000  # that a check may be given
-HOLDS, BREAKS, BAD_INPUT, FAILED = 0, 1, 2, 3  # exit codes of check, diff and validate, and 130: interrupted; plan uses 0, 2, 3 and 130
+HOLDS, BREAKS, BAD_INPUT = 0, 1, 2  # exit codes of check, diff and validate, FAILED, and 130: interrupted; plan uses 0, 2, 3 and 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,79 +43,8 @@ def _run(options: argparse.Namespace) -> int:
             return BAD_INPUT
         if getattr(options, "debug", False):
             raise
-        say(f"perfplan: {_expected(error, options) or _fault(error)}", sys.stderr)
+        say(f"perfplan: {expected(error, options) or fault(error)}", sys.stderr)
         return FAILED
-
-
-def _expected(error: Exception, options: argparse.Namespace) -> str:
-    """What can go wrong without anybody's fault, in words; "" for anything else."""
-    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
-        return f"{error.args[0][0][1]}: {error.args[0][0][2]}"  # of all that could not be copied, the first
-    if isinstance(error, MemoryError):
-        return f"memory ended; {'state fewer --worlds, or ' if hasattr(options, 'worlds') else ''}close other programs"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        elsewhere = ", state another place with --out, or set TMPDIR" if hasattr(options, "out") else ""
-        return f"no space is left for {error.filename or 'what is written'} (free some{elsewhere})"
-    if isinstance(error, OSError) and error.errno == errno.EMFILE:
-        return "too many files are open; raise the limit (`ulimit -n 4096`)"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error) if isinstance(error, OSError) or type(error).__module__.startswith("perfplan.") else ""
-
-
-def _fault(error: Exception) -> str:
-    """Three lines about what nobody foresaw: what, where, how to report it."""
-    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return (
-        f"{what}\n  where: {_places(error.__traceback__)}\n  This is a fault of perfplan: please report it with the scenario and "
-        "what the command prints with --debug; nothing was written."
-    )
-
-
-def _places(trace: TracebackType | None, most: int = 3) -> str:
-    """The innermost functions of perfplan on the way to *trace*'s end, the innermost first."""
-    frames = []
-    while trace is not None:
-        frames.append((trace.tb_frame, trace.tb_lineno))
-        trace = trace.tb_next
-    return _said(frames[::-1], most)
-
-
-def _said(frames: Iterable[tuple[FrameType, int]], most: int) -> str:
-    package = Path(__file__).parent
-    ours = [(f, line) for f, line in frames if Path(f.f_code.co_filename).is_relative_to(package)]
-    return (
-        ", in ".join(f"{f.f_code.co_qualname} ({Path(f.f_code.co_filename).relative_to(package)}:{line})" for f, line in ours[:most])
-        or "outside perfplan"
-    )
-
-
-@contextlib.contextmanager
-def _within(limit_s: float) -> Iterator[None]:
-    """End the process, saying what it was doing, where the block takes longer than *limit_s*; 0: never."""
-    main_thread = threading.get_ident()
-
-    def end() -> None:
-        frame = sys._current_frames().get(main_thread)
-        frames = []
-        while frame is not None:
-            frames.append((frame, frame.f_lineno))
-            frame = frame.f_back
-        say(
-            f"perfplan: not done within {limit_s:g} s (--limit; 0: none)\n  it was in {_said(frames, 3)}\n  --worlds makes it "
-            "shorter; a value far from what is usual may be the cause",
-            sys.stderr,
-        )
-        os._exit(FAILED)
-
-    watch = threading.Timer(limit_s, end)
-    watch.daemon = True
-    if limit_s > 0:
-        watch.start()
-    try:
-        yield
-    finally:
-        watch.cancel()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -136,12 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     new.set_defaults(run=_new, needs="check")
 
-    plan = commands.add_parser("plan", parents=[debug], help="plan a scenario and write its plan folder")
-    _inputs(plan)
+    plan = commands.add_parser("plan", parents=[debug], help="plan scenarios and write a plan folder for each")
+    _inputs(plan, several=True)
     plan.add_argument(
         "--out",
         metavar="DIR",
-        help="plan folder (default: plans/FOLDER, FOLDER being that of scenario.yaml; of another file, plans/FOLDER-FILE)",
+        help="plan folder (default: plans/FOLDER, FOLDER being that of scenario.yaml; of another file, plans/FOLDER-FILE); of several "
+        "scenarios the folder that holds theirs, and comparison.html",
     )
     plan.add_argument("--renamed", action="store_true", help="replace the plan of a service of another name, as this one was called so")
     plan.add_argument("--worlds", type=int, default=2000, help="draws of the uncertain inputs (default: 2000)")
@@ -174,10 +101,14 @@ def _parser() -> argparse.ArgumentParser:
     diff = commands.add_parser(
         "diff",
         parents=[debug],
-        help="what differs between two plans; exit 0 where nothing does beyond the tolerance, 1 where something does",
+        help="what differs between plans or scenarios; exit 0 where nothing does beyond the tolerance, 1 where something does",
+        description=(
+            "Two plans: what their plan.json say. Scenarios, or more than two plans: each side planned anew in the same worlds, side by "
+            "side, with how much each difference of the inputs explains."
+        ),
     )
-    diff.add_argument("before", help="plan folder or its plan.json")
-    diff.add_argument("now", help="plan folder or its plan.json")
+    diff.add_argument("sides", nargs="+", metavar="side", help="plan folder, its plan.json, or a scenario file")
+    diff.add_argument("--worlds", type=int, default=500, help="of scenarios side by side: draws of the uncertain inputs (default: 500)")
     diff.add_argument(
         "--tolerance", action="append", default=[], metavar="KIND=SHARE", help="overlook smaller differences, such as cost=5%%"
     )
@@ -210,8 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _inputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scenario", nargs="?", help="scenario file")
+def _inputs(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    parser.add_argument("scenario", nargs="*" if several else "?", help="scenario files" if several else "scenario file")
     parser.add_argument("--demo", action="store_true", help="the storefront that comes with perfplan")
     parser.add_argument(
         "-p",
@@ -255,21 +186,51 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see UNASKED in workbook/engine.py
+    _refuse_worlds(options.worlds)
+    files = options.scenario
+    if len(files) < 2:
+        options.scenario = files[0] if files else None
+        path = _scenario(options)
+        _planned(options, path, Path(options.out or _place(path)))
+        return 0
+    return _plans(options, [Path(file) for file in files])
+
+
+def _plans(options: argparse.Namespace, paths: Sequence[Path]) -> int:
+    """Several scenarios, each in a folder of its own beside the others, and a page that compares them."""
+    from perfplan.reading import BadScenario, Problem
+    from perfplan.workbook import sides
+    from perfplan.workbook.folder import write
+
+    top = Path(options.out or "plans")
+    outs = [top / _place(path).name for path in paths]
+    if len(set(outs)) < len(outs) or options.demo:
+        said = "must have places of their own: name each scenario file once, and files of one folder otherwise; without --demo"
+        raise BadScenario("perfplan plan", [Problem(0, "scenario", said)])
+    for path, out in zip(paths, outs, strict=True):
+        _planned(options, path, out)
+    made = sides.sides([str(out) for out in outs], options.worlds)
+    page = top / "comparison.html"
+    write(page.with_suffix(".making"), sides.as_html(made, sides.differing(sides.rows(made), {}), sides.explained(made)))
+    os.replace(page.with_suffix(".making"), page)
+    say(page)
+    return 0
+
+
+def _planned(options: argparse.Namespace, path: Path, out: Path) -> None:
+    """One plan, and what it says in five lines."""
     from perfplan.document.story import story
     from perfplan.workbook import make, place
 
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # see UNASKED in workbook/engine.py
-    path = _scenario(options)
-    out = place.real(options.out or _place(path))
-    _refuse_worlds(options.worlds)
+    real = place.real(out)
     with place.stopping_on_signals():
-        study = make(path, out, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed, options.pdf)
+        study = make(path, real, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed, options.pdf)
     for line in story(study).lines():
         say(line)
     if options.verify:
-        say(_verified(out))
-    say(Path(options.out or _place(path)) / "plan.html")
-    return 0
+        say(_verified(real))
+    say(out / "plan.html")
 
 
 def _verified(out: Path) -> str:
@@ -301,7 +262,7 @@ def _check(options: argparse.Namespace) -> int:
         if options.items or options.format != "text":
             raise BadScenario("perfplan", [Problem(0, "--watch", "prints findings as text; leave out --items and --format")])
         return _watch(options)
-    with _within(options.limit):
+    with within(options.limit):
         statement = read(_scenario(options), tuple(options.overrides))
         enough("check", statement, options.worlds)
         if options.items:
@@ -338,10 +299,19 @@ def _explore(options: argparse.Namespace) -> int:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    from perfplan.workbook import comparing
+    from perfplan.reading import BadScenario, Problem
+    from perfplan.workbook import comparing, sides
 
     allowed = comparing.tolerances(options.tolerance)
-    before, now = comparing.load(options.before), comparing.load(options.now)
+    if len(options.sides) < 2:
+        raise BadScenario("perfplan diff", [Problem(0, "side", "must be two or more plans or scenarios; got one")])
+    if len(options.sides) > 2 or any(map(sides.is_scenario, options.sides)):
+        _refuse_worlds(options.worlds)
+        made = sides.sides(options.sides, options.worlds)
+        found, parts = sides.differing(sides.rows(made), allowed), sides.explained(made)
+        say({"text": sides.as_text, "json": sides.as_json, "html": sides.as_html}[options.format](made, found, parts).rstrip())
+        return BREAKS if found else HOLDS
+    before, now = map(comparing.load, options.sides)
     rows = comparing.differences(before, now, allowed)
     if options.format == "html":
         say(comparing.as_html(before, now, rows).rstrip())
