@@ -92,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.set_defaults(run=_check, needs="check")
 
+    sweep = commands.add_parser("sweep", parents=[debug], help="one month of a scenario at many values of some fields: table and figures")
+    _inputs(sweep)
+    sweep.add_argument(
+        "--vary", action="append", default=[], metavar="FIELD=VALUES", help="50k:500k:log20, 1:9:lin5, or values parted by commas"
+    )
+    sweep.add_argument("--latin", type=int, default=0, metavar="POINTS", help="so many points of a Latin hypercube instead of the grid")
+    sweep.add_argument("--month", type=int, default=0, help="which month, from today's (default: 0)")
+    sweep.add_argument("--out", default="sweep", metavar="DIR", help="folder for sweep.csv and sweep.html (default: sweep)")
+    sweep.set_defaults(run=_sweep, needs="check")
+
     explore = commands.add_parser("explore", parents=[debug], help="turn what a scenario states and see what follows, in the browser")
     _inputs(explore)
     explore.add_argument("--port", type=int, default=0, help="of this machine (default: a free one)")
@@ -283,6 +293,25 @@ def _watch(options: argparse.Namespace) -> int:
         for holds in watch(lambda: read(path, tuple(options.overrides)), path.resolve().parent, options.worlds, say):  # noqa: B007
             pass
     return HOLDS if holds else BREAKS
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from perfplan.plan import MONTHS
+    from perfplan.reading import BadScenario, Problem, read
+    from perfplan.workbook import sweeping
+
+    if not 0 <= options.month < MONTHS or not (options.latin == 0 or 2 <= options.latin <= sweeping.MOST):
+        said = f"--month must be from 0 to {MONTHS - 1}, --latin from 2 to {sweeping.MOST:,}"
+        raise BadScenario("perfplan sweep", [Problem(0, "--month, --latin", f"{said}; got {options.month} and {options.latin}")])
+    statement = read(_scenario(options), tuple(options.overrides))
+    found = sweeping.axes(statement, options.vary)
+    points = sweeping.hypercube(found, options.latin) if options.latin else sweeping.grid(found)
+    columns = sweeping.sweep(statement, found, points, options.month)
+    for line in sweeping.write(Path(options.out), statement.at().name, columns, found):
+        say(line, sys.stderr)
+    holds = int(columns["holds"].sum())
+    say(f"{columns['holds'].size:,} points, {holds:,} of them keep every promise: {Path(options.out) / 'sweep.html'}")
+    return HOLDS
 
 
 def _explore(options: argparse.Namespace) -> int:

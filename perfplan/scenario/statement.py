@@ -63,7 +63,14 @@ class Statement:
         Each field has a stream of its own, by its path: overrides and options do not change the draws of the others,
         so that they are compared in the same worlds. Draws are stratified (one per 1/worlds of probability).
         """
-        values = {path: self.draw(entry, worlds, seed) for path, entry in self.entries.items()}
+        return self._made({path: self.draw(entry, worlds, seed) for path, entry in self.entries.items()})
+
+    def at_points(self, points: Mapping[str, FloatArray]) -> Scenario:
+        """The scenario at its median, but for the fields of *points*, by path: each (points, 1), as if they were worlds."""
+        values = {path: points.get(path, self.draw(entry, None, 0)) for path, entry in self.entries.items()}
+        return self._made(values)
+
+    def _made(self, values: Mapping[str, Any]) -> Scenario:
         made = _build(self.shape, values)
         tiers = {name: _with_shape(tier, self.samples[name].shape) if name in self.samples else tier for name, tier in made.tiers.items()}
         return cast(Scenario, replace(made, week=self.week, tiers=tiers))

@@ -1,0 +1,98 @@
+"""`perfplan sweep`: every point is what a plan of that scenario says."""
+
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfplan.cli import main
+from perfplan.plan import plan
+from perfplan.quantity import COUNT, WHOLE
+from perfplan.reading import BadScenario, read
+from perfplan.workbook.sweeping import Axis, axes, grid, hypercube, page, sweep
+from tests.conftest import STOREFRONT
+
+VARIED = ("traffic.peak_users=50k:120k:log5", "tiers.redis.memory=4GiB,16GiB", "tiers.api.instances=30,44")
+
+
+@pytest.mark.parametrize("month", [0, 5])
+def test_each_point_is_the_plan_of_its_scenario(month):
+    statement = read(STOREFRONT)
+    found = axes(statement, VARIED)
+    points = grid(found)
+    columns = sweep(statement, found, points, month)
+    assert columns["holds"].size == 20
+    for i in (0, 3, 11, 19):
+        stated = statement.but(*(f"{one.path}={one.text(float(points[one.path][i]))}" for one in found)).at()
+        made = plan(stated, percentiles=(0.95,), months=month + 1)
+        assert columns["peak_rps"][i] == pytest.approx(float(made.rps[0, month]), rel=1e-9)
+        assert columns["cost_month_usd"][i] == pytest.approx(float(made.cost_month_usd[0, month]), rel=1e-9)
+        assert bool(columns["holds"][i]) == bool(made.all_hold[0, month])
+        for journey, values in made.percentile_s.items():
+            assert columns[f"{journey} p95_s"][i] == pytest.approx(float(values[0.95][0, month]), rel=1e-3)
+
+
+def test_what_is_varied_beats_what_was_measured():
+    """The peak of a history is not that of the users who are stated."""
+    statement = read(STOREFRONT)
+    found = axes(statement, ("traffic.peak_users=50k,100k",))
+    columns = sweep(statement, found, grid(found))
+    assert columns["peak_rps"][1] == pytest.approx(2 * columns["peak_rps"][0])
+
+
+@given(st.lists(st.floats(1, 1e6), min_size=2, max_size=5, unique=True), st.integers(2, 60), st.integers(0, 99))
+def test_a_hypercube_has_one_point_in_each_slice(values, points, seed):
+    values = np.sort(np.array(values))
+    axis, other = Axis(path="a", kind=COUNT, values=np.array([0.0, 1.0])), Axis(path="b", kind=COUNT, values=values)
+    found = hypercube([axis, other], points, seed)
+    assert sorted((found["a"] * points).astype(int).tolist()) == list(range(points))
+    assert values[0] <= found["b"].min() <= found["b"].max() <= values[-1]
+    counts = hypercube([Axis(path="c", kind=WHOLE, values=np.array([1.0, 9.0]))], points, seed)["c"]
+    assert (counts == np.round(counts)).all()
+
+
+@pytest.mark.parametrize(
+    ("varied", "said"),
+    [
+        ((), "must name a field and its values"),
+        (("tiers.none.here=1,2",), "must be a number that the scenario states"),
+        (("traffic.peak_users=5:1:log5",), "from a lower to a higher value"),
+        (("traffic.peak_users=1 apple,2",), "got 1 apple"),
+        (("traffic.peak_users=1k", "traffic.peak_users=2k"), "must be varied once"),
+        (("tiers.postgres.connections=40,4000",), "must be at most max_connections"),
+        (("traffic.peak_users=1k:9k:lin2000", "tiers.redis.memory=1GB:9GB:lin2000"), "must be fewer"),
+    ],
+)
+def test_senseless_sweeps_are_refused(varied, said):
+    def swept():
+        statement = read(STOREFRONT)
+        found = axes(statement, varied)
+        return sweep(statement, found, grid(found))
+
+    with pytest.raises(BadScenario, match=said):
+        swept()
+
+
+def test_a_sweep_is_a_table_and_a_page(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["sweep", str(small), "--vary", "traffic.peak_users=500:2000:lin4", "--vary", "tiers.app.service_time=5ms,10ms"]
+    assert main([*command, "--out", str(out)]) == 0
+    assert "8 points" in capsys.readouterr().out
+    with (out / "sweep.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    assert {row["holds"] for row in rows} <= {"True", "False"}
+    assert main([*command, "--out", str(out), "--latin", "30"]) == 0
+    assert len((out / "sweep.csv").read_text().splitlines()) == 31
+    assert main([*command, "--month", "99"]) == 2
+
+
+def test_names_stay_text_in_its_figures():
+    import pandas as pd
+
+    hostile = "<script>alert(1)</script>"
+    frame = pd.DataFrame({hostile: [1.0, 2.0], "b": [1.0, 2.0], "x p95_s": [0.1, 0.2], "holds": [True, False], "tightest": [hostile] * 2})
+    found = [Axis(path=name, kind=COUNT, values=np.array([1.0, 2.0])) for name in (hostile, "b")]
+    assert hostile not in page(hostile, frame, found)
