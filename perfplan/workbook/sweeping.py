@@ -168,6 +168,7 @@ def page(name: str, frame: Any, found: Sequence[Axis]) -> str:
     """A contour of the slowest p95 over the first two fields, and all columns as parallel coordinates, in one offline file."""
     import plotly.graph_objects as go
 
+    from perfplan.shown import look
     from perfplan.shown.blocks import safe
 
     seconds = [column for column in frame.columns if str(column).endswith("p95_s")]
@@ -177,16 +178,30 @@ def page(name: str, frame: Any, found: Sequence[Axis]) -> str:
         x, y = found[0].path, found[1].path
         table = frame.assign(slowest=slowest).groupby([y, x])["slowest"].median().unstack()
         fig = go.Figure(go.Contour(z=table.to_numpy(), x=table.columns, y=table.index, colorbar={"title": {"text": "ms"}}))
-        fig.update_layout(
-            title={"text": "Slowest p95, ms"}, xaxis={"title": {"text": str(safe(x))}}, yaxis={"title": {"text": str(safe(y))}}
-        )
+        fig.update_layout(title={"text": "Slowest p95, ms; saturated where it is white"}, template=look.template(), height=420)
+        for draw, axis in ((fig.update_xaxes, found[0]), (fig.update_yaxes, found[1])):
+            draw(title={"text": str(safe(axis.path))}, type="log" if _far(axis) else "linear")
         figures.append(fig)
     few = frame.iloc[:: max(1, len(frame) // SHOWN)]
     numbers = [c for c in few.columns if c not in ("tightest", "holds")]
     lines = [{"label": str(safe(c)), "values": few[c].astype(float).replace([np.inf], np.nan)} for c in numbers]
     figures.append(go.Figure(go.Parcoords(dimensions=lines, line={"color": few["holds"].astype(float), "cmin": 0, "cmax": 1})))
-    figures[-1].update_layout(title={"text": "Every point: light where all promises hold"})
+    figures[-1].update_layout(
+        title={"text": "Every point: light where all promises hold"},
+        template=look.template(),
+        height=420,
+        margin={"l": 90, "r": 90, "t": 90},
+    )
     parts = "".join(fig.to_html(full_html=False, include_plotlyjs=i == 0) for i, fig in enumerate(figures))
     head = f"<h1>{safe(name)}: {len(frame):,} points, {int(frame['holds'].sum()):,} of them keep every promise</h1>"
-    meta = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{safe(name)}: sweep</title></head>'
+    meta = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{safe(name)}: sweep</title><style>{STYLE}</style></head>'
     return f"{meta}<body>{head}{parts}</body></html>\n"
+
+
+STYLE = "body { font: 16px system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem } h1 { font-size: 1.4rem }"
+
+
+def _far(axis: Axis) -> bool:
+    """Whether its values are spread as a geometric series."""
+    low, high = float(axis.values.min()), float(axis.values.max())
+    return low > 0 and high / low >= 8
