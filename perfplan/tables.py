@@ -7,6 +7,7 @@ from perfplan.shown.assumptions import assumptions, items
 from perfplan.shown.budgets import budgets
 from perfplan.shown.caching import caches
 from perfplan.shown.costs import costs
+from perfplan.shown.decisions import decisions
 from perfplan.shown.demand import demand, rates
 from perfplan.shown.failures import cure_table as cures
 from perfplan.shown.failures import table as failures
@@ -52,6 +53,7 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     burn_rates,
     watch,
     options,
+    decisions,
     sensitivities,
     assumptions,
     models,
@@ -70,6 +72,7 @@ __all__ = [
     "changes",
     "costs",
     "cures",
+    "decisions",
     "demand",
     "failures",
     "headroom",

@@ -150,6 +150,18 @@ class Answer:
 
 
 @record
+class Decided:
+    """A decision that was taken about the plan, and when it must be looked at again."""
+
+    choice: Annotated[str, Text(example="order one more")] = field("what was decided")
+    owner: Name = field("who decided")
+    date: Day = field("when")
+    reason: Annotated[str, Text(name="reason", example="cheaper than a replica")] = field("why")
+    review: Day | None = field("when it must be looked at again; left out, never", optional=True)
+    link: Annotated[str, Text(name="link")] | None = field("where it is written down", optional=True)
+
+
+@record
 class Scenario:
     """One service, its traffic, what carries it, what was promised and what could be done."""
 
@@ -182,5 +194,6 @@ class Scenario:
     freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
     options: Mapping[str, Option] = field("what could be done", many=True)
     answers: Mapping[str, Answer] = field("answers to items of the checklist, by id", many=True)
+    decisions: Mapping[str, Decided] = field("decisions that were taken, each under a name of its own", many=True)
     measured: Mapping[str, Measured] = field("load tests and production, to be compared with the prediction", many=True)
     week: Any = hidden()  # shape (168,): load of each hour of the week over the peak hour's; from the history file
