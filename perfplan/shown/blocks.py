@@ -18,6 +18,9 @@ BODY, HEADING, SHEET = "body", "heading", "sheet"
 OPEN, CLOSE = '<div class="perfplan">', "</div>"
 
 
+MAKERS = ' data-for="architect sre"'  # of what the page hides from who decides
+
+
 class Html(str):
     """Markup that has been made safe already."""
 
@@ -63,6 +66,7 @@ class Table:
     columns: Sequence[Column]
     stack: int = 2  # values a line on phones; 0: scrolls sideways
     first: bool = False  # the first row decides and is bold
+    detail: bool = False  # for who makes the plan, and not for who decides
     rows: int = SHOWN_ROWS  # shown; the rest waits behind "show all"
     captioned: bool = field(default=True)
 
@@ -90,7 +94,7 @@ class Table:
         kind = f'class="stack{once}" style="--cols:{self.stack}"' if self.stack else ""
         caption = f"<caption><b>{safe(self.title)}</b><small>{safe(self.subtitle)}</small></caption>" if self.captioned else ""
         return Html(
-            f'<div class="{"table" if self.stack else "table scroll"}"><table role="table" {kind}>{caption}'
+            f'<div class="{"table" if self.stack else "table scroll"}"{MAKERS if self.detail else ""}><table role="table" {kind}>{caption}'
             f'<thead><tr role="row">{head}</tr></thead>{body}</table></div>'
         )
 

@@ -108,6 +108,7 @@ def run_outs(study: Study) -> Table:
         title = f"{capital(first.resource.label)} run out first, in {study.named(first.quantile(0.5))} at the median"
     return Table(
         name="run_outs",
+        detail=True,
         title=title,
         subtitle="Today's counts; a resource runs out when its utilization at the peak hour passes its limit, N + 1 included. "
         f"Order by: as the plan has it, else run-out less lead time, {percent(asked)} confidence; not with the plan: it orders none.",
@@ -156,6 +157,7 @@ def needed(study: Study) -> Table:
     )
     return Table(
         name="needed",
+        detail=True,
         title=_spared(study) or "What single worlds would need is a band; the plan buys what is enough in all but few of them",
         subtitle="Counts for the utilization limit and N + 1: P50 (P5 … P95) by month, with today's other counts; planned: what the plan "
         "has where those are saturated; enough now: each alone, so that promises and limits hold this month with "
@@ -276,11 +278,12 @@ def utilization(study: Study) -> go.Figure:
         "Utilization at the peak hour (% of the limit that is planned for, N + 1 included), P50, today’s fleet; reversed: over the limit",
         height=40 * len(names) + 60,
         meta=dict(
+            detail=True,
             narrow=dict(
                 layout={"yaxis.showticklabels": False, "xaxis.tickformat": "%b %y", "margin.l": 0, "margin.r": 0, "margin.t": 16},
                 data={"ygap": 19},
                 height=44 * len(names) + 60,
-            )
+            ),
         ),
     )
     common = dict(x=months, y=names, texttemplate="%{text}", hovertemplate="%{y}, %{x|%b %Y}: %{text} %<extra></extra>")

@@ -10,7 +10,7 @@ import numpy as np
 
 from perfplan.models.capacity import nodes_needed
 from perfplan.models.times.contributions import contributions_s
-from perfplan.plan import Plan, State, plan, spares, steady_limit
+from perfplan.plan import Plan, State, plan, spares, steady_limit, until
 from perfplan.plan.paths import EDGE, ROUND_TRIP
 from perfplan.plan.resources import Resource
 from perfplan.promises import timed
@@ -85,8 +85,9 @@ class Answer:
         return {name: np.asarray(one.holds.mean(axis=0)) for name, one in self.made.judged.items()}
 
     def breaks_of(self, name: str) -> int | None:
-        """The first month in which a promise holds with less than its own confidence."""
-        bad = np.flatnonzero(self.promises[name] < median(self.made.scenario.objectives[name].confidence))
+        """The first month, up to its own last one, in which a promise holds with less than its own confidence."""
+        one = self.made.scenario.objectives[name]
+        bad = np.flatnonzero(self.promises[name][: until(one) + 1] < median(one.confidence))
         return int(bad[0]) if bad.size else None
 
     def cost_usd(self, month: int) -> float:

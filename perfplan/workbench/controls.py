@@ -105,8 +105,8 @@ def _can_be(kind: Quantity, text: str) -> bool:
 def first(statement: Statement) -> list[Control]:
     """The fields worth turning: load, growth, hit ratio, instances, threads, pool, target."""
     middle = statement.at()
-    paths = [("traffic.peak_users", "users"), ("traffic.growth", "growth")]
-    paths += [("traffic.peak", "peak")] if "traffic.peak_users" not in statement.entries else []
+    measured = "traffic.peak" in statement.entries  # by the history: it beats users that are stated
+    paths = [("traffic.peak", "peak") if measured else ("traffic.peak_users", "users"), ("traffic.growth", "growth")]
     for name, tier in middle.tiers.items():
         paths += [(str(Place(name, field)), f"{name} {label}") for field, label in kind_of(tier).advised.sliders.items()]
     paths += [(f"objectives.{name}.below", f"{name} target") for name, one in middle.objectives.items() if timed(one)]

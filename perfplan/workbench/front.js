@@ -91,10 +91,10 @@ class Bench {
     this.saved = make("p", { class: "saved", role: "status" });
     const name = make("input", { type: "text", value: "explored.yaml", "aria-label": "File to save as" });
     const save = (options) => () => {
-      const states = options ? this.pins : [{ name: "now", state: this.state }];
+      const states = options ? this.pins : [{ name: "this state", state: this.state }];
       this.send({ ask: "save", name: name.value, states, options }, (answer) => {
         this.saved.textContent = answer.saved
-          ? `Written: ${answer.saved}, beside ${this.opened.file}. To plan it: perfplan plan ${answer.saved}`
+          ? `Written: ${answer.saved}, beside ${this.opened.file}. To plan it: perfplan plan ${answer.path}`
           : answer.errors.map((one) => one.message).join("; ");
       });
     };

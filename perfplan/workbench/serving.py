@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from perfplan.reading import BadScenario, Problem
 from perfplan.shown.blocks import safe
 from perfplan.workbench.talking import Talk
 from perfplan.workbench.widget import front, style
@@ -88,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             request: Any = json.loads(self.rfile.read(int(length)))
-        except ValueError:
+        except (ValueError, RecursionError):
             request = {}
         with self.server.lock:  # one plan at a time
             answer = self.server.talk.respond(request if isinstance(request, dict) else {})
@@ -124,7 +125,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 def serve(talk: Talk, port: int, browser: bool, say: Any) -> None:
     """Serve until it is interrupted."""
-    with Server(talk, port) as server:
+    try:
+        server = Server(talk, port)
+    except OSError as error:
+        said = f"cannot be had ({error.strerror}); leave --port out for a free one"
+        raise BadScenario("perfplan explore", [Problem(0, f"--port {port}", said)]) from None
+    with server:
         say(f"{server.url}\nPress Ctrl+C to end.")
         if browser:
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from perfplan.plan import today_rps
 from perfplan.reading import BadScenario, read, stated_text
 from perfplan.reading.nodes import Problem
 from perfplan.scenario.statement import Statement
@@ -93,21 +96,43 @@ class Talk:
     def _save(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A state as a scenario beside the one that is explored, or states as options of such a one; never over a file that is there."""
         states = {str(one["name"]): _state_of(one["state"]) for one in request["states"]}
+        if empty := [name for name, state in states.items() if not state]:
+            raise BadScenario(self.statement.file, [Problem(0, "save", f"{', '.join(empty)} states nothing that the scenario does not")])
         stated = {name: [f"{path}={text}" for path, text in state.items()] for name, state in states.items()}
         file, own = Path(self.statement.file), self.statement.overrides
         if request.get("options"):
             text = stated_text(file, own, {name: sets for name, sets in stated.items() if sets})
         else:
             text = stated_text(file, (*own, *(one for sets in stated.values() for one in sets)))
-        return {"saved": str(keep(file, str(request["name"]), text))}
+        kept = keep(file, str(request["name"]), text)
+        if not request.get("options"):
+            self._same(kept, [one for sets in stated.values() for one in sets])
+        return {"saved": kept.name, "path": os.path.relpath(kept)}
+
+    def _same(self, path: Path, sets: list[str]) -> None:
+        """Take the file back where it is another scenario than what was shown: a history beats what a file states of the load."""
+        shown, made = self.statement.but(*sets), read(path, today=str(self.statement.at().as_of))
+        differ = [p for p in ("traffic.peak", "traffic.growth") if _text_of(shown, p) != _text_of(made, p)]
+        if differ or abs(today_rps(shown.at()) / today_rps(made.at()) - 1) > SAME:
+            path.unlink()
+            paths = ", ".join(one.partition("=")[0] for one in sets)
+            said = f"in a file the measured history beats {paths}; save it as an option, or plan it with "
+            raise BadScenario(str(path), [Problem(0, "save", said + " ".join(f"-p {shlex.quote(one)}" for one in sets))])
 
 
 def _state_of(given: Any) -> dict[str, str]:
     return {str(path): str(text) for path, text in dict(given).items()}
 
 
-def keep(beside: Path, name: str, text: str) -> str:
-    """Write *text* as a scenario into the folder of *beside*; its name. Nothing is written over, and nothing elsewhere."""
+SAME = 1e-6  # of today's peak: two scenarios have the same
+
+
+def _text_of(statement: Statement, path: str) -> str | None:
+    return statement.entries[path].text if path in statement.entries else None
+
+
+def keep(beside: Path, name: str, text: str) -> Path:
+    """Write *text* as a scenario into the folder of *beside*; where it is. Nothing is written over, and nothing elsewhere."""
     path = beside.parent / Path(name.replace("\\", "/")).name
     if not path.name.endswith(".yaml"):
         raise BadScenario(name, [Problem(0, "save", "the name must end in .yaml")])
@@ -123,4 +148,4 @@ def keep(beside: Path, name: str, text: str) -> str:
     except BadScenario:
         path.unlink(missing_ok=True)
         raise
-    return path.name
+    return path

@@ -46,6 +46,8 @@ def what_changed(start: Answer, now: Answer) -> str:
     turned = [_turned(path, start.statement, now.statement) for path in _overridden(start.statement, now.statement)]
     if not turned:
         return ""
+    if "traffic.peak" in start.statement.entries and "traffic.peak" not in now.statement.entries:
+        turned.append("users as stated instead of the peak as measured")
     came = [*_promises(start, now), *_fleet(start, now)]
     usd = now.cost_usd(now.last) - start.cost_usd(start.last)
     if now.last == start.last and abs(usd) >= 1:
@@ -79,7 +81,7 @@ def _promises(start: Answer, now: Answer) -> list[str]:
         if before == after:
             continue
         if before is None or after is None:
-            said = f"{name} breaks from {now.month(after)} on" if after is not None else f"{name} holds to {now.month(now.last)}"
+            said = f"{name} breaks from {now.month(after)} on" if after is not None else f"{name} holds to the end asked for"
             rows.append((100, said))
         else:
             months = abs(after - before)

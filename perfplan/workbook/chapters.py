@@ -17,6 +17,7 @@ class Chapter:
     notebook: str
     name: str  # in the navigation
     reader: str
+    readers: tuple[str, ...]  # of READERS: who sees it when the page is read as one of them
     head: Callable[[Study], tuple[str, str]]  # its answer, and what stands under it
 
 
@@ -56,13 +57,21 @@ def _trust(study: Study) -> tuple[str, str]:
     return "How far to trust these numbers", f"{beside.title}." if beside else rests
 
 
+READERS = {"director": "Director", "architect": "Architect", "sre": "SRE"}
+DIRECTOR, ARCHITECT, SRE = READERS
 CHAPTERS = (
-    Chapter(notebook="0_capacity_plan", name="Plan", reader="For the director", head=_plan),
-    Chapter(notebook="1_requirements", name="Requirements", reader="For all three readers", head=_requirements),
-    Chapter(notebook="2_architecture", name="Architecture", reader="For the architect", head=_architecture),
-    Chapter(notebook="3_implementation", name="Implementation", reader="For the architect and the SRE", head=_implementation),
-    Chapter(notebook="4_testing", name="Testing", reader="For the SRE", head=_testing),
-    Chapter(notebook="5_monitoring", name="Monitoring", reader="For the SRE", head=_monitoring),
-    Chapter(notebook="6_optimization", name="Optimization", reader="For director and architect", head=_optimization),
-    Chapter(notebook="7_trust", name="Trust", reader="For whoever doubts", head=_trust),
+    Chapter(notebook="0_capacity_plan", name="Plan", reader="For all three readers", readers=(DIRECTOR, ARCHITECT, SRE), head=_plan),
+    Chapter(notebook="1_requirements", name="Requirements", reader="For architect and SRE", readers=(ARCHITECT, SRE), head=_requirements),
+    Chapter(notebook="2_architecture", name="Architecture", reader="For the architect", readers=(ARCHITECT,), head=_architecture),
+    Chapter(
+        notebook="3_implementation",
+        name="Implementation",
+        reader="For the architect and the SRE",
+        readers=(ARCHITECT, SRE),
+        head=_implementation,
+    ),
+    Chapter(notebook="4_testing", name="Testing", reader="For the SRE", readers=(SRE,), head=_testing),
+    Chapter(notebook="5_monitoring", name="Monitoring", reader="For the SRE", readers=(SRE,), head=_monitoring),
+    Chapter(notebook="6_optimization", name="Optimization", reader="For the architect", readers=(ARCHITECT,), head=_optimization),
+    Chapter(notebook="7_trust", name="Trust", reader="For whoever doubts", readers=(ARCHITECT, SRE), head=_trust),
 )

@@ -17,18 +17,20 @@ import numpy as np
 from perfplan.document.story import story
 from perfplan.quantity import quantiles
 from perfplan.shown.blocks import Table
+from perfplan.shown.frames import more_dollars
 from perfplan.shown.vector import Level, Line, alone, lines
 from perfplan.study import Study
 from perfplan.study.remedy import positions
 from perfplan.study.sweeps import todays_knee
 from perfplan.system import child
-from perfplan.words import change, count, day_name, money, weeks
+from perfplan.words import change, count, day_name, duration, money, percent, rate, share, size, weeks
 
 SUMMARY, PICTURE, TABLES, PDF = "summary.md", "summary.svg", "tables.xlsx", "plan.pdf"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE_S = 120.0
 MOST_SHEETS_NAME = 31  # letters of a sheet's name, as spreadsheets have it
-UNITS = {"_s": "s", "_usd": "$", "_rps": "1/s", "_bytes": "B", "_share": "share", "_month": "month"}
+UNITS = {"_s": "s", "_usd": "$", "_rps": "1/s", "_bytes": "B"}
+WRITTEN_IN = {money: "$", more_dollars: "$", rate: "1/s", duration: "s", size: "B", share: "share of 1", percent: "share of 1"}
 
 
 NOTHING = "&#8203;"  # stands where a name would become a link, or call somebody
@@ -123,10 +125,12 @@ def spreadsheet(path: Path, tables: Sequence[Table], day: datetime.date) -> None
             sheet, frame = book.add_worksheet(name), one.tidy()
             sheet.freeze_panes(2, 1)
             sheet.set_column(0, max(len(frame.columns) - 1, 0), 16)
+            frame = frame[[key for key in frame.columns if f"{key}_s" not in frame.columns]]  # what is said again in words
+            written = {one.key: WRITTEN_IN.get(one.write) for one in one.columns if one.write is not None}
             for column, key in enumerate(map(str, frame.columns)):
                 unit = next((end for end in UNITS if key.endswith(end)), "")
                 sheet.write_string(0, column, key.removesuffix(unit).replace("_", " "), bold)
-                sheet.write(1, column, UNITS.get(unit), grey)
+                sheet.write(1, column, UNITS.get(unit) or ("$" if key == "usd" or "_usd_" in key else written.get(key)), grey)
             for row, record in enumerate(frame.itertuples(index=False), 2):
                 for column, value in enumerate(record):
                     _cell(sheet, row, column, value)

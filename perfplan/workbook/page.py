@@ -18,14 +18,16 @@ from perfplan.judging import Judgements
 from perfplan.scenario.statement import shown
 from perfplan.shown import look
 from perfplan.shown.blocks import HEADING, SHEET, Column, Html, Table, safe, unbundled
+from perfplan.shown.blocks import MAKERS as MAKERS_SEE
 from perfplan.shown.frames import frame_of
 from perfplan.study import Study
 from perfplan.words import NBSP, day_name
-from perfplan.workbook.chapters import CHAPTERS
+from perfplan.workbook.chapters import ARCHITECT, CHAPTERS, READERS, SRE, Chapter
 from perfplan.workbook.opening import checklist_table
 
 HERE = Path(__file__).parent
 PLOTLY = "application/vnd.plotly.v1+json"
+MAKERS = (ARCHITECT, SRE)  # who reads what the plan rests on
 MOST_NUMBERS = 40  # rows under a figure: they print; all of them stand in tables/ or in the figure itself
 
 
@@ -34,10 +36,11 @@ def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
     from plotly.offline import get_plotlyjs
 
     told = story(study)
-    chapters = [_chapter(f"{i} {one.name}", one.name, one.reader, notebooks[one.notebook]) for i, one in enumerate(CHAPTERS)]
+    chapters = [_chapter(f"{i} {one.name}", one, notebooks[one.notebook]) for i, one in enumerate(CHAPTERS)]
     chapters += [_assumptions(study), _checklist(study, judged)]
-    names = [one.name for one in CHAPTERS] + ["Assumptions", "Checklist"]
-    links = "".join(f'<li><a href="#{n.lower()}">{n}</a></li>' for n in names)
+    names = [(one.name, one.readers) for one in CHAPTERS] + [("Assumptions", MAKERS), ("Checklist", MAKERS)]
+    links = "".join(f'<li data-for="{" ".join(who)}"><a href="#{n.lower()}">{n}</a></li>' for n, who in names)
+    readers = "".join(f'<option value="{key}">{name}</option>' for key, name in (("", "everybody"), *READERS.items()))
     scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8")]
     title = f"{study.scenario.name} · capacity plan · {day_name(study.as_of)}"
     body = _spaced(_first_screen(study, told, notebooks[CHAPTERS[0].notebook]) + "".join(chapters))
@@ -47,7 +50,8 @@ def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{safe(title)}</title><style>{_sheets(title)}</style></head><body>
 <a class="skip" href="#plan">Skip to the chapters</a>
 <header class="top"><h1><b class="name">{safe(study.scenario.name)}</b> · capacity plan · {day_name(study.as_of)}</h1>
-<ul><li><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li>
+<ul><li class="screen-only"><label>For <select class="tool" id="reader">{readers}</select></label></li>
+<li data-for="{" ".join(MAKERS)}"><a href="#assumptions">Assumptions</a></li><li><button class="tool" id="print">Print</button></li>
 <li><button class="tool" id="theme">Dark</button></li></ul></header>
 <div class="bar"><nav aria-label="Chapters"><ol>{links}</ol></nav></div>
 <main>{body}</main>{swap}{"".join(f"<script>{s}</script>" for s in scripts)}</body></html>
@@ -123,7 +127,7 @@ def _opened(one: Opened, number: int) -> str:
 # ---- chapters ----
 
 
-def _chapter(title: str, name: str, reader: str, notebook: Any) -> str:
+def _chapter(title: str, one: Chapter, notebook: Any) -> str:
     """A chapter from its executed notebook: the heading goes to its top, the lead figure to the first screen."""
     head, parts = f"<h2>{safe(title)}</h2>", []
     for cell in notebook["cells"]:
@@ -137,7 +141,7 @@ def _chapter(title: str, name: str, reader: str, notebook: Any) -> str:
                 parts.append(_figure(data[PLOTLY]))
             elif part != SHEET:
                 parts.append(markup)
-    return _section(name, title, reader, head, [*parts, _code(notebook)])
+    return _section(one.name, title, one.reader, one.readers, head, [*parts, _code(notebook)])
 
 
 def _leads(figure: dict[str, Any]) -> bool:
@@ -152,9 +156,9 @@ def _code(notebook: Any) -> str:
     return f'<details class="code"><summary>Code of this chapter</summary><pre tabindex="0"><code>{safe(text)}</code></pre></details>'
 
 
-def _section(anchor: str, name: str, reader: str, head: str, parts: list[str]) -> str:
+def _section(anchor: str, name: str, reader: str, readers: Sequence[str], head: str, parts: list[str]) -> str:
     side = f'<p class="side"><b>{safe(name)}</b>{safe(reader)}</p>'
-    return f'<section class="chapter" id="{anchor.lower()}">{side}{head}{"".join(parts)}</section>'
+    return f'<section class="chapter" id="{anchor.lower()}" data-for="{" ".join(readers)}">{side}{head}{"".join(parts)}</section>'
 
 
 def _outputs(notebook: Any) -> list[dict[str, Any]]:
@@ -183,8 +187,9 @@ def _figure(data: dict[str, Any], lead: str = "") -> str:
     name = f"fig-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     caption = "" if lead else f"<b>{plain(finding)}</b>"
     numbers = "" if lead else _numbers(data)
+    own = MAKERS_SEE if layout.get("meta", {}).get("detail") else ""
     return (
-        f'<div class="figure"><figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption>'
+        f'<div class="figure"{own}><figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption>'
         f'<div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
         f'<script type="application/json" id="{name}">{text}</script></figure>{numbers}</div>'
     )
@@ -229,10 +234,12 @@ def _value(value: Any) -> str:
 
 def _assumptions(study: Study) -> str:
     table = tables.assumptions(study)
-    return _section("Assumptions", f"{len(CHAPTERS)} Assumptions", "For whoever doubts", f"<h2>{safe(table.title)}</h2>", [table.html()])
+    return _section(
+        "Assumptions", f"{len(CHAPTERS)} Assumptions", "For whoever doubts", MAKERS, f"<h2>{safe(table.title)}</h2>", [table.html()]
+    )
 
 
 def _checklist(study: Study, judged: Judgements) -> str:
     found = states(study, judged)
     head = f"<h2>{safe(summary(found).split(';')[0])}</h2>"
-    return _section("Checklist", f"{len(CHAPTERS) + 1} Checklist", "For all three readers", head, [checklist_table(found)])
+    return _section("Checklist", f"{len(CHAPTERS) + 1} Checklist", "For architect and SRE", MAKERS, head, [checklist_table(found)])

@@ -39,6 +39,7 @@ from perfplan.workbook.opening import plan_of
 HERE = Path(__file__).parent
 GROUPS = 8  # of inputs whose parts are told apart; with more of them the smaller ones are "the rest"
 REST = "the rest"
+OVERRULED = ("traffic.peak_users", "traffic.requests_per_user")  # by a history that gives the peak
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +212,7 @@ def explained(made: Sequence[Side]) -> list[Part]:
         parts = shapley([values[subset] for subset in _subsets(len(groups))], len(groups)) if groups else np.zeros((0, len(NUMBERS)))
         for group, row in zip(groups, parts, strict=True):
             for number, value, write in zip(NUMBERS, row.tolist(), (rate, money, duration, _points), strict=True):
-                text = change(value, write) if math.isfinite(value) else "saturated"
+                text = change(value, write) if math.isfinite(value) else "saturated" if number == "slowest p95" else "–"
                 found.append(Part(side=other.name, number=number, group=group, value=float(value), text=text))
     return found
 
@@ -262,6 +263,10 @@ def _values(first: Statement, other: Statement, last: int) -> tuple[list[str], d
         except BadScenario:  # half of a change is no scenario
             return np.full(len(NUMBERS), np.nan)
 
+    both = ["traffic.peak" in one.entries and one.entries["traffic.peak"].source not in ("stated", "override") for one in (first, other)]
+    if all(both):  # a history beats what is stated of users, on both sides
+        differ = {group: [p for p in paths if p not in OVERRULED] for group, paths in differ.items()}
+        differ = {group: paths for group, paths in differ.items() if paths}
     merged = differ
     names = sorted(differ, key=lambda group: (group == REST, group))
     if len(names) > GROUPS:
@@ -270,7 +275,12 @@ def _values(first: Statement, other: Statement, last: int) -> tuple[list[str], d
         kept = sorted((g for g in names if g != REST), key=lambda g: -size[g])[: GROUPS - 1]
         merged = {g: differ[g] for g in kept} | {REST: [p for g in names if g not in kept for p in differ[g]]}
         names = [*sorted(kept), REST]
-    return names, {chosen: mixed(names, chosen) for chosen in _subsets(len(names))}
+    ends = {frozenset[int](): _numbers(first, last), frozenset(range(len(names))): _numbers(other, last)}
+    found = {chosen: mixed(names, chosen) for chosen in _subsets(len(names))} | ({} if names else ends)
+    reached = all(np.allclose(found[chosen], values, rtol=1e-6, equal_nan=True) for chosen, values in ends.items())
+    if names and (not reached or any(np.isnan(values).any() for values in found.values())):  # half of the change is no scenario
+        return [REST], {frozenset(): ends[frozenset()], frozenset([0]): _numbers(other, last)}
+    return names, found
 
 
 def _size(values: FloatArray, start: FloatArray) -> float:

@@ -6,7 +6,9 @@ Points lie on the axis of worlds, so that many cost little more than one; only c
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +66,10 @@ def _axis(statement: Statement, path: str, stated: str) -> Axis:
         raise Misread("must be a number that the scenario states or has a default for; perfplan fields lists them")
     kind, span = entry.declared.kind, AXIS.fullmatch(stated)
     if span is None:
-        values = [parse(one.strip(), kind).mid for one in stated.split(",") if one.strip()]
+        laws = [parse(one.strip(), kind) for one in stated.split(",") if one.strip()]
+        if not all(law.certain for law in laws):
+            raise Misread(f"must be single values, no intervals; got {stated!r}")
+        values = [law.mid for law in laws]
         if not values:
             raise Misread(f"must be values parted by commas, or LOW:HIGH:log20 or lin20; got {stated!r}")
     else:
@@ -116,7 +121,8 @@ def sweep(statement: Statement, found: Sequence[Axis], points: Mapping[str, Floa
 def _refuse(statement: Statement, found: Sequence[Axis], points: Mapping[str, FloatArray]) -> None:
     """Raise `BadScenario` where the points are too many, or a corner of them is no scenario."""
     size = next(iter(points.values())).size
-    mixes = int(np.prod([one.values.size for one in found if one.kind.whole]))
+    counts = [points[one.path] for one in found if one.kind.whole]
+    mixes = np.unique(np.array(counts), axis=1).shape[1] if counts else 1
     if size > MOST or mixes > MOST_COUNTS:
         said = f"{size:,} points and {mixes:,} mixes of counts; at most {MOST:,} and {MOST_COUNTS:,}"
         raise BadScenario("perfplan sweep", [Problem(0, "--vary", f"must be fewer: {said}")])
@@ -149,16 +155,27 @@ def write(folder: Path, name: str, columns: Mapping[str, Any], found: Sequence[A
     """sweep.csv, sweep.parquet where pyarrow is installed, sweep.html; what was left out, and why."""
     import pandas as pd
 
-    frame = pd.DataFrame(columns)
+    frame, html = pd.DataFrame(columns), folder / "sweep.html"
     folder.mkdir(parents=True, exist_ok=True)
-    said = []
-    frame.to_csv(folder / "sweep.csv", index=False, lineterminator="\n")
-    try:
-        frame.to_parquet(folder / "sweep.parquet", index=False)
-    except ImportError:
-        said.append("sweep.parquet was left out: pyarrow is not installed")
-    (folder / "sweep.html").write_text(page(name, frame, found), encoding="utf-8", newline="\n")
+    names = [one for one in ("sweep.csv", "sweep.parquet") if (folder / one).exists()]
+    if names and not (html.is_file() and OURS in html.read_text(encoding="utf-8", errors="replace")[:2000]):
+        raise BadScenario("perfplan sweep", [Problem(0, "--out", f"holds a {names[0]} that no sweep has written; name another folder")])
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        made = Path(room)
+        frame.to_csv(made / "sweep.csv", index=False, lineterminator="\n")
+        said = []
+        try:
+            frame.to_parquet(made / "sweep.parquet", index=False)
+        except ImportError:
+            said.append("sweep.parquet was left out: pyarrow is not installed")
+            (folder / "sweep.parquet").unlink(missing_ok=True)  # an older one would stand beside another table
+        (made / "sweep.html").write_text(page(name, frame, found), encoding="utf-8", newline="\n")
+        for one in sorted(made.iterdir()):
+            os.replace(one, folder / one.name)
     return said
+
+
+OURS = "a sweep by perfplan"
 
 
 SHOWN = 4_000  # points in figures: more cannot be told apart
@@ -174,7 +191,8 @@ def page(name: str, frame: Any, found: Sequence[Axis]) -> str:
     seconds = [column for column in frame.columns if str(column).endswith("p95_s")]
     slowest = frame[seconds].max(axis=1).where(lambda v: np.isfinite(v)) * 1e3
     figures = []
-    if len(found) > 1 and all(one.values.size > 1 for one in found[:2]):
+    whole = len(frame) == int(np.prod([one.values.size for one in found]))  # a grid; a hypercube has no two points in a row
+    if whole and len(found) > 1 and all(one.values.size > 1 for one in found[:2]):
         x, y = found[0].path, found[1].path
         table = frame.assign(slowest=slowest).groupby([y, x])["slowest"].median().unstack()
         fig = go.Figure(go.Contour(z=table.to_numpy(), x=table.columns, y=table.index, colorbar={"title": {"text": "ms"}}))
@@ -194,7 +212,7 @@ def page(name: str, frame: Any, found: Sequence[Axis]) -> str:
     )
     parts = "".join(fig.to_html(full_html=False, include_plotlyjs=i == 0) for i, fig in enumerate(figures))
     head = f"<h1>{safe(name)}: {len(frame):,} points, {int(frame['holds'].sum()):,} of them keep every promise</h1>"
-    meta = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{safe(name)}: sweep</title><style>{STYLE}</style></head>'
+    meta = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{safe(name)}: {OURS}</title><style>{STYLE}</style></head>'
     return f"{meta}<body>{head}{parts}</body></html>\n"
 
 

@@ -1,6 +1,7 @@
 """The workbench: what can be turned, what follows, what is kept; in notebooks and in a browser."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfplan.quantity import COUNT, GROWTH, SECONDS
-from perfplan.reading import read
+from perfplan.reading import BadScenario, read
 from perfplan.shown.vector import Bar, Level, Line, bars, lines
 from perfplan.stated import parse
 from perfplan.words import money
 from perfplan.workbench import controls, explore
-from perfplan.workbench.answering import WORLDS
-from perfplan.workbench.serving import Server
+from perfplan.workbench.answering import WORLDS, Answer
+from perfplan.workbench.serving import Server, serve
 from perfplan.workbench.talking import Talk
 from tests.conftest import ROOT, STOREFRONT
 
@@ -36,7 +37,7 @@ def asked(talk, state, step=2, pins=()):
 def test_every_stop_of_every_field_can_be_stated(talk):
     opened = talk.respond({"ask": "open"})
     assert {one["path"] for one in opened["controls"]} >= {
-        "traffic.peak_users",
+        "traffic.peak",
         "traffic.growth",
         "tiers.redis.memory",
         "tiers.api.instances",
@@ -76,9 +77,9 @@ def test_values_are_written_as_people_do():
 def test_a_move_says_what_it_changed(talk):
     start = asked(talk, {})["parts"]
     assert start["changed"] == ""
-    answer = asked(talk, {"traffic.peak_users": "70k to 80k"})
+    answer = asked(talk, {"traffic.peak": "2600 rps to 2800 rps"})
     assert answer["errors"] == []
-    assert "% peak users: " in answer["parts"]["changed"]
+    assert "% peak: " in answer["parts"]["changed"]
     assert "earlier" in answer["parts"]["changed"]
     assert "+$" in answer["parts"]["changed"]
     assert set(answer["parts"]) >= {"verdict", "probability", "times", "load", "used", "parts", "fleet", "pinned"}
@@ -100,6 +101,19 @@ def test_the_probability_is_that_of_the_plan(storefront, talk):
     p = np.asarray(storefront.worlds.all_hold.mean(axis=0))[: answer.last + 1]
     error = 4 * np.sqrt(np.maximum(p * (1 - p), 0.01) * (1 / WORLDS + 1 / storefront.worlds.rps.shape[0]))
     assert (np.abs(answer.p - p) <= error).all()
+
+
+def test_users_in_place_of_a_measured_peak_are_told_to_be(talk):
+    assert "users as stated instead of the peak as measured" in asked(talk, {"traffic.peak_users": "66k"})["parts"]["changed"]
+
+
+def test_a_promise_is_looked_at_to_its_own_end(small):
+    text = small.read_text(encoding="utf-8").replace("below: 200ms}", "below: 200ms, until: 36 months}")
+    text += "  read soon: {kind: latency, journey: read, percentile: p95, below: 100ms, until: 2 months}\n"
+    small.write_text(text.replace("growth: 1%/month to 3%/month", "growth: 14%/month"), encoding="utf-8")
+    answer = Talk(read(small)).answer({}, 60)
+    assert (answer.promises["read soon"] < 0.5).any()
+    assert answer.breaks_of("read soon") is None
 
 
 def test_a_senseless_state_is_refused_at_its_field(talk):
@@ -151,9 +165,37 @@ def test_states_are_kept_as_a_scenario_or_as_options(small):
     assert not (small.parent / "x.yaml").exists()
 
 
+def test_what_a_file_cannot_say_is_not_kept_as_one(tmp_path):
+    """A history beats the load that a file states; what was shown had it the other way."""
+    shutil.copytree(STOREFRONT.parent, tmp_path / "shop")
+    talk = Talk(read(tmp_path / "shop" / "scenario.yaml"))
+    for state in ({"traffic.peak_users": "200k"}, {"traffic.peak": "3000 rps"}):
+        save = {"ask": "save", "name": "kept.yaml", "states": [{"name": "now", "state": state}]}
+        (error,) = talk.respond(save)["errors"]
+        assert "the measured history beats" in error["message"]
+        assert not (tmp_path / "shop" / "kept.yaml").exists()
+    save = {"ask": "save", "name": "kept.yaml", "states": [{"name": "now", "state": {"traffic.growth": "4%/month"}}]}
+    answer = talk.respond(save)
+    shown, made = talk.answer({"traffic.growth": "4%/month"}, 60), Answer(read(tmp_path / "shop" / answer["saved"]), 60)
+    assert (shown.p == made.p).all()
+    assert (
+        "states nothing"
+        in talk.respond({"ask": "save", "name": "x.yaml", "states": [{"name": "B", "state": {}}], "options": True})["errors"][0]["message"]
+    )
+
+
+def test_a_port_that_is_taken_is_said(server):
+    port = server.server_address[1]
+    with pytest.raises(BadScenario, match=rf"--port {port}: cannot be had"):
+        serve(server.talk, port, False, print)
+    request = urllib.request.Request(f"{server.url.partition('?')[0]}ask", data=b"[" * 100_000, headers={"X-Token": server.token})
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["errors"]
+
+
 def test_what_is_kept_is_written_whole_or_not_at_all(small, tmp_path, monkeypatch):
     talk = Talk(read(small))
-    save = {"ask": "save", "name": "explored.yaml", "states": [{"name": "now", "state": {}}]}
+    save = {"ask": "save", "name": "explored.yaml", "states": [{"name": "now", "state": {"tiers.app.instances": "5"}}]}
     (small.parent / "explored.yaml").symlink_to(tmp_path / "outside.yaml")
     assert "already there" in talk.respond(save)["errors"][0]["message"]
     assert not (tmp_path / "outside.yaml").exists()

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from perfplan.cli import main
 from perfplan.reading import BadScenario, read
 from perfplan.workbook import sides
 from perfplan.workbook.sides import GROUPS, NUMBERS, REST, differing, explained, rows, shapley
+from tests.conftest import STOREFRONT
 
 
 def brute(values, n):
@@ -110,6 +112,33 @@ def test_a_tier_more_is_the_rest(small):
     assert groups == ["tiers.app", REST]
     assert values[frozenset([0, 1])] == pytest.approx(sides._numbers(other, 3))
     assert values[frozenset([0])] == pytest.approx(sides._numbers(first.but("tiers.app.instances=5"), 3))
+
+
+def test_what_makes_sense_only_together_is_explained_together(small):
+    """Other tiers and journeys: half of the change is no scenario."""
+    text = (
+        small.read_text(encoding="utf-8")
+        .replace("name: small", "name: other")
+        .replace("app", "web")
+        .replace("read:", "fetch:")
+        .replace("journey: read", "journey: fetch")
+    )
+    (small.parent / "other.yaml").write_text(text.replace("threads: 8", "threads: 6"), encoding="utf-8")
+    first, other = read(small), read(small.parent / "other.yaml")
+    groups, values = sides._values(first, other, 3)
+    assert groups == [REST]
+    assert values[frozenset([0])] == pytest.approx(sides._numbers(other, 3))
+    assert values[frozenset()] == pytest.approx(sides._numbers(first, 3))
+
+
+def test_what_a_history_overrules_explains_nothing(tmp_path):
+    shutil.copytree(STOREFRONT.parent, tmp_path / "shop")
+    path = tmp_path / "shop" / "scenario.yaml"
+    other = path.with_name("other.yaml")
+    other.write_text(path.read_text(encoding="utf-8").replace("55k to 65k", "400k to 450k"), encoding="utf-8")
+    made = sides.sides([str(path), str(other)], 60)
+    assert explained(made) == []
+    assert [row.what for row in differing(rows(made), {})] == ["Input: traffic.peak_users"]
 
 
 def test_names_stay_text(pair, capsys):

@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def test_a_hypercube_has_one_point_in_each_slice(values, points, seed):
         (("tiers.none.here=1,2",), "must be a number that the scenario states"),
         (("traffic.peak_users=5:1:log5",), "from a lower to a higher value"),
         (("traffic.peak_users=1 apple,2",), "got 1 apple"),
+        (("traffic.peak_users=10k to 20k,30k",), "no intervals"),
         (("traffic.peak_users=1k", "traffic.peak_users=2k"), "must be varied once"),
         (("tiers.postgres.connections=40,4000",), "must be at most max_connections"),
         (("traffic.peak_users=1k:9k:lin2000", "tiers.redis.memory=1GB:9GB:lin2000"), "must be fewer"),
@@ -87,11 +89,27 @@ def test_a_sweep_is_a_table_and_a_page(small, tmp_path, capsys):
     assert main([*command, "--out", str(out), "--latin", "30"]) == 0
     assert len((out / "sweep.csv").read_text().splitlines()) == 31
     assert main([*command, "--month", "99"]) == 2
+    (out / "sweep.html").unlink()
+    (out / "sweep.csv").write_text("mine")
+    assert main([*command, "--out", str(out)]) == 2
+    assert (out / "sweep.csv").read_text() == "mine"
+    assert {one.name for one in out.iterdir()} == {"sweep.csv"}
+
+
+def test_a_hypercube_of_counts_has_a_limit_and_its_page_no_contour(small):
+    statement = read(small)
+    found = axes(statement, ("tiers.app.service_time=5ms:10ms:lin2", "traffic.peak_users=500:2000:lin2"))
+    columns = sweep(statement, found, hypercube(found, 50))
+    assert "contour" not in page("x", pd.DataFrame(columns), found).partition("plotly.js v")[0].lower()
+    assert len(page("x", pd.DataFrame(columns), found)) < 8_000_000
+    many = axes(read(STOREFRONT), ("tiers.redis.items=1M:30M:lin2",))
+    if many[0].kind.whole:
+        points = hypercube(many, 3000)
+        with pytest.raises(BadScenario, match="must be fewer"):
+            sweep(read(STOREFRONT), many, points)
 
 
 def test_names_stay_text_in_its_figures():
-    import pandas as pd
-
     hostile = "<script>alert(1)</script>"
     frame = pd.DataFrame({hostile: [1.0, 2.0], "b": [1.0, 2.0], "x p95_s": [0.1, 0.2], "holds": [True, False], "tightest": [hostile] * 2})
     found = [Axis(path=name, kind=COUNT, values=np.array([1.0, 2.0])) for name in (hostile, "b")]
