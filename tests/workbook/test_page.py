@@ -353,18 +353,38 @@ def test_numbers_open_tables_sort_and_copy_without_formulas(folder, tmp_path):
 
 @pytest.mark.judge
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
-def test_the_page_prints_to_a4(folder, tmp_path):
-    pdf = tmp_path / "plan.pdf"
+@pytest.mark.parametrize(("reader", "least", "most"), [("", 10, 30), ("director", 2, 3)])  # few enough to be read in a meeting
+def test_the_page_prints_to_a4(folder, tmp_path, reader, least, most):
+    pdf, page = tmp_path / "plan.pdf", tmp_path / "plan.html"
+    text = (folder / "plan.html").read_text(encoding="utf-8")
+    page.write_text(text.replace('<html lang="en">', f'<html lang="en" data-reader="{reader}">', 1), encoding="utf-8")
     command = [
         CHROMIUM,
         *FLAGS,
         f"--user-data-dir={tmp_path / 'profile'}",
         "--virtual-time-budget=30000",
         f"--print-to-pdf={pdf}",
-        f"file://{folder / 'plan.html'}",
+        f"file://{page}",
     ]
     subprocess.run(command, capture_output=True, timeout=180, check=True)
     content = pdf.read_bytes()
     boxes = set(re.findall(rb"/MediaBox ?\[0 0 ([\d.]+) ([\d.]+)\]", content))
     assert {(round(float(w)), round(float(h))) for w, h in boxes} == {(595, 842)}  # A4 in points
-    assert 10 < len(re.findall(rb"/Type ?/Page\b", content)) <= 30  # few enough to be read in a meeting
+    assert least <= len(re.findall(rb"/Type ?/Page\b", content)) <= most
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_a_reader_sees_what_is_theirs(folder, tmp_path):
+    script = """addEventListener('load', () => setTimeout(() => {
+      const reader = document.getElementById('reader'), seen = {};
+      for (const one of reader.options) {
+        reader.value = one.value; reader.dispatchEvent(new Event('change'));
+        seen[one.value] = [...document.querySelectorAll('section.chapter')].filter(s => s.checkVisibility()).map(s => s.id);
+      }
+      tell(seen);
+    }, 500));"""
+    told = opened(folder / "plan.html", script, tmp_path)
+    assert len(told[""]) == 10
+    assert told["director"] == ["plan"]
+    assert set(told["architect"]) | set(told["sre"]) == set(told[""])
