@@ -62,6 +62,7 @@ def cost_by_tier(study: Study) -> go.Figure:
     fig = figure(
         f"{capital(rows[-1][0])} is {share(rows[-1][2] / total, 2)} of the cost in {then} with today’s fleet",
         f"Cost per month in US dollars at list prices, today’s fleet; upper bar: {then}, lower bar: now",
+        meta=dict(detail=True),
         height=46 * len(rows) + 50,
         margin=dict(r=70),
     )

@@ -142,6 +142,7 @@ def ways(study: Study) -> Table:
     rows = [_way(study, name, way) for name, way in _named_ways(study)]
     return Table(
         name="ways",
+        detail=True,
         title=_chosen(study),
         subtitle=f"{_judged_in(study.worlds.rps.shape[0])} In all: dollars beyond the bill of today's fleet until {end}, with the prices "
         f"of options{' and their effort at the day rate' if _priced(study) else '; effort is not priced'}. "
