@@ -380,7 +380,10 @@ def _lab(options: argparse.Namespace) -> int:
 
     from perfplan.workbook.folder import workbook
 
-    command = [sys.executable, "-m", "jupyterlab", str(workbook(Path.cwd())), *options.unknown]
+    root = workbook(Path.cwd())
+    quiet = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")  # nothing asks about news
+    command = [sys.executable, "-m", "jupyterlab", str(root / "notebooks" / "explore.ipynb"), f"--ServerApp.root_dir={root}", *quiet]
+    command += options.unknown
     if sys.platform != "win32":
         os.execv(sys.executable, command)  # it takes this process' place, and its signals
     return subprocess.run(command, check=False).returncode

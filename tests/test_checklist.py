@@ -166,12 +166,15 @@ def test_answers_change_their_items_and_what_those_are_parts_of(storefront):
 
 
 def test_parts_answer_what_is_about_them_alone(storefront):
-    """The edge functions are the sum of their parts; scaling out also needs its efficiency, which no part says."""
+    """The edge functions are the sum of their parts; scaling out is no better than its parts, and a decision of its own."""
     edge = {f"2.5.5.{letter}": signed("not applicable", "none are planned") for letter in "abcd"}
     assert with_answers(storefront, edge)["2.5.5"].verdict == "not applicable"
     assert with_answers(storefront, edge | {"2.5.5.a": signed("no")})["2.5.5"].verdict == "not met"
     stateless = {f"2.1.1.{letter}": signed() for letter in "abc"}
-    assert with_answers(storefront, stateless)["2.1.1"].verdict == "unanswered"
+    assert with_answers(storefront, stateless)["2.1.1"].verdict == "at risk"
+    assert "nobody answers for it" in with_answers(storefront, stateless)["2.1.1"].text
+    answered = with_answers(storefront, stateless | {"2.1.1": signed()})
+    assert answered["2.1.1"].verdict == answered["2.1.1.c"].verdict == "at risk"
 
 
 def test_words_that_answer_nothing_answer_nothing(storefront):

@@ -9,7 +9,7 @@ import numpy as np
 from perfplan.plan import with_counts
 from perfplan.quantity import median
 from perfplan.scenario import Scenario
-from perfplan.study import Study
+from perfplan.study import Study, once
 from perfplan.study.cures import Cure, cures, in_one_zone, wanted
 from perfplan.study.failures import BURST, EVERY, Failed, Failing, busiest, failures
 from perfplan.study.ladder import ladder
@@ -146,6 +146,7 @@ def _stateless(study: Study) -> Found | None:
     return Found(text="; ".join(said), verdict="at risk" if any(row.breaks for row in rows) else "met") if said else None
 
 
+@once
 def scales(study: Study) -> dict[str, tuple[float, float]]:
     """Of each tier where requests enter, with what is planned in the busiest month: how many instances there are, and the load at which
     something is full over as many times the load at which a single one is."""

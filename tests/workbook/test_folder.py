@@ -172,7 +172,7 @@ def test_diff_shows_what_differs_by_kind_and_overlooks_what_is_allowed(folder, t
     for bad in (
         ["diff", str(tmp_path), str(folder)],
         ["diff", str(folder), str(folder), "--tolerance", "cost"],
-        ["diff", str(STOREFRONT), str(folder)],
+        ["diff", str(STOREFRONT.with_name("none.yaml")), str(folder)],
     ):
         assert main(bad) == 2
         assert len(capsys.readouterr().err.splitlines()) == 2

@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 import re
-import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,14 +131,16 @@ def test_what_makes_sense_only_together_is_explained_together(small):
     assert values[frozenset()] == pytest.approx(sides._numbers(first, 3))
 
 
-def test_what_a_history_overrules_explains_nothing(tmp_path):
-    shutil.copytree(STOREFRONT.parent, tmp_path / "shop")
-    path = tmp_path / "shop" / "scenario.yaml"
-    other = path.with_name("other.yaml")
-    other.write_text(path.read_text(encoding="utf-8").replace("55k to 65k", "400k to 450k"), encoding="utf-8")
-    made = sides.sides([str(path), str(other)], 60)
-    assert explained(made) == []
-    assert [row.what for row in differing(rows(made), {})] == ["Input: traffic.peak_users"]
+def test_what_a_history_overrules_explains_nothing():
+    first = read(STOREFRONT)
+    entry = first.entries["traffic.peak_users"]
+    other = replace(
+        first, entries={**first.entries, "traffic.peak_users": replace(entry, text="400k to 450k")}
+    )  # as another file would have it
+    assert sides._values(first, other, 3)[0] == []
+    groups, values = sides._values(first, first.but("tiers.api.instances=44"), 3)
+    assert groups == ["tiers.api"]
+    assert values[frozenset()] == pytest.approx(sides._numbers(first, 3))
 
 
 def test_names_stay_text(pair, capsys):
@@ -167,19 +169,13 @@ def test_what_is_no_plan_is_refused(tmp_path, small):
 
 
 def test_several_scenarios_get_a_folder_each_and_a_comparison(pair, tmp_path, monkeypatch, capsys):
-    made = []
-
-    def fake(options, path, out):
-        from perfplan.workbook import make
-
-        made.append((path, out))
-        make(path, out, (), options.worlds)
-
-    monkeypatch.setattr("perfplan.cli._planned", fake)
+    made, found = [], sides.sides([str(one) for one in pair], 40)
+    monkeypatch.setattr("perfplan.cli._planned", lambda options, path, out: made.append((path, out)))
+    monkeypatch.setattr("perfplan.workbook.sides.sides", lambda paths, worlds: found if paths == [str(out) for _, out in made] else [])
     out = tmp_path / "plans"
     out.mkdir()
     assert main(["plan", *map(str, pair), "--worlds", "40", "--out", str(out)]) == 0
-    assert [one.name for _, one in made] == ["small", "small-other"]
+    assert made == [(pair[0], out / "small"), (pair[1], out / "small-other")]
     assert "larger" in (out / "comparison.html").read_text(encoding="utf-8")
     assert str(out / "comparison.html") in capsys.readouterr().out
     assert main(["plan", str(pair[0]), str(pair[0]), "--worlds", "40", "--out", str(out)]) == 2
