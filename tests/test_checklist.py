@@ -19,6 +19,8 @@ from perfplan.reading.history import read_history
 from perfplan.record import but
 from perfplan.scenario import Answer
 from perfplan.study import study
+from perfplan.study.cures import cures
+from perfplan.study.failures import failures
 from tests.conftest import ROOT, SMALL, STOREFRONT
 
 REFERENCE = Path(os.environ.get("PERFPLAN_REFERENCE", ROOT.parent / "shared" / "reference"))
@@ -129,7 +131,9 @@ def test_broken_promises_show_in_the_items(storefront):
 def with_answers(made, given):
     """The same study with other answers of people."""
     middle = dataclasses.replace(made.middle, scenario=but(made.scenario, answers=given))
-    return {one.item.id: one for one in states(dataclasses.replace(made, middle=middle))}
+    answered = dataclasses.replace(made, middle=middle)
+    answered.kept.update({find: find(made) for find in (failures, cures)})  # of load and fleets: they know no answers
+    return {one.item.id: one for one in states(answered)}
 
 
 def signed(value="yes", note="as agreed"):

@@ -190,7 +190,7 @@ def _signals(source: Source, name: str, tier: Cache) -> tuple[Signal, ...]:
     """Hits, against what the tiers behind it can carry: half way from the plan's to where something is full."""
     study = source.study
     usual = today(study, study.middle.carried.hit_ratio[name])
-    full = fills_at(study, name)
+    full = fills_at(study)[name]
     hits, misses = (f'redis_keyspace_{what}_total{{cache="{slug(name)}"}}' for what in ("hits", "misses"))
     one = Signal(
         alert="MissesMore",

@@ -7,14 +7,10 @@ import datetime
 import numpy as np
 
 from perfplan.shown.blocks import Column, Table
-from perfplan.shown.frames import frame_of, more_dollars
+from perfplan.shown.frames import frame_of, more_dollars_if_any
 from perfplan.study import Study, once
 from perfplan.subjects.decisions import asked, taken
 from perfplan.words import day_name, money
-
-
-def _dollars(value: float) -> str:
-    return "–" if np.isnan(value) else more_dollars(value)
 
 
 def _money(value: float) -> str:
@@ -25,7 +21,7 @@ DECISIONS = (
     Column("what", "Decision"),
     Column("state", "State", str),
     Column("by", "By", str),
-    Column("cost_month_usd", "$ per month", _dollars),
+    Column("cost_month_usd", "$ per month", more_dollars_if_any),
     Column("once_usd", "$ once", _money),
     Column("without", "Without it, or why", str),
 )

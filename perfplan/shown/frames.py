@@ -102,6 +102,11 @@ def more_dollars(value: float) -> str:
     return change(round(value), money)
 
 
+def more_dollars_if_any(value: float) -> str:
+    """The same; a dash where there is no price."""
+    return "–" if np.isnan(value) else more_dollars(value)
+
+
 def more_months(value: float) -> str:
     """Months with their sign, to a tenth."""
     return change(round(value, 1))

@@ -17,7 +17,7 @@ from perfplan.shown.frames import (
     Rows,
     band_of,
     frame_of,
-    more_dollars,
+    more_dollars_if_any,
     number_text,
 )
 from perfplan.study import Study, once
@@ -156,17 +156,13 @@ def _multiple(value: float) -> str:
     return "–" if np.isnan(value) else f"beyond {TRIED:g}" if np.isinf(value) else number(value) if value > 0 else "none"
 
 
-def _dollars(value: float) -> str:
-    return "–" if np.isnan(value) else more_dollars(value)
-
-
 WHAT_IFS = (
     Column("change", "What if"),
     Column("journey", "Journey", str),
     Column("before_s", "p95 now", duration),
     Column("after_s", "p95 then", duration),
     Column("carries", "Carries, × today’s peak", _multiple),
-    Column("cost_change_usd", "$ per month", _dollars),
+    Column("cost_change_usd", "$ per month", more_dollars_if_any),
 )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.stations.birthdeath import overflow
+from perfplan.models.stations.service import Station
 from perfplan.plan import State
 from perfplan.plan.failing import Meanwhile, meanwhile
 from perfplan.plan.paths import edge_share, hit_ratios
@@ -92,8 +93,13 @@ def ahead(study: Study) -> list[tuple[Failed, ...]]:
     ]
 
 
-def fills_at(study: Study, cache: str) -> float:
-    """The highest hit ratio of a cache at which something is full at today's peak, with today's fleet; 0 where nothing is without it."""
+@once
+def fills_at(study: Study) -> Mapping[str, float]:
+    """By cache: the highest hit ratio at which something is full at today's peak, with today's fleet; 0 where nothing is without it."""
+    return {cache: _fills_at(study, cache) for cache in hit_ratios(study.scenario)}
+
+
+def _fills_at(study: Study, cache: str) -> float:
     failing, usual = Failing.of(study), median(hit_ratios(study.scenario)[cache])
     carries = [
         min(failing.load(failing.left(cache, Failure(takes="", what="", hit=float(part)))).carries.values(), default=np.inf)
@@ -267,7 +273,7 @@ class Failing:
         station = load.state.carried.stations[soonest(full, waited_for(scenario, full))]
         comes = float(np.ravel(station.arrival_rps)[0])
         served = comes * carries
-        return overflow(comes, served, comes + station.spread * min(comes, served), served * self.gives_up_s[journey], lasts_s)
+        return overflow(comes, served, comes + _spread(station) * min(comes, served), served * self.gives_up_s[journey], lasts_s)
 
     def _first(self, load: Load, tier: str, failure: Failure) -> tuple[Place | None, float]:
         """What breaks first, and the load over what it carries; where nothing does, what is used most; of jobs that wait, their workers."""
@@ -363,6 +369,11 @@ def _ways(scenario: Scenario) -> dict[str, frozenset[str]]:
     """By journey: the tiers that its requests meet."""
     reach = all_called(scenario)
     return {n: frozenset(tier for called in j.calls for tier in (called, *reach[called])) for n, j in scenario.journeys.items()}
+
+
+def _spread(station: Station) -> float:
+    """Squared coefficient of variation of what a server does at a time, in the middle world; of those who share, an exponential's."""
+    return 1.0 if station.sharing else float(median(station.scv if station.shape is None else station.shape.scv))
 
 
 def _jobs(scenario: Scenario, place: Place) -> bool:

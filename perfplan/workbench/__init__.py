@@ -1,5 +1,1 @@
 """The workbench: turn what a scenario states, see what follows. The same in JupyterLab, VS Code and a browser without Jupyter."""
-
-from perfplan.workbench.widget import explore
-
-__all__ = ["explore"]

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from perfplan.reading import BadScenario, Problem
 from perfplan.shown.blocks import safe
+from perfplan.workbench.front import front, style
 from perfplan.workbench.talking import Talk
-from perfplan.workbench.widget import front, style
 
 HOST = "127.0.0.1"
 LONGEST = 1_000_000  # bytes of a request

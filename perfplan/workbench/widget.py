@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -10,21 +9,9 @@ import traitlets
 
 from perfplan.reading import read
 from perfplan.reading.nodes import overrides_of
-from perfplan.shown.vector import sheet
+from perfplan.workbench.front import front, style
 from perfplan.workbench.talking import Talk
 from perfplan.workbook.opening import find
-
-HERE = Path(__file__).parent
-
-
-def front() -> str:
-    """The script that draws the controls and asks."""
-    return (HERE / "front.js").read_text(encoding="utf-8")
-
-
-def style() -> str:
-    """The style of the workbench, and of its figures."""
-    return (HERE / "front.css").read_text(encoding="utf-8") + sheet()
 
 
 class Workbench(anywidget.AnyWidget):

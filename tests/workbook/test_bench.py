@@ -1,71 +1,20 @@
 """The workbench in a browser: moves, the latest of which wins, mistakes, pins, undo; heard and used without eyes and mouse."""
 
-import contextlib
 import json
-import subprocess
-import threading
-import time
-import urllib.request
 
 import pytest
-import websocket
 
 from perfplan.reading import read
-from perfplan.workbench.serving import Server
 from perfplan.workbench.talking import Talk
-from tests.workbook.test_page import CHROMIUM, FLAGS
+from tests.workbook.chromium import CHROMIUM, workbench
 
 pytestmark = [pytest.mark.judge, pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")]
-SETTLED = """new Promise((done) => { const root = document.querySelector('.workbench'); const look = () =>
-  root.dataset.busy === '' && root.dataset.shown ? done(true) : setTimeout(look, 20); look(); })"""
-
-
-class Page:
-    """A page of Chromium, driven over its protocol."""
-
-    def __init__(self, socket):
-        self.socket, self.sent = socket, 0
-
-    def call(self, method, **parameters):
-        self.sent += 1
-        self.socket.send(json.dumps({"id": self.sent, "method": method, "params": parameters}))
-        while (answer := json.loads(self.socket.recv())).get("id") != self.sent:
-            pass
-        return answer["result"]
-
-    def run(self, script):
-        found = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-    def settled(self):
-        assert self.run(SETTLED)
 
 
 @pytest.fixture
 def page(small, tmp_path):
-    """The workbench of a small scenario, served and opened."""
-    with Server(Talk(read(small))) as server, contextlib.ExitStack() as stack:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        stack.callback(server.shutdown)
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--remote-debugging-port=0", "about:blank"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        stack.callback(process.wait, 10)
-        stack.callback(process.terminate)
-        port = tmp_path / "profile" / "DevToolsActivePort"
-        while not (port.is_file() and port.read_text().count("\n")):
-            assert process.poll() is None
-            time.sleep(0.05)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port.read_text().splitlines()[0]}/json") as answer:
-            tab = next(one for one in json.load(answer) if one["type"] == "page")
-        found = Page(websocket.create_connection(tab["webSocketDebuggerUrl"], suppress_origin=True, timeout=60))
-        stack.callback(found.socket.close)
-        found.call("Page.enable")
-        found.call("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
-        found.call("Page.navigate", url=server.url)
-        while not found.run("Boolean(document.querySelector('.workbench'))"):
-            time.sleep(0.1)
-        found.settled()
+    """The workbench of a small scenario."""
+    with workbench(Talk(read(small)), tmp_path / "profile") as found:
         yield found
 
 

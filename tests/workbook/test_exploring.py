@@ -18,10 +18,11 @@ from perfplan.reading import BadScenario, read
 from perfplan.shown.vector import Bar, Level, Line, bars, lines
 from perfplan.stated import parse
 from perfplan.words import money
-from perfplan.workbench import controls, explore
+from perfplan.workbench import controls
 from perfplan.workbench.answering import WORLDS, Answer
 from perfplan.workbench.serving import Server, serve
 from perfplan.workbench.talking import Talk
+from perfplan.workbench.widget import explore
 from tests.conftest import ROOT, STOREFRONT
 
 

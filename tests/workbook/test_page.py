@@ -6,7 +6,6 @@ import html
 import itertools
 import json
 import re
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -17,20 +16,7 @@ import websocket
 from perfplan.cli import main
 from perfplan.workbook import make
 from tests.conftest import SMALL, STOREFRONT
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.workbook.chromium import CHROMIUM, FLAGS
 
 
 def test_the_page_is_one_offline_file_that_tells_the_story(folder):

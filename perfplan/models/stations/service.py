@@ -340,11 +340,6 @@ class Station(MMc):
         """Load over what all servers do together; at 1 or more the queue never settles."""
         return self.load / (self.servers if self.crew is None else self.crew.full)
 
-    @property
-    def spread(self) -> float:
-        """Squared coefficient of variation of what a server does at a time, in the middle world; of those who share, an exponential's."""
-        return 1.0 if self.sharing else float(self.shape.scv) if self.shape is not None else float(median(self.scv))
-
     @functools.cached_property
     def _settled(self) -> tuple[FloatArray, FloatArray]:
         return cast(tuple[FloatArray, FloatArray], self.crew.settled(self.load))
