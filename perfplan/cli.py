@@ -381,8 +381,10 @@ def _lab(options: argparse.Namespace) -> int:
     from perfplan.workbook.folder import workbook
 
     root = workbook(Path.cwd())
-    quiet = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate")  # nothing asks about news
-    command = [sys.executable, "-m", "jupyterlab", str(root / "notebooks" / "explore.ipynb"), f"--ServerApp.root_dir={root}", *quiet]
+    quiet = str(Path(__file__).parent / "workbook" / "quiet")  # settings with which nothing asks about news
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, (quiet, os.environ.get("JUPYTER_CONFIG_PATH"))))
+    check = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
+    command = [sys.executable, "-m", "jupyterlab", str(root / "notebooks" / "explore.ipynb"), f"--ServerApp.root_dir={root}", check]
     command += options.unknown
     if sys.platform != "win32":
         os.execv(sys.executable, command)  # it takes this process' place, and its signals

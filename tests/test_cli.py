@@ -1,8 +1,10 @@
 """Commands: what they print, and how they end."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +77,24 @@ def test_the_schema_and_the_fields_are_printed(capsys):
     said = capsys.readouterr().out
     assert "| traffic.peak_users |" in said
     assert said == (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), "perfplan fields > docs/glossary.md"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is a process of its own")
+def test_lab_opens_on_the_workbench_and_asks_nothing(monkeypatch):
+    """Its plugin that asks about news is off, beside whatever settings somebody has."""
+    seen = []
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "mine")
+
+    def taken_over(_, command):
+        seen.extend(command)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execv", taken_over)
+    with pytest.raises(SystemExit):
+        main(["lab", "--no-browser"])
+    assert "--no-browser" in seen
+    assert seen[3].endswith("notebooks/explore.ipynb")
+    quiet, mine = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert mine == "mine"
+    off = json.loads((Path(quiet) / "labconfig" / "page_config.json").read_text())["disabledExtensions"]
+    assert off == {"@jupyterlab/apputils-extension:announcements": True}

@@ -45,9 +45,9 @@ def _without(study: Study, one: Position) -> str:
         return ""
     middle, early = out.quantile(0.5), out.quantile(0.05)
     if not np.isfinite(early):
-        return f"{one.name} last for the whole plan; what is ordered is for latency"
+        return f"{one.name} pass their limit in fewer than 5 % of the worlds"
     when = f"in {study.named(int(middle))} at the median" if np.isfinite(middle) else "in fewer than half of the worlds"
-    return f"{one.name} pass their limit {when}, at the earliest (P5) in {study.named(int(early))}"
+    return f"{one.name} pass their limit {when} (P5 {study.named(int(early))})"
 
 
 def taken(study: Study) -> list[Taken]:

@@ -15,7 +15,7 @@ from perfplan.words import NBSP, change, count, duration, listed, money, number,
 from perfplan.workbench.answering import Answer
 from perfplan.workbench.controls import written
 
-LETTERS = "ABCDEFGH"
+SHORT = 9  # letters of the names of journeys beside a line
 MOST_ROWS = 9  # of the fleet and of what is used
 Pinned = Sequence[tuple[str, Answer]]  # name and answer
 
@@ -136,12 +136,17 @@ def response_times(now: Answer, pinned: Pinned) -> Html:
     for i, (name, one) in enumerate(pinned):
         if slow in one.p95_s:
             drawn.append(Line(name=f"{name} {slow}", values=_fitted(_seen(one.p95_s[slow]), now.last), tone=i + 1, thin=True))
-    levels = [Level(name=f"≤ {duration(s)}: {journey}", value=s) for journey, s in _at_once(now.targets_s).items()]
+    levels = [Level(name=_promised(journey, s), value=s) for journey, s in _at_once(now.targets_s).items()]
     over = [name for name, values in now.p95_s.items() if not np.isfinite(values).all()]
     more = f"; {listed(over)}: saturated where no line is" if over else ""
     return lines(
         f"p95 of each journey at the peak, median world{more}", _months(now), np.arange(now.last + 1.0), drawn, duration, levels=levels
     )
+
+
+def _promised(journeys: str, seconds: float) -> str:
+    """A promise at its line: with its journeys, where there is room for them."""
+    return f"{journeys} ≤ {duration(seconds)}" if len(journeys) <= SHORT else f"≤ {duration(seconds)}"
 
 
 def _at_once(targets: Mapping[str, float]) -> dict[str, float]:
