@@ -101,7 +101,7 @@ class Talk:
         stated = {name: [f"{path}={text}" for path, text in state.items()] for name, state in states.items()}
         file, own = Path(self.statement.file), self.statement.overrides
         if request.get("options"):
-            text = stated_text(file, own, {name: sets for name, sets in stated.items() if sets})
+            text = stated_text(file, own, stated)
         else:
             text = stated_text(file, (*own, *(one for sets in stated.values() for one in sets)))
         kept = keep(file, str(request["name"]), text)
@@ -115,9 +115,10 @@ class Talk:
         differ = [p for p in ("traffic.peak", "traffic.growth") if _text_of(shown, p) != _text_of(made, p)]
         if differ or abs(today_rps(shown.at()) / today_rps(made.at()) - 1) > SAME:
             path.unlink()
-            paths = ", ".join(one.partition("=")[0] for one in sets)
+            every = [*self.statement.overrides, *sets]
+            paths = ", ".join(one.partition("=")[0] for one in every)
             said = f"in a file the measured history beats {paths}; save it as an option, or plan it with "
-            raise BadScenario(str(path), [Problem(0, "save", said + " ".join(f"-p {shlex.quote(one)}" for one in sets))])
+            raise BadScenario(str(path), [Problem(0, "save", said + " ".join(f"-p {shlex.quote(one)}" for one in every))])
 
 
 def _state_of(given: Any) -> dict[str, str]:
