@@ -179,10 +179,13 @@ def test_what_a_file_cannot_say_is_not_kept_as_one(tmp_path):
     answer = talk.respond(save)
     shown, made = talk.answer({"traffic.growth": "4%/month"}, 60), Answer(read(tmp_path / "shop" / answer["saved"]), 60)
     assert (shown.p == made.p).all()
-    assert (
-        "states nothing"
-        in talk.respond({"ask": "save", "name": "x.yaml", "states": [{"name": "B", "state": {}}], "options": True})["errors"][0]["message"]
-    )
+    empty = save | {"name": "x.yaml", "states": [{"name": "B", "state": {}}], "options": True}
+    assert "states nothing" in talk.respond(empty)["errors"][0]["message"]
+    overridden = Talk(read(tmp_path / "shop" / "scenario.yaml", ("traffic.peak_users=80k",)))
+    (error,) = overridden.respond(save | {"name": "more.yaml", "states": [{"name": "now", "state": {"tiers.api.instances": "40"}}]})[
+        "errors"
+    ]
+    assert error["message"].endswith("-p traffic.peak_users=80k -p tiers.api.instances=40")
 
 
 def test_a_port_that_is_taken_is_said(server):
