@@ -14,6 +14,7 @@ import pytest
 import websocket
 
 from perfplan.cli import main
+from perfplan.words import percent
 from perfplan.workbook import make
 from tests.conftest import SMALL, STOREFRONT
 from tests.workbook.chromium import CHROMIUM, FLAGS
@@ -308,6 +309,67 @@ def test_an_accessibility_checker_finds_nothing_serious(folder, npm, tmp_path, w
     passes, violations = opened(folder / "plan.html", script, tmp_path, width, theme)
     assert passes > 20
     assert [v for v in violations if v[0] in ("serious", "critical")] == []
+
+
+MOVING = """
+  const plot = document.querySelector('.lead + .plot'), byId = name => document.getElementById(name);
+  const [load, count] = ['lever-load', 'lever-count'].map(byId), picture = () => [plot.dataset.fig, plot.getAttribute('aria-label')];
+  const shown = () => [...document.querySelectorAll('.three > div')].map(div => div.innerText).concat(picture());
+  const mark = selector => getComputedStyle(document.querySelector(selector), '::before').content;
+  const put = (slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input')); };
+  const move = (l, c) => { put(load, l); put(count, c); };
+"""
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_sliders_move_picture_p_and_run_out_and_what_they_do_not_move_is_marked(folder, tmp_path):
+    script = f"""addEventListener('load', () => setTimeout(() => {{ {MOVING}
+      const start = shown(), y = () => plot.data.find(t => t.name === 'demand').y, demand = [...y()], states = [];
+      for (const [l, c] of [[0, 0], [40, 0], [16, +count.max], [26, 1]]) {{
+        move(l, c);
+        states.push({{ l, c, shown: shown(), times: y()[5] / demand[5], mark: mark('.verdict'), says: byId('what-if-says').innerText,
+          spoken: [load, count].map(s => s.getAttribute('aria-valuetext')) }});
+      }}
+      byId('as-planned').click();
+      const stored = JSON.parse(byId('levers').textContent);
+      tell({{ start, states, back: shown(), mark: mark('.verdict'), demand, again: [...y()], stored }});
+    }}, 800));"""
+    told = opened(folder / "plan.html", script, tmp_path)
+    stored = told["stored"]
+    assert told["back"] == told["start"]
+    assert told["again"] == told["demand"]
+    assert told["mark"] == "none"
+    for state in told["states"]:
+        p = [one / 1000 for one in stored["p"][state["c"]][state["l"]]]
+        assert [percent(p[0]), percent(p[-1])] == re.findall(r"(?:under |over )?\d+\xa0%", state["shown"][0])[:2]
+        when = stored["when"][state["c"]][state["l"]][1]
+        assert ("nothing" if when is None else stored["labels"][stored["out"][state["c"]][state["l"]]]) in state["shown"][1]
+        assert when is None or stored["names"][round(when)] in state["shown"][1]
+        assert state["times"] == pytest.approx(stored["loads"][state["l"]])
+        assert state["mark"] == '"as planned"'
+        assert state["shown"][2].startswith(told["start"][2][:20])  # cost stays
+        assert f"{stored['counts'][state['c']]:g}" in state["spoken"][1]
+        assert state["says"].endswith(".")
+
+
+@pytest.mark.judge
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+def test_an_accessibility_checker_finds_nothing_serious_wherever_the_sliders_stand(folder, npm, tmp_path):
+    axe = (npm / "axe-core" / "axe.min.js").read_text()
+    script = f"""{axe}
+      addEventListener('load', () => setTimeout(async () => {{ {MOVING}
+        const found = [];
+        for (const [l, c] of [[0, 0], [40, +count.max], [40, 0], [0, +count.max]]) {{
+          move(l, c);
+          const said = await axe.run(document.querySelector('section'), {{ resultTypes: ['violations'] }});
+          found.push([said.passes.length, said.violations.map(v => [v.impact, v.id, v.nodes[0].html])]);
+        }}
+        tell(found);
+      }}, 800));"""
+    for passes, violations in opened(folder / "plan.html", script, tmp_path):
+        assert passes > 10
+        assert [v for v in violations if v[0] in ("serious", "critical")] == []
 
 
 @pytest.mark.judge
