@@ -10,9 +10,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: two files of
 
 import pytest
 
+from perfplan.plan import plan
 from perfplan.reading import read
 from perfplan.scenario.statement import Statement
-from perfplan.study import Study, study
+from perfplan.study import SHOWN, Study, run_outs, study
+from perfplan.study.fleet import Fleet
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
@@ -28,6 +30,13 @@ def statement() -> Statement:
 @pytest.fixture(scope="session")
 def storefront(statement: Statement) -> Study:
     return study(statement, worlds=100)
+
+
+def unsearched(statement: Statement, worlds: int | None = None) -> Study:
+    """A study that buys nothing, as nothing was searched: for tests that ask of today's fleet alone."""
+    middle, made = (plan(statement.at(size), both=True, at_months=SHOWN) for size in (None, worlds))
+    fleet = Fleet(orders=(), p_all=made.all_hold.mean(axis=0), cost_usd=made.cost_month_usd, fails_from=None)
+    return Study(statement=statement, seed=7, middle=middle, worlds=made, run_outs=run_outs(made), fleet=fleet, options=(), moved=())
 
 
 SMALL = """\

@@ -24,6 +24,7 @@ from perfplan.subjects.budgets import drawn, frozen, left
 from perfplan.subjects.failures import findings as failures_found
 from perfplan.tiers import KINDS, kind_of
 from perfplan.tiers.kind import COLD, LOST, NODE, SLOW, ZONE
+from tests.conftest import unsearched
 
 ROOT = Path(__file__).parents[1]
 STOREFRONT, MEASURED = (ROOT / "data" / name / "scenario.yaml" for name in ("storefront", "measured"))
@@ -169,7 +170,7 @@ def test_a_cure_is_enough_when_it_is_stated(shop):
     assert {row.tier for row, _ in found} >= {"payments", "redis", "api"}
     for row, cure in found:
         assert row.share == 0 or cure.after.share < row.share
-        made = study(read(STOREFRONT).but(*cure.overrides), worlds=20)
+        made = unsearched(read(STOREFRONT).but(*cure.overrides), 20)
         failing = Failing.of(made)
         tier = made.scenario.tiers.get(row.tier)
         alone = row.failure.takes == LOST
