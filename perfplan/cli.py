@@ -75,7 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--engine", choices=("one", "stock"), default="one", help="one kernel for all notebooks, or one for each (papermill's own)"
     )
-    plan.add_argument("--pdf", action="store_true", help="print plan.html as plan.pdf too, where a Chromium is found")
+    quick = bool(os.environ.get("PERFPLAN_QUICK"))
+    plan.add_argument("--quick", action="store_true", default=quick, help="without plan.pdf and static pictures in notebooks")
     plan.add_argument("--verify", action="store_true", help="simulate the plan's worst months beside the formulas, and show both")
     plan.set_defaults(run=_plan, needs="plan")
 
@@ -235,7 +236,7 @@ def _planned(options: argparse.Namespace, path: Path, out: Path) -> None:
 
     real = place.real(out)
     with place.stopping_on_signals():
-        study = make(path, real, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed, options.pdf)
+        study = make(path, real, tuple(options.overrides), options.worlds, options.engine, options.verify, options.renamed, options.quick)
     for line in story(study).lines():
         say(line)
     if options.verify:

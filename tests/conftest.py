@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data"
 STOREFRONT = ROOT / "data" / "storefront" / "scenario.yaml"
 os.environ.setdefault("PERFPLAN_WORLDS", "60")  # notebooks that tests run need no precision
+os.environ.setdefault("PERFPLAN_QUICK", "1")  # what a Chromium makes of a plan is tested by itself
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ TOLERANCE = 1e-3  # relative, of numbers that nobody reads
 TINY = 1e-6  # of the largest number in a row: below it a number is nothing; in a text, as it is
 SKIPPED = {"metadata", "traceback", "output_type", "name", "execution_count"}  # of an output: it says where, not what
 VIEW = "application/vnd.jupyter.widget-view+json"  # named by chance
+PNG = "image/png"  # a static picture of what is compared as numbers
 # a date, a year, or a number with what belongs to it; not the digits within a name
 MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 NUMBER = re.compile(
@@ -51,7 +52,7 @@ def _walk(kept: Any, found: Any, scale: float, tiny: float) -> Iterator[Differen
         if "bdata" in kept and "bdata" in found:
             yield from _walk(_unpacked(kept), _unpacked(found), 0.0, tiny)
             return
-        skipped = {VIEW, *(SKIPPED if "output_type" in kept else ())}
+        skipped = {VIEW, PNG, *(SKIPPED if "output_type" in kept else ())}
         if kept.keys() - skipped != found.keys() - skipped:
             yield _other(", ".join(map(str, kept)), ", ".join(map(str, found)))
         else:

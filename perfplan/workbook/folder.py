@@ -33,6 +33,7 @@ from perfplan.workbook.handing import PDF, PICTURE, SUMMARY, TABLES, paper, pict
 from perfplan.workbook.limits import SPACE, enough, enough_for_rooms
 from perfplan.workbook.opening import CACHE, VERIFIED, WORLDS, plan_of, share, stated, verified
 from perfplan.workbook.page import page
+from perfplan.workbook.pictures import pictured
 from perfplan.workbook.place import Making, ready, real, stop_if_asked, unhurried
 from perfplan.workbook.place import making as making_of
 
@@ -87,14 +88,14 @@ def make(
     engine: str = "one",
     verify: bool = False,
     renamed: bool = False,
-    pdf: bool = False,
+    quick: bool = True,
 ) -> Study:
     """Plan the scenario at *path* and write the plan folder *out*; returns the study.
 
     Everything is written beside *out* and put in its place at the end: a failure leaves the old plan. See `perfplan.workbook.place`. What
     is somebody's own in the old folder is carried over, see `perfplan.workbook.carrying`; *renamed*: also where that is the plan of a
-    service of another name; *pdf*: print plan.html too, where a Chromium is found. Raises `BadScenario` where *out* must not be replaced,
-    and `Lacking` where the system has too little for the work.
+    service of another name; *quick*: without what a Chromium makes, plan.pdf and static pictures in notebooks. Raises `BadScenario` where
+    *out* must not be replaced, and `Lacking` where the system has too little for the work.
     """
     out = real(out)
     statement = read(path, overrides)
@@ -105,8 +106,8 @@ def make(
         said = carry_history(making.plan, out)
         statement = copy_inputs(making.plan, Path(path), statement)
         survey(out, str(statement.entries["name"].value), renamed)
-        study, _ = fill(making, statement, worlds, engine, verify)
-        said += list(filter(None, (paper(making.plan / "plan.html", making.plan / PDF),))) if pdf else []
+        study, notebooks = fill(making, statement, worlds, engine, verify)
+        said += [] if quick else _handed(making.plan, notebooks)
         stop_if_asked()
         sign(making.plan)
         found = survey(out, str(statement.entries["name"].value), renamed)  # what has come meanwhile is carried too
@@ -119,6 +120,15 @@ def make(
             for line in said:
                 say(line, sys.stderr)
     return study
+
+
+def _handed(folder: Path, notebooks: dict[str, Any]) -> list[str]:
+    """What a Chromium makes of the plan; what was left out, and why."""
+    left = pictured(notebooks)
+    if not left:
+        for name, notebook in notebooks.items():
+            _keep(folder / "notebooks" / f"{name}.ipynb", notebook)
+    return list(filter(None, (left, paper(folder / "plan.html", folder / PDF))))
 
 
 def _refuse_to_hold(out: Path, statement: Statement) -> None:
@@ -274,8 +284,12 @@ def _run(name: str, folder: Path, overrides: tuple[str, ...], worlds: int, engin
             f"{error.evalue}"
         ) from None
     _without_times(made)
-    write(target, json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    _keep(target, made)
     return made
+
+
+def _keep(target: Path, notebook: Any) -> None:
+    write(target, json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def _without_times(notebook: Any) -> None:

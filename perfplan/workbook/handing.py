@@ -27,6 +27,11 @@ from perfplan.words import change, count, day_name, duration, money, percent, ra
 
 SUMMARY, PICTURE, TABLES, PDF = "summary.md", "summary.svg", "tables.xlsx", "plan.pdf"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+PAPER = ("--no-pdf-header-footer", "--generate-pdf-document-outline")
 PATIENCE_S = 120.0
 MOST_SHEETS_NAME = 31  # letters of a sheet's name, as spreadsheets have it
 UNITS = {"_s": "s", "_usd": "$", "_rps": "1/s", "_bytes": "B"}
@@ -171,13 +176,9 @@ def paper(page: Path, target: Path) -> str:
     program = browser()
     if program is None:
         return f"{PDF} was left out: no Chromium was found here"
-    flags = (
-        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-        *("--disable-component-update", "--disable-sync", "--no-pdf-header-footer", "--generate-pdf-document-outline"),
-    )
     with tempfile.TemporaryDirectory() as room:
         printed = Path(room) / PDF
-        command = [program, *flags, f"--user-data-dir={room}/profile", f"--print-to-pdf={printed}", page.resolve().as_uri()]
+        command = [program, *FLAGS, *PAPER, f"--user-data-dir={room}/profile", f"--print-to-pdf={printed}", page.resolve().as_uri()]
         try:
             done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, **child())
         except subprocess.TimeoutExpired:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -17,8 +16,9 @@ from perfplan.document.story import Headline, Opened, Story, story
 from perfplan.judging import Judgements
 from perfplan.scenario.statement import shown
 from perfplan.shown import look
-from perfplan.shown.blocks import HEADING, SHEET, Column, Html, Table, safe, unbundled
+from perfplan.shown.blocks import HEADING, SHEET, Column, Table, safe, unbundled
 from perfplan.shown.blocks import MAKERS as MAKERS_SEE
+from perfplan.shown.drawing import FIGURE, numbers_of, place_text, plain, value_text
 from perfplan.shown.frames import frame_of
 from perfplan.study import Study
 from perfplan.words import NBSP, day_name
@@ -27,9 +27,7 @@ from perfplan.workbook.chapters import ARCHITECT, CHAPTERS, READERS, SRE, Chapte
 from perfplan.workbook.opening import checklist_table
 
 HERE = Path(__file__).parent
-PLOTLY = "application/vnd.plotly.v1+json"
 MAKERS = (ARCHITECT, SRE)  # who reads what the plan rests on
-MOST_NUMBERS = 40  # rows under a figure: they print; all of them stand in tables/ or in the figure itself
 
 
 def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
@@ -83,7 +81,7 @@ def _spaced(markup: str) -> str:
 
 
 def _first_screen(study: Study, told: Story, overview: Any) -> str:
-    picture = "".join(_figure(data[PLOTLY], lead="lead") for data in _outputs(overview) if PLOTLY in data and _leads(data[PLOTLY]))
+    picture = "".join(_figure(data[FIGURE], lead="lead") for data in _outputs(overview) if FIGURE in data and _leads(data[FIGURE]))
     nothing = "" if told.asked else " quiet"
     beside = "".join(f"<p><b>{safe(name)}</b> {safe(text)}</p>" for name, text in told.rests)
     rests = f'<div class="rests">{beside}</div>' if beside else ""
@@ -139,8 +137,8 @@ def _chapter(title: str, one: Chapter, notebook: Any) -> str:
             part, markup = unbundled(data)
             if part == HEADING:
                 head = markup
-            elif PLOTLY in data and not _leads(data[PLOTLY]):
-                parts.append(_figure(data[PLOTLY]))
+            elif FIGURE in data and not _leads(data[FIGURE]):
+                parts.append(_figure(data[FIGURE]))
             elif part != SHEET:
                 parts.append(markup)
     return _section(one.name, title, one.reader, one.readers, head, [*parts, _code(notebook)])
@@ -187,48 +185,29 @@ def _figure(data: dict[str, Any], lead: str = "") -> str:
     layout.pop("height", None)
     text = json.dumps({"data": data["data"], "layout": layout}, sort_keys=True).replace("<", "\\u003c")
     name = f"fig-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    caption = "" if lead else f"<b>{plain(finding)}</b>"
+    caption = "" if lead else f"<b>{safe(plain(finding))}</b>"
     numbers = "" if lead else _numbers(data)
     own = MAKERS_SEE if layout.get("meta", {}).get("detail") else ""
     return (
-        f'<div class="figure"{own}><figure><figcaption class="{lead}">{caption}<small>{plain(subtitle)}</small></figcaption>'
-        f'<div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{plain(finding)}"></div>'
+        f'<div class="figure"{own}><figure><figcaption class="{lead}">{caption}<small>{safe(plain(subtitle))}</small></figcaption>'
+        f'<div class="plot" style="--h:{height}px" data-fig="{name}" role="img" aria-label="{safe(plain(finding))}"></div>'
         f'<script type="application/json" id="{name}">{text}</script></figure>{numbers}</div>'
     )
 
 
-def plain(text: str) -> Html:
-    """Text of a figure (plotly's own markup, escaped) as HTML: read back, then escaped here, whatever came in."""
-    return safe(html.unescape(re.sub(r"</?b>|<br>", " ", str(text))))
-
-
 def _numbers(data: dict[str, Any]) -> str:
     """The numbers of a figure's named series, as a table that scripts are not needed for."""
-    series = [t for t in data["data"] if t.get("name") and t.get("type", "scatter") in ("scatter", "bar")]
-    if not series:
+    names, rows, every = numbers_of(data)
+    if not names:
         return ""
-    flat = [(t["y"], t["x"]) if t.get("orientation") == "h" else (t["x"], t["y"]) for t in series]
-    places = list(dict.fromkeys(str(p) for places, _ in flat for p in places))
-    columns = [dict(zip(map(str, p), v, strict=False)) for p, v in flat]
-    places = [p for p in places if any(c.get(p) is not None for c in columns)]
-    every = max(-(-len(places) // MOST_NUMBERS), 1)
-    places = places[::every]
-    head = "".join(f'<th class="num">{plain(t["name"])}</th>' for t in series)
-    rows = "".join(f"<tr><th>{_place(p)}</th>{''.join(f'<td class=num>{_value(c.get(p))}</td>' for c in columns)}</tr>" for p in places)
-    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    head = "".join(f'<th class="num">{safe(plain(name))}</th>' for name in names)
+    body = "".join(
+        f"<tr><th>{safe(place_text(place))}</th>{''.join(f'<td class=num>{safe(value_text(v))}</td>' for v in values)}</tr>"
+        for place, values in rows.items()
+    )
+    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
     some = f", one in {every}" if every > 1 else ""
     return f'<details class="screen-only"><summary>The numbers{some}</summary><div class="scroll">{table}</div></details>'
-
-
-def _place(text: str) -> str:
-    try:
-        return f"{float(text):,.4g}"
-    except ValueError:
-        return plain(text)
-
-
-def _value(value: Any) -> str:
-    return "–" if value is None else f"{value:,.4g}" if isinstance(value, int | float) else plain(value)
 
 
 # ---- trust, assumptions, checklist ----
