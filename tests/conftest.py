@@ -67,12 +67,15 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
+PACKAGES = ("axe-core@4", "typescript@5", "@types/k6@1", "yaml-language-server@1")
+
+
 @pytest.fixture(scope="session")
 def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The node_modules of the packages that judge: TypeScript with k6's types, and axe-core."""
+    """The node_modules of the packages that judge: TypeScript with k6's types, axe-core, a YAML language server."""
     room = tmp_path_factory.mktemp("npm")
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(room), "axe-core@4", "typescript@5", "@types/k6@1"]
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(room), *PACKAGES]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
-        pytest.skip(f"npm could not install axe-core, typescript and @types/k6: {done.stderr.strip()[-200:]}")
+        pytest.skip(f"npm could not install {', '.join(PACKAGES)}: {done.stderr.strip()[-200:]}")
     return room / "node_modules"

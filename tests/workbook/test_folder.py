@@ -40,7 +40,7 @@ def test_the_earlier_plan_is_kept_and_compared(folder):
 
 
 def test_executed_notebooks_hold_up_under_nbval_and_a_changed_number_or_figure_does_not(folder, tmp_path):
-    """All chapters, cell by cell, and two with a change; their kernels find the study that this test has shared, as in a run."""
+    """All chapters, cell by cell, and two with a change, from another folder; their kernels find the study that this test has shared, as in a run."""
     for part in ("inputs", "notebooks", "history"):
         shutil.copytree(folder / part, tmp_path / part)
     (tmp_path / "room").mkdir()
@@ -57,9 +57,9 @@ def test_executed_notebooks_hold_up_under_nbval_and_a_changed_number_or_figure_d
         path.with_stem(name).write_text(text)
     names = [*(chapter.notebook for chapter in CHAPTERS), *changed]
     options = ["--nbval", "-q", "-p", "no:cacheprovider", "--override-ini=filterwarnings=default", "--override-ini=addopts="]
-    command = [sys.executable, "-m", "pytest", *options, *(f"notebooks/{name}.ipynb" for name in names)]
+    command = [sys.executable, "-m", "pytest", *options, *(str(tmp_path / "notebooks" / f"{name}.ipynb") for name in names)]
     variables = os.environ | {opening.CACHE: str(tmp_path / "room")}
-    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, env=variables).stdout
+    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "room", check=False, env=variables).stdout
     failed = {Path(line.split("::")[0].removeprefix("FAILED ")).stem for line in told.splitlines() if line.startswith("FAILED")}
     assert failed == set(changed), told[-3000:]
     assert "passed" in told
