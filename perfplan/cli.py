@@ -220,6 +220,7 @@ def _plans(options: argparse.Namespace, paths: Sequence[Path]) -> int:
         said = "must have places of their own: name each scenario file once, and files of one folder otherwise; without --demo"
         raise BadScenario("perfplan plan", [Problem(0, "scenario", said)])
     for path, out in zip(paths, outs, strict=True):
+        say(f"{path}:")
         _planned(options, path, out)
     made = sides.sides([str(out) for out in outs], options.worlds)
     page = top / "comparison.html"
@@ -299,6 +300,7 @@ def _watch(options: argparse.Namespace) -> int:
 def _sweep(options: argparse.Namespace) -> int:
     from perfplan.plan import MONTHS
     from perfplan.reading import BadScenario, Problem, read
+    from perfplan.words import month_name
     from perfplan.workbook import sweeping
 
     if not 0 <= options.month < MONTHS or not (options.latin == 0 or 2 <= options.latin <= sweeping.MOST):
@@ -308,10 +310,12 @@ def _sweep(options: argparse.Namespace) -> int:
     found = sweeping.axes(statement, options.vary)
     points = sweeping.hypercube(found, options.latin) if options.latin else sweeping.grid(found)
     columns = sweeping.sweep(statement, found, points, options.month)
-    for line in sweeping.write(Path(options.out), statement.at().name, columns, found):
+    when = month_name(str(statement.at().as_of), options.month)
+    for line in sweeping.write(Path(options.out), f"{statement.at().name}, {when}", columns, found):
         say(line, sys.stderr)
     holds = int(columns["holds"].sum())
-    say(f"{columns['holds'].size:,} points, {holds:,} of them keep every promise: {Path(options.out) / 'sweep.html'}")
+    said = f"{holds:,} of them keep every promise in {when} with every other input at its median"
+    say(f"{columns['holds'].size:,} points, {said}: {Path(options.out) / 'sweep.html'}")
     return HOLDS
 
 

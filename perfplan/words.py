@@ -219,6 +219,15 @@ def plural(n: float, noun: str) -> str:
     return f"{count(n)}{NBSP}{noun.removesuffix('s') if n == 1 else noun}"
 
 
+def verb(noun: str, plural: str = "are", single: str = "is") -> str:
+    """The verb of a noun that may be a plural.
+
+    >>> verb("api instances"), verb("payment rate limit"), verb("network link", "run", "runs")
+    ('are', 'is', 'runs')
+    """
+    return plural if noun.endswith("s") else single
+
+
 def dotted(function: Any) -> str:
     """The full name of a function, class or property, as `import` and a reader find it.
 

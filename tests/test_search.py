@@ -51,7 +51,8 @@ def made(small, text, worlds=60):
 
 
 def test_nothing_works_before_its_lead_time_and_what_is_there_stays(small):
-    found = made(small, GROWS.replace("hold_time: 1ms", "hold_time: 1ms, lead_time: 100d") + "options:" + OPTIONS.split("options:")[1])
+    faster = GROWS.replace("hold_time: 1ms", "hold_time: 1ms, lead_time: 100d").replace("4%/month to 7%/month", "5%/month to 8%/month")
+    found = made(small, faster + "options:" + OPTIONS.split("options:")[1])
     cores = [o for o in found.fleet.orders if any(place.field == "cores" for place in o.changes)]
     assert cores
     assert all(order.month >= 4 for order in cores)  # 100 days less a week are more than three months

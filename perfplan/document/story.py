@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,13 @@ from perfplan.scenario.statement import Entry
 from perfplan.study import RunOut, Study, confidence, once, sampling_error
 from perfplan.study.aside import Aside, set_aside
 from perfplan.study.remedy import Position, bought, positions, price, stuck
-from perfplan.study.verdicts import BROKEN, cause, first_below
+from perfplan.study.verdicts import BROKEN, cause, first_below, when_below
 from perfplan.subjects.budgets import frozen
 from perfplan.subjects.demand import used_level
 from perfplan.subjects.failures import first_screen
 from perfplan.subjects.kind import Finding
 from perfplan.tiers.place import Place
-from perfplan.words import NBSP, capital, day_name, listed, money, month_name, percent, rate, share, short_money, weeks
+from perfplan.words import NBSP, capital, day_name, listed, money, month_name, percent, rate, share, short_money, verb, weeks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,9 @@ def _verdict(study: Study, first: Finding | None, broken: bool, start: float, as
         helped = first_below(study.fleet.p_all, asked) > first.month
         return f"{first.title}{_event(study, first.month)}" + (", unless something is done by then." if helped and first.month > 0 else ".")
     if broken:
-        return f"Together, the promises hold with less than {percent(asked)} from {month_name(as_of, start)}."
+        return (
+            f"Together, the promises hold with less than {percent(asked)} {when_below(study.p_all[: study.last + 1], asked, study.named)}."
+        )
     until = month_name(as_of, start - 1 if np.isfinite(start) else study.worlds.rps.shape[1] - 1)
     return f"{capital(every)} holds with {percent(asked)} confidence until {until}, with what there is today."
 
@@ -161,7 +164,11 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
 
 def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     as_of, last = str(study.scenario.as_of), study.last
-    now, then = float(study.p_all[0]), float(study.p_all[last])
+    lowest = int(np.argmin(study.p_all[: last + 1]))
+    lowest = last if study.p_all[lowest] >= study.p_all[[0, last]].min() else lowest
+    now, then = float(study.p_all[0]), float(study.p_all[lowest])
+    end = f"; {percent(float(study.p_all[last]))} in {month_name(as_of, last)}" if lowest != last else ""
+    with_plan = float(study.fleet.p_all[study.fleet.lost : last + 1].min())
     first = study.run_outs[0]
     when = first.quantile(0.5)
     cost_now = median(study.worlds.cost_month_usd[:, 0])
@@ -172,7 +179,8 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
             name=f"P({_every(study)} holds), today’s fleet",
             value=f"{percent(now)} → {percent(then)}",
             broken=percent(then) if then < asked else "",
-            note=f"now → {month_name(as_of, last)}; with the plan {percent(float(study.fleet.p_all[last]))}{_together(study)}",
+            note=f"now → {month_name(as_of, lowest)}{', the lowest' if end else ''}{end}; with the plan {percent(with_plan)}"
+            f"{' or more' if end else ''}{_together(study)}",
             opened=_open_probability(study),
         ),
         Headline(
@@ -186,7 +194,8 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
         Headline(
             name="Cost per month: today → with the plan",
             value=f"{short_money(cost_now)} → {short_money(float(middle))}",
-            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}",
+            note=f"in {month_name(as_of, last)}, P5–P95 {short_money(float(low))} … {short_money(float(high))}; with today’s fleet "
+            f"{short_money(median(study.worlds.cost_month_usd[:, last]))} then",
             opened=_open_cost(study),
         ),
     )
@@ -223,7 +232,7 @@ def _open_run_out(study: Study, first: RunOut) -> Opened:
     moved = {m.path: abs(m.months) for m in study.moved}
     p05, p50, p95 = (month_name(str(study.scenario.as_of), first.quantile(p)) for p in (0.05, 0.5, 0.95))
     return Opened(
-        title=f"{capital(one.label)} run out: {p50} (P5–P95 {p05} … {p95})",
+        title=f"{capital(one.label)} {verb(one.label, 'run', 'runs')} out: {p50} (P5–P95 {p05} … {p95})",
         formula=f"first month with {one.used} > {share(median(one.limit))}{' at the peak hour' if one.place.field != STORAGE else ''}",
         inputs=_entries(study, sorted(paths, key=lambda p: -moved.get(p, 0.0))),
         trust=f"{one.trust} The limit is that of the plan: as stated, one lost included where one may be lost, "
@@ -255,9 +264,9 @@ def _entries(study: Study, paths: list[str]) -> tuple[Entry, ...]:
 
 
 def _next(study: Study) -> list[Position]:
-    """What to decide first: all that costs money or weeks and is due on the same day as the first of it."""
+    """What to decide first: all that costs money or weeks and is due within a week of the first of it."""
     rows = [row for row in positions(study) if not row.free]
-    return [row for row in rows if row.by == rows[0].by]
+    return [row for row in rows if row.by <= rows[0].by + datetime.timedelta(days=7)]
 
 
 def _decision(study: Study) -> str:
@@ -301,6 +310,7 @@ def _nothing(study: Study, asked: float) -> str:
     if np.isfinite(half) and half > start:
         worst = cause(study, int(half))
         said = f"to {percent(float(study.p_all[int(half)]))} in {month_name(as_of, half)}, in whose peak second {worst.label}"
-        parts.append(f"and {said} are {share(worst.utilization) if np.isfinite(worst.utilization) else 'more than'} used at the median")
+        used = share(worst.utilization) if np.isfinite(worst.utilization) else "more than"
+        parts.append(f"and {said} {verb(worst.label)} {used} used at the median")
     peak = median(study.worlds.rps[:, study.last])
     return f"{' '.join(parts)}. By {month_name(as_of, study.last)} the peak hour brings {rate(peak)}{NBSP}at the median."

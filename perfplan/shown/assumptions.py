@@ -91,7 +91,7 @@ def items(states: Sequence[ItemState], phase: str) -> Table:
     rows += [_waiting(thing, [s for s in open_ones if s.item.hand_over == thing]) for thing in THINGS]
     return Table(
         name=f"items_{phase}",
-        title=f"{len(answered)} of {len(chosen)} items of this phase have an answer; {not_met} are not met",
+        title=f"{len(answered)} of {len(chosen)} items of this phase have an answer; {not_met} {'is' if not_met == 1 else 'are'} not met",
         subtitle="Answer and verdict are decided by code from this plan; what is unanswered stands last, by what would answer it.",
         frame=frame_of([row for row in rows if row]),
         columns=ITEMS,

@@ -12,7 +12,7 @@ from perfplan.shown.frames import Rows, frame_of
 from perfplan.study import Study, once
 from perfplan.study.cures import cures, wanted
 from perfplan.study.failures import Failed, ahead, busiest, failures
-from perfplan.subjects.failures import cost, cured, full, named, price_of
+from perfplan.subjects.failures import cost, costliness, cured, full, named, price_of
 from perfplan.words import duration, money, percent, plural, share
 
 LATE = "until it is given up"
@@ -144,7 +144,7 @@ def _in_all(row: Failed) -> str:
 
 def chart(study: Study) -> go.Figure:
     """The share of all requests that fail in each failure: those that need what failed, and those that need not."""
-    rows = sorted((row for row in failures(study) if row.share > 0), key=lambda row: row.requests)[-SHOWN:]
+    rows = sorted((row for row in failures(study) if row.share > 0), key=costliness)[-SHOWN:]
     if not rows:
         return nothing("No failure makes requests fail", "Share of all requests that fail, by what has failed")
     top = rows[-1]

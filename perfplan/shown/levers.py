@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
+from perfplan.quantity import FloatArray
 from perfplan.shown import look
 from perfplan.shown.drawing import fan_of, figure, months_of
-from perfplan.study import Study, confidence
+from perfplan.study import Study, confidence, sampling_error
 from perfplan.study.levers import FORECAST, LOADS, Levers, levers
 from perfplan.words import number, percent, plural
 
@@ -68,6 +70,7 @@ def told(study: Study) -> dict[str, Any] | None:
         "forecast": FORECAST,
         "asked": confidence(study.scenario),
         "p": (found.p * 1000).round().astype(int).tolist(),
+        "errors": [[round(100 * _error(found, row, study), 1) for row in rows] for rows in found.p],
         "out": [[places.index(place) for place in row] for row in found.first],
         "when": months,
         "labels": [study.worlds.resources[place].label for place in places],
@@ -77,6 +80,12 @@ def told(study: Study) -> dict[str, Any] | None:
         "kept": [_drawn(rps) for rps in found.kept_rps.tolist()],
         "kept_text": [f"kept in half of all worlds: {number(rps)}" for rps in found.kept_rps.tolist()],
     }
+
+
+def _error(found: Levers, p: FloatArray, study: Study) -> float:
+    """The sampling error of P in the first month in which it is below what is asked, else in the last."""
+    below = np.flatnonzero(p < confidence(study.scenario))
+    return sampling_error(float(p[below[0] if below.size else -1]), found.worlds)
 
 
 def trusted(study: Study) -> str:

@@ -43,6 +43,7 @@ from perfplan.words import (
     percent,
     rate,
     share,
+    verb,
     weeks,
 )
 
@@ -105,7 +106,8 @@ def run_outs(study: Study) -> Table:
     asked, first, month = confidence(study.scenario), study.run_outs[0], month_of(study)
     title = "In half of all worlds nothing runs out within the plan"
     if np.isfinite(first.quantile(0.5)):
-        title = f"{capital(first.resource.label)} run out first, in {study.named(first.quantile(0.5))} at the median"
+        label = first.resource.label
+        title = f"{capital(label)} {verb(label, 'run', 'runs')} out first, in {study.named(first.quantile(0.5))} at the median"
     return Table(
         name="run_outs",
         detail=True,

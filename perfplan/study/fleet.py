@@ -22,7 +22,7 @@ from perfplan.tiers.place import Place
 SEARCHED = 400  # worlds that a search looks at: 200 choose a plan that keeps 93 % where 95 % are asked
 FRESH = 1  # added to the seed: a choice is not judged in the worlds that it was made in
 LEVELS = (0.8, 0.9, 0.95, 0.98, 0.99)  # of the frontier, beside what is asked
-ROUNDS = 5  # of asking for more, where the worlds that judge say less than was asked
+ROUNDS = 6  # of asking for more, where the worlds that judge say less than was asked
 COMPARED = 50  # worlds; in fewer, other ways than the plan cannot be told from it
 MOST_ASKED = 0.999
 LITTLE_JUDGED, LITTLE_ROUNDS = 40_000, 15  # of searches beside that of the plan
@@ -213,7 +213,7 @@ class Room:
 
     @property
     def above_error(self) -> float:
-        """What is asked, and a standard error more: so many searched worlds say."""
+        """What is asked, and a standard error more, of as many worlds as are searched: what is asked for next where that is not enough."""
         error = sampling_error(self.asked, self.searched.count) / 1.96 if self.searched.count > 1 else 0.0
         return min(self.asked + error, MOST_ASKED)
 
@@ -230,7 +230,7 @@ class Room:
             short = float(np.max((np.minimum(self.asked, search.asked.top) - p)[self._kept(search)]))
             if short <= 0 or aim >= MOST_ASKED or not left:
                 break
-            aim = min(aim + max(short, 1 / self.searched.count), MOST_ASKED)
+            aim = min(max(aim + max(short, 1 / self.searched.count), self.above_error), MOST_ASKED)
         return best
 
     def _orders(self, search: Search, chain: Chain) -> list[Order]:
@@ -264,7 +264,7 @@ def recommend(room: Room, today: Plan) -> Fleet:
     apart_ones = [level for level in LEVELS if abs(level - room.asked) > sampling_error(level, room.searched.count)]
     levels = apart_ones if many else []  # those that the worlds can tell apart
     frontier = [room.way(*best) for level in levels if level < room.asked and (best := room.cheapest(searches, level))]
-    best = room.sure(searches, room.above_error)
+    best = room.sure(searches, room.asked)
     assert best is not None, "nothing is left out"
     search, chosen = best
     aim = chosen.aim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,23 @@ def first_below(p: FloatArray, asked: float) -> float:
     """First month in which a probability is below what was asked; inf where it never is."""
     below = np.flatnonzero(p < asked)
     return float(below[0]) if below.size else float("inf")
+
+
+def when_below(p: FloatArray, asked: float, named: Callable[[int], str]) -> str:
+    """In which months a probability is below what was asked, in words; "" where in none. An event breaks a month, growth all from one on.
+
+    >>> [when_below(np.array(p), 0.95, str) for p in ([1.0, 0.9, 1.0], [1.0, 0.9, 0.9], [0.9, 0.9, 1.0], [0.9, 1.0, 0.9], [1.0, 0.9])]
+    ['in 1 alone', 'from 1 to the end asked for', 'from 0 to 1', 'in 0 and 1 later month', 'in 1']
+    """
+    below = np.flatnonzero(p < asked)
+    if not below.size:
+        return ""
+    first, last = int(below[0]), int(below[-1])
+    if below.size < last - first + 1:
+        return f"in {named(first)} and {below.size - 1} later month{'s' if below.size > 2 else ''}"
+    if last == p.size - 1:
+        return f"in {named(first)}" if first == last else f"from {named(first)} to the end asked for"
+    return f"in {named(first)} alone" if first == last else f"from {named(first)} to {named(last)}"
 
 
 def early(scenario: Scenario, out: RunOut) -> tuple[float, str]:

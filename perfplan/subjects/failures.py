@@ -34,10 +34,15 @@ def spreads(row: Failed) -> bool:
 
 
 def worst(study: Study) -> Failed | None:
-    """The failure in which most requests fail until all is as before; None where none fails."""
+    """The costliest failure until all is as before; None where none makes a request fail."""
     rows = [row for row in failures(study) if row.tier != BURST]
-    found = max(rows, key=lambda row: row.requests, default=None)
+    found = max(rows, key=costliness, default=None)
     return found if found is not None and found.requests > 0 else None
+
+
+def costliness(row: Failed) -> tuple[float, float]:
+    """What failures are compared by: dollars where a request's worth is stated, then requests."""
+    return row.lost_usd, row.requests
 
 
 def full(row: Failed) -> str:
@@ -88,8 +93,8 @@ def first_screen(study: Study) -> str:
     within = f" in {duration(row.fails_s, 2)}" if np.isfinite(row.fails_s) else ""
     way = f" Cheapest cure found: {priced(cure)}." if wanted(study.scenario, row) else ""
     return (
-        f"Of {len(failures(study))} failures computed at today's peak the worst is “{named(row)}”: {share(row.share, 2)} of all requests "
-        f"fail{spread}, {cost(row)}{within}.{way}"
+        f"Of {len(failures(study))} failures computed at today's peak the costliest is “{named(row)}”: {share(row.share, 2)} of all "
+        f"requests fail{spread}, {cost(row)}{within}.{way}"
     )
 
 

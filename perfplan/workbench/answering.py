@@ -17,6 +17,7 @@ from perfplan.promises import timed
 from perfplan.quantity import FloatArray, median
 from perfplan.scenario.statement import Statement
 from perfplan.study.sweeps import Knee, knee
+from perfplan.study.verdicts import when_below
 from perfplan.study.worlds import confidence, horizon, run_outs
 from perfplan.tiers.place import Place
 from perfplan.words import month_name
@@ -78,6 +79,11 @@ class Answer:
     def month(self, index: float, short: bool = False) -> str:
         """The name of a month."""
         return month_name(str(self.made.scenario.as_of), index, short=short)
+
+    @property
+    def broken_when(self) -> str:
+        """The months in which they do, in words."""
+        return when_below(self.p, self.asked, self.month)
 
     @functools.cached_property
     def promises(self) -> Mapping[str, FloatArray]:

@@ -22,16 +22,20 @@ Pinned = Sequence[tuple[str, Answer]]  # name and answer
 
 def verdict(now: Answer) -> Html:
     """Whether the promises hold, how surely, what runs out first, and what it costs."""
-    broken = now.breaks
-    if broken is None:
+    lowest = int(np.argmin(now.p))
+    if now.breaks is None:
         said = f"Every promise holds with {percent(now.asked)} to {now.month(now.last)}"
     else:
-        said = f"The promises hold with less than {percent(now.asked)} from {now.month(broken)} on"
-    css = "" if broken is None else ' class="broken"'
+        said = f"The promises hold with less than {percent(now.asked)} {now.broken_when}"
+    css = "" if now.breaks is None else ' class="broken"'
     resource, month = now.runs_out[0]
     out = f"{resource.label}, {now.month(month)}" if np.isfinite(month) else f"nothing before {now.month(now.last)}"
     rows = (
-        ("P(every promise holds)", f"{percent(float(now.p[0]))} now, {percent(float(now.p[-1]))} in {now.month(now.last)}"),
+        (
+            "P(every promise holds)",
+            f"{percent(float(now.p[0]))} now, {percent(float(now.p[-1]))} in {now.month(now.last)}"
+            + (f"; lowest {percent(float(now.p[lowest]))}, in {now.month(lowest)}" if 0 < lowest < now.last else ""),
+        ),
         ("Runs out first", out),
         ("Cost", f"{money(now.cost_usd(0))} a month now, {money(now.cost_usd(now.last))} in {now.month(now.last)}"),
     )
@@ -81,7 +85,7 @@ def _promises(start: Answer, now: Answer) -> list[str]:
         if before == after:
             continue
         if before is None or after is None:
-            said = f"{name} breaks from {now.month(after)} on" if after is not None else f"{name} holds to the end asked for"
+            said = f"{name} breaks in {now.month(after)} for the first time" if after is not None else f"{name} holds to the end asked for"
             rows.append((100, said))
         else:
             months = abs(after - before)
@@ -97,7 +101,7 @@ def _fleet(start: Answer, now: Answer) -> list[str]:
         if place in start.made.resources and one.ours:
             more = now.needed(place, now.last) - start.needed(place, start.last)
             if np.isfinite(more) and abs(more) >= 1:
-                rows.append((abs(more), f"{change(more, count)} {one.label}"))
+                rows.append((abs(more), f"{change(more, count)} {one.label} needed"))
     return [said for _, said in sorted(rows, key=lambda row: -row[0])][:3]
 
 
@@ -189,10 +193,10 @@ def utilization(now: Answer) -> Html:
     """How far everything is used in the last month asked for, against its limit."""
     rows = []
     for place, (used, limit) in sorted(now.used.items(), key=lambda row: -_over(*row[1]))[:MOST_ROWS]:
-        text = share(used, 2) if np.isfinite(used) else "saturated"
+        text = f"{share(used, 2)} of {share(limit, 2)}" if np.isfinite(used) else "saturated"
         end = min(used, 1.5) if np.isfinite(used) else 1.5
         rows.append(Bar(name=now.made.resources[place].label, text=text, end=end, mark=limit, broken=not used <= limit))
-    return bars(f"Used in {now.month(now.last)}, median; the mark is the limit of the plan", rows)
+    return bars(f"Used in {now.month(now.last)}, median, of the limit of the plan (the mark)", rows)
 
 
 def _over(used: float, limit: float) -> float:
@@ -208,10 +212,11 @@ def waterfall(now: Answer) -> Html:
             rows.append(Bar(name=name, text=duration(value), start=at, end=at + value))
         at += value
     target = now.targets_s.get(now.slowest, float("nan"))
-    rows.append(Bar(name="together", text=duration(total), end=total, mark=target, broken=total > target))
+    said = f"{duration(total)} of {duration(target)}" if np.isfinite(target) else duration(total)
+    rows.append(Bar(name="together", text=said, end=total, mark=target, broken=total > target))
     if not parts:
         return Html(f"<p>{safe(now.slowest)} is saturated at today’s peak: no request has an end to wait for.</p>")
-    return bars(f"Where a {now.slowest} request of p95 spends its time today; the mark is the promise", rows)
+    return bars(f"Where a {now.slowest} request of p95 spends its time today, of what is promised (the mark)", rows)
 
 
 # ---- tables ----

@@ -17,7 +17,7 @@ from perfplan.quantity import median
 from perfplan.reading import BadScenario
 from perfplan.scenario.statement import Statement
 from perfplan.study import study
-from perfplan.study.verdicts import early, first_below
+from perfplan.study.verdicts import early, first_below, when_below
 from perfplan.study.worlds import horizon, run_outs, sampling_error
 from perfplan.words import month_name, percent, share
 
@@ -30,6 +30,7 @@ class Kept:
     promise: str  # in words
     holds: bool
     breaks_from: str  # month; "" where it holds
+    broken: str  # the months in which it does not hold, in words
     until: str  # the last month asked for
     lowest_p: float
     sampling_error: float  # half of the 95 % interval
@@ -57,6 +58,8 @@ class Report:
     run_outs: tuple[Out, ...]
     p_now: float
     p_last: float  # that all promises hold, in the last month
+    p_lowest: float
+    lowest: str  # the month of that
     last: str
 
     def text(self) -> str:
@@ -86,6 +89,7 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> Report:
                 promise=watched(judged.objective).spoken.sentence(judged.objective),
                 holds=not np.isfinite(start),
                 breaks_from=month_name(as_of, start) if np.isfinite(start) else "",
+                broken=when_below(p[: last + 1], asked, lambda m: month_name(as_of, m)),
                 until=month_name(as_of, last),
                 lowest_p=lowest,
                 sampling_error=sampling_error(lowest, worlds),
@@ -107,12 +111,14 @@ def check(statement: Statement, worlds: int, seed: int = 7) -> Report:
         run_outs=tuple(outs),
         p_now=float(p_all[0]),
         p_last=float(p_all[-1]),
+        p_lowest=float(p_all.min()),
+        lowest=month_name(as_of, int(p_all.argmin())),
         last=month_name(as_of, months - 1),
     )
 
 
 def _promise(one: Kept) -> str:
-    when = f"holds to {one.until}, the end asked for" if one.holds else f"does not hold from {one.breaks_from}"
+    when = f"holds to {one.until}, the end asked for" if one.holds else f"does not hold {one.broken}"
     return (
         f"{'ok    ' if one.holds else 'BROKEN'} {one.name}: {when}; lowest P {percent(one.lowest_p)} "
         f"(± {share(one.sampling_error, 2)} sampling error), {percent(one.asked_p)} asked; {one.promise}"
@@ -124,7 +130,10 @@ def _out(one: Out) -> str:
 
 
 def _all(report: Report) -> str:
-    return f"P(every objective holds): {percent(report.p_now)} now, {percent(report.p_last)} in {report.last}; {report.worlds} worlds"
+    least = f", lowest {percent(report.p_lowest)} in {report.lowest}" if report.p_lowest < min(report.p_now, report.p_last) else ""
+    return (
+        f"P(every objective holds): {percent(report.p_now)} now, {percent(report.p_last)} in {report.last}{least}; {report.worlds} worlds"
+    )
 
 
 def items(statement: Statement, worlds: int) -> str:

@@ -64,7 +64,7 @@ if (levers) {
       headlines[0][1].textContent = `now \u2192 ${month(last)}; ${state}`;
       headlines[1][0].replaceChildren(never ? "nothing" : label);
       headlines[1][1].textContent = never ? `in half of all worlds nothing runs out within ${known.names.length - 1} months` : `${middle} (P5\u2013P95 ${early} \u2026 ${late}); ${state}`;
-      const breaks = first < 0 ? `Every promise holds with ${percent(known.asked)} or more until ${month(last)}` : `The promises hold with less than ${percent(known.asked)} in ${month(first)} for the first time`;
+      const breaks = first < 0 ? `Every promise holds with ${percent(known.asked)} or more until ${month(last)}` : `The promises hold with ${percent(p[first])} (\u00b1 ${known.errors[c][l]} points by sampling) in ${month(first)}, the first month with less than ${percent(known.asked)}`;
       says.textContent = `${breaks}; ${never ? "nothing runs out" : `first runs out: ${label}, ${middle}`}.`;
       plot.setAttribute("aria-label", `${state}: ${says.textContent}`);
       stored.textContent = moved(l, c);

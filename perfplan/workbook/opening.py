@@ -152,7 +152,7 @@ def findings(made: Study, phase: int) -> Block:
     as_of = str(made.scenario.as_of)
     blocks = []
     for f in rows:
-        severity = f.severity + (f" from {month_name(as_of, f.month)}" if f.kind == BROKEN and f.month > 0 else "")
+        severity = f.severity + (f", first in {month_name(as_of, f.month)}" if f.kind == BROKEN and f.month > 0 else "")
         blocks.append(finding_block(f.kind, severity, f.title, {"Rule": f.rule, "Value": f.value, "Reason": f.reason, "Remedy": f.remedy}))
     calm = empty_block("Nothing is broken", "Every promise holds for the months asked for, with what there is today.") if phase == 0 else ""
     return Block(markup=Html("".join(blocks) or calm))

@@ -211,7 +211,8 @@ def page(name: str, frame: Any, found: Sequence[Axis]) -> str:
         margin={"l": 90, "r": 90, "t": 90},
     )
     parts = "".join(fig.to_html(full_html=False, include_plotlyjs=i == 0) for i, fig in enumerate(figures))
-    head = f"<h1>{safe(name)}: {len(frame):,} points, {int(frame['holds'].sum()):,} of them keep every promise</h1>"
+    kept = f"{int(frame['holds'].sum()):,} of them keep every promise"
+    head = f"<h1>{safe(name)}: {len(frame):,} points, {kept} with every other input at its median</h1>"
     meta = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{safe(name)}: {OURS}</title><style>{STYLE}</style></head>'
     return f"{meta}<body>{head}{parts}</body></html>\n"
 

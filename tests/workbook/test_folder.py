@@ -40,7 +40,7 @@ def test_the_earlier_plan_is_kept_and_compared(folder):
 
 
 def test_executed_notebooks_hold_up_under_nbval_and_a_changed_number_or_figure_does_not(folder, tmp_path):
-    """All chapters, cell by cell, and two with a change, from another folder; their kernels find the study that this test has shared, as in a run."""
+    """All chapters, cell by cell, and two with a change, from another folder; their kernels find the study shared here, as in a run."""
     for part in ("inputs", "notebooks", "history"):
         shutil.copytree(folder / part, tmp_path / part)
     (tmp_path / "room").mkdir()
