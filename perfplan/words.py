@@ -164,12 +164,12 @@ def month_name(first: str, index: float, short: bool = False) -> str:
     """The month *index* months after *first* ("2026-11").
 
     >>> month_name("2026-11", 4), month_name("2026-11", 4, short=True), month_name("2026-11", float("inf"))
-    ('March 2027', 'Mar 27', 'later')
+    ('March 2027', 'Mar ’27', 'later')
     """
     if not math.isfinite(index):
         return "later"
     when = (np.datetime64(first[:7], "M") + np.timedelta64(int(index), "M")).astype(datetime.date)
-    return f"{when:%b %y}" if short else f"{when:%B %Y}"
+    return f"{when:%b ’%y}" if short else f"{when:%B %Y}"
 
 
 def day_name(when: datetime.date, year: bool = True) -> str:

@@ -282,7 +282,7 @@ def utilization(study: Study) -> go.Figure:
         meta=dict(
             detail=True,
             narrow=dict(
-                layout={"yaxis.showticklabels": False, "xaxis.tickformat": "%b %y", "margin.l": 0, "margin.r": 0, "margin.t": 16},
+                layout={"yaxis.showticklabels": False, "xaxis.tickformat": "%b ’%y", "margin.l": 0, "margin.r": 0, "margin.t": 16},
                 data={"ygap": 19},
                 height=44 * len(names) + 60,
             ),

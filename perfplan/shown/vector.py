@@ -11,7 +11,7 @@ from perfplan.quantity import FloatArray
 from perfplan.shown.blocks import Html, safe
 from perfplan.shown.look import PALETTE, SERIES
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 230, 60, 138, 12, 26  # of a picture, and its margins
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 230, 66, 138, 12, 26  # of a picture, and its margins
 DASHED = ("", "7 4", "2 3", "8 3 2 3", "12 4", "12 3 2 3")
 NARROW = 7.2  # of a letter, about
 ROW = 26  # of a bar

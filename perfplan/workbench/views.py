@@ -255,6 +255,7 @@ def side_by_side(start: Answer, now: Answer, pinned: Pinned) -> Html:
 
     rows = [
         row("P now", lambda a: percent(float(a.p[0]))),
+        row("P lowest", lambda a: percent(float(a.p.min()))),
         row(f"P {now.month(last, short=True)}", lambda a: percent(float(a.p[min(last, a.last)]))),
         row(
             "holds until",

@@ -91,7 +91,8 @@ def _statement(path: str) -> Statement:
     try:
         kept = load_plan(folder / PLAN)
     except Unreadable as error:
-        raise BadScenario(path, [Problem(0, "plan", f"must be a scenario.yaml or a plan folder; {error}")]) from None
+        said = error if Path(path).exists() else "it does not exist"
+        raise BadScenario(path, [Problem(0, "plan", f"must be a scenario.yaml or a plan folder; {said}")]) from None
     overrides = kept.get("overrides")
     stated = tuple(overrides) if isinstance(overrides, list) and all(isinstance(one, str) for one in overrides) else ()
     return read(folder / "inputs" / "scenario.yaml", stated, today=str(kept["as_of"]))
@@ -124,6 +125,7 @@ def rows(made: Sequence[Side]) -> list[Row]:
     numbers("demand", "Load that today’s fleet holds", rate, lambda s: todays_knee(s).rps)
     numbers("risk", "P(every promise holds), now", percent, lambda s: float(s.p_all[0]))
     numbers("risk", f"P(every promise holds), {then}, today’s fleet", percent, lambda s: float(s.p_all[last]))
+    numbers("risk", f"P(every promise holds), lowest to {then}, today’s fleet", percent, lambda s: float(s.p_all[: last + 1].min()))
     numbers("risk", f"P(every promise holds), {then}, with the plan", percent, lambda s: float(s.fleet.p_all[last]))
     numbers("cost", "Cost per month, now", money, lambda s: median(s.worlds.cost_month_usd[:, 0]))
     numbers("cost", f"Cost per month, {then}, with the plan", money, lambda s: median(s.fleet.cost_usd[:, last]))
