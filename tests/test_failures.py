@@ -19,9 +19,10 @@ from perfplan.quantity import median
 from perfplan.reading import read
 from perfplan.study import study
 from perfplan.study.cures import _Asking, cures
-from perfplan.study.failures import Failing, ahead, alike, cases, failures
+from perfplan.study.failures import BURST, Failing, ahead, alike, cases, failures
 from perfplan.subjects.budgets import drawn, frozen, left
 from perfplan.subjects.failures import findings as failures_found
+from perfplan.subjects.failures import first_screen, named, worst
 from perfplan.tiers import KINDS, kind_of
 from perfplan.tiers.kind import COLD, LOST, NODE, SLOW, ZONE
 from tests.conftest import unsearched
@@ -182,6 +183,12 @@ def test_a_cure_is_enough_when_it_is_stated(shop):
         bill = np.mean(made.worlds.cost_month_usd[:, 0]) - np.mean(shop.worlds.cost_month_usd[:, 0])
         if not cure.name:
             assert cure.monthly_usd == pytest.approx(bill, abs=150)  # storage of a replica is billed with its traffic
+
+
+def test_the_first_screen_names_the_failure_that_costs_most(shop):
+    rows = [row for row in failures(shop) if row.tier != BURST]
+    assert worst(shop).lost_usd == max(row.lost_usd for row in rows) > 0
+    assert named(worst(shop)) in first_screen(shop)
 
 
 def test_what_is_spread_already_is_not_cured_by_it():

@@ -27,9 +27,16 @@ def read(path: str | Path, overrides: tuple[str, ...] = (), *, today: str = "") 
     return replace(statement, options=_options(statement))
 
 
+WIDE = 10_000  # letters of a line: no value is broken over two
+
+
 def stated_text(path: Path, overrides: tuple[str, ...], options: Mapping[str, Sequence[str]] | None = None) -> str:
-    """The scenario at *path* as YAML with *overrides* written into it, and *options* (what each sets) added; comments are not kept."""
-    reader = Reader(path, text_of(path), (), "")
+    """The scenario at *path* as YAML with *overrides* written into it, and *options* (what each sets) added.
+
+    Of its comments the one that tells an editor its schema is kept.
+    """
+    text = text_of(path)
+    reader = Reader(path, text, (), "")
     for override in overrides:
         reader.override(override)
     if reader.problems:
@@ -37,7 +44,9 @@ def stated_text(path: Path, overrides: tuple[str, ...], options: Mapping[str, Se
     for name, sets in (options or {}).items():
         _add_option(reader, name, sets)
     said = "".join(f"#   {ascii(o)[1:-1]}\n" for o in overrides)
-    return f"# {ascii(path.name)[1:-1]}, with what was tried:\n{said}{yaml.serialize(reader.root, allow_unicode=True)}"
+    schema = next((line + "\n" for line in text.splitlines()[:5] if line.startswith("# yaml-language-server:")), "")
+    yaml_text = yaml.serialize(reader.root, allow_unicode=True, width=WIDE)
+    return f"{schema}# {ascii(path.name)[1:-1]}, with what was tried:\n{said}{yaml_text}"
 
 
 def _add_option(reader: Reader, name: str, sets: Sequence[str]) -> None:

@@ -97,7 +97,10 @@ class Talk:
         """A state as a scenario beside the one that is explored, or states as options of such a one; never over a file that is there."""
         states = {str(one["name"]): _state_of(one["state"]) for one in request["states"]}
         if empty := [name for name, state in states.items() if not state]:
-            raise BadScenario(self.statement.file, [Problem(0, "save", f"{', '.join(empty)} states nothing that the scenario does not")])
+            raise BadScenario(
+                self.statement.file,
+                [Problem(0, "save", f"{', '.join(empty)} states nothing that the scenario does not; nothing was written")],
+            )
         stated = {name: [f"{path}={text}" for path, text in state.items()] for name, state in states.items()}
         file, own = Path(self.statement.file), self.statement.overrides
         if request.get("options"):

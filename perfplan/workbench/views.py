@@ -238,7 +238,7 @@ def fleet(now: Answer) -> Html:
     body = [row for _, row in sorted(rows, key=lambda row: row[0])]
     return _table(
         "Fleet: what utilization limits and a spare ask for, at the median",
-        ("", "Today", "Needed now", f"Needed {now.month(now.last, short=True)}", "Runs out"),
+        ("", "Stated", "Needed now", f"Needed {now.month(now.last, short=True)}", "Runs out"),
         body[:MOST_ROWS],
     )
 

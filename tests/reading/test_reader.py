@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from perfplan.cli import main
-from perfplan.reading import BadScenario, read
+from perfplan.reading import BadScenario, read, stated_text
 from perfplan.record import declared
 from perfplan.scenario import Scenario
 from perfplan.scenario.statement import shown
@@ -284,3 +284,13 @@ def test_a_text_is_parsed_once_and_what_overrides_change_is_a_copy(small, monkey
     assert read(small, ("tiers.app.instances=9",)).but("tiers.store.cores=8").at().tiers["app"].instances == 9
     assert {path: entry.text for path, entry in read(small).entries.items()} == before
     assert len(parsed) == 1
+
+
+def test_what_was_tried_is_written_with_its_schema_and_no_value_over_two_lines(small):
+    schema = "# yaml-language-server: $schema=scenario.schema.json\n"
+    small.write_text(schema + SMALL.replace("price: $0.1/h", "price: $0.1/h, lead_time: 2 weeks"))
+    text = stated_text(small, ("tiers.app.instances=5",))
+    assert text.startswith(schema)
+    assert "2 weeks" in text
+    small.write_text(text)
+    assert read(small).entries["tiers.app.instances"].text == "5"

@@ -81,7 +81,10 @@ def test_a_sweep_is_a_table_and_a_page(small, tmp_path, capsys):
     out = tmp_path / "out"
     command = ["sweep", str(small), "--vary", "traffic.peak_users=500:2000:lin4", "--vary", "tiers.app.service_time=5ms,10ms"]
     assert main([*command, "--out", str(out)]) == 0
-    assert "8 points" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "8 points" in said
+    assert "in November 2026 with every other input at its median" in said
+    assert "small, November 2026: 8 points" in (out / "sweep.html").read_text(encoding="utf-8")
     with (out / "sweep.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8
