@@ -69,6 +69,7 @@ class Plan:
     month_requests: FloatArray  # in each month, over its weeks; events on their days
     cost_usd: Mapping[str, FloatArray]  # per month
     first: int = 0  # month of the first column
+    loads: bool = False  # whether the columns are loads of that month, not the months after it
     aside: Mapping[str, frozenset[int]] = dataclasses.field(default_factory=dict)  # months in which a promise does not count
 
     @property
@@ -77,7 +78,7 @@ class Plan:
 
         Which of them count when, see `counts`; those set aside do not.
         """
-        months = [self.first + m for m in range(self.rps.shape[1])]
+        months = [self.first + m * (not self.loads) for m in range(self.rps.shape[1])]
         hold = np.ones(self.rps.shape, dtype=bool)
         for name, one in self.judged.items():
             hold &= one.holds | [not counts(self.scenario, name, m) or m in self.aside.get(name, ()) for m in months]
@@ -109,15 +110,16 @@ def plan(
     objectives: Iterable[str] | None = None,
     both: bool = False,
     first: int = 0,
+    loads: bool = False,
     month_factor: Value | None = None,
 ) -> Plan:
     """The plan of *scenario*, in as many worlds as it was drawn.
 
     *rps*: the load, shape (worlds, months); left out, the demand that the scenario states. *percentiles*: of the response
     times of each journey; empty: none. *at_months*: only there, nan elsewhere; left out, in all months. *first*: the month of the
-    first column. *month_factor*: see `month_factors`; load that the cost of traffic is made of, over the peak's; left out, that of the
-    scenario's own months, or 1 where *rps* is given. *objectives*: those
-    to judge; left out, all. *both*: latency objectives judged over the peak hour and over 28 days.
+    first column; *loads*: all columns are that month, at different loads. *month_factor*: see `month_factors`; load that the cost of
+    traffic is made of, over the peak's; left out, that of the scenario's own months, or 1 where *rps* is given. *objectives*: those to
+    judge; left out, all. *both*: latency objectives judged over the peak hour and over 28 days.
     """
     if month_factor is None:
         month_factor = month_factors(scenario, months) if rps is None else 1.0
@@ -126,7 +128,8 @@ def plan(
     state = State(scenario, rps)
     carried = state.carried
     sent, received, edge = traffic_bytes(scenario, carried)
-    stored = stored_bytes(scenario, rps, first)
+    stored = stored_bytes(scenario, rps[:, :1] if loads else rps, first)
+    stored = {name: np.broadcast_to(held, rps.shape) for name, held in stored.items()}
     return Plan(
         scenario=scenario,
         rps=rps,
@@ -141,6 +144,7 @@ def plan(
         month_requests=rps * month_factor * peak_seconds(scenario),
         cost_usd=cost_usd(scenario, carried, stored, sent, edge, month_factor),
         first=first,
+        loads=loads,
     )
 
 

@@ -12,6 +12,7 @@ from perfplan.cli import main
 from perfplan.plan import plan
 from perfplan.quantity import COUNT, WHOLE
 from perfplan.reading import BadScenario, read
+from perfplan.workbook import sweeping
 from perfplan.workbook.sweeping import Axis, axes, grid, hypercube, page, sweep
 from tests.conftest import STOREFRONT
 
@@ -33,6 +34,21 @@ def test_each_point_is_the_plan_of_its_scenario(month):
         assert bool(columns["holds"][i]) == bool(made.all_hold[0, month])
         for journey, values in made.percentile_s.items():
             assert columns[f"{journey} p95_s"][i] == pytest.approx(float(values[0.95][0, month]), rel=1e-3)
+
+
+def test_many_loads_of_a_point_are_interpolated_within_a_hundredth(monkeypatch):
+    """Against the same points, each planned by itself; data that grow with months are those of the month that is asked for."""
+    statement = read(STOREFRONT)
+    found = axes(statement, ("traffic.peak_users=40k:160k:log60", "tiers.api.service_time=6ms,14ms", "tiers.api.instances=30,44"))
+    quick = sweep(statement, found, grid(found), 5)
+    monkeypatch.setattr(sweeping, "FEW", 10**9)
+    each = sweep(statement, found, grid(found), 5)
+    assert quick.keys() == each.keys()
+    for name, values in each.items():
+        if name == "holds" or values.dtype == object:
+            assert (quick[name] == values).mean() > 0.99, name
+        else:
+            assert quick[name] == pytest.approx(values, rel=0.01), name
 
 
 def test_what_is_varied_beats_what_was_measured():
