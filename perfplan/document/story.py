@@ -164,8 +164,7 @@ def _remedy(study: Study, broken: bool, start: float, asked: float) -> str:
 
 def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     as_of, last = str(study.scenario.as_of), study.last
-    lowest = int(np.argmin(study.p_all[: last + 1]))
-    lowest = last if study.p_all[lowest] >= study.p_all[[0, last]].min() else lowest
+    lowest = _lowest(study)
     now, then = float(study.p_all[0]), float(study.p_all[lowest])
     end = f"; {percent(float(study.p_all[last]))} in {month_name(as_of, last)}" if lowest != last else ""
     with_plan = float(study.fleet.p_all[study.fleet.lost : last + 1].min())
@@ -201,6 +200,12 @@ def _headlines(study: Study, asked: float) -> tuple[Headline, ...]:
     )
 
 
+def _lowest(study: Study) -> int:
+    """The month asked for, beside today, in which the promises hold with the lowest probability; the last one where that is as low."""
+    lowest = int(np.argmin(study.p_all[: study.last + 1]))
+    return study.last if lowest == 0 or study.p_all[lowest] >= study.p_all[study.last] else lowest
+
+
 def _together(study: Study) -> str:
     """P of all months together with the plan, where that differs from the lowest month's by more than a point."""
     way = study.fleet.way
@@ -213,9 +218,9 @@ POINT = 0.01
 
 def _open_probability(study: Study) -> Opened:
     worlds = study.worlds.rps.shape[0]
-    then = float(study.p_all[study.last])
+    then = float(study.p_all[_lowest(study)])
     return Opened(
-        title=f"P(every promise holds) in {month_name(str(study.scenario.as_of), study.last)}: {percent(then)}",
+        title=f"P(every promise holds) in {study.named(_lowest(study))}: {percent(then)}",
         formula=f"worlds in which every one of {len(study.worlds.judged)} promises holds / {worlds:,} worlds",
         inputs=_entries(study, [m.path for m in study.moved if m.months]),
         trust="Each world draws every uncertain input; a promise is judged at that world's load of the month. Sampling error ± "
