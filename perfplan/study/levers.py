@@ -107,7 +107,9 @@ class Few:
         found = {float(one) for one in (self.today, bought, low, high)}
         while len(found) < min(COUNTS, high - low + 1):
             a, b = max(itertools.pairwise(sorted(found)), key=lambda ends: ends[1] - ends[0])
-            found.add(float(np.floor((a + b) / 2)))
+            if (middle := float(np.floor((a + b) / 2))) in found:
+                break
+            found.add(middle)
         return [count for count in sorted(found) if count == self.today or self._stated(count)]
 
     def _stated(self, count: float) -> bool:
