@@ -1,10 +1,13 @@
 """The README: every code block in it runs, every command exists."""
 
 import doctest
+import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -73,6 +76,18 @@ def test_every_command_is_one_that_exists(command, tmp_path, monkeypatch):
             [sys.executable, *rest[:-1], str(tmp_path / table.name)], cwd=ROOT, capture_output=True, text=True, check=True
         )
         assert "answered" in done.stdout
+    elif program == "for":  # a list of traffic numbers: twice the users, twice the peak
+        loop = " ".join(command).replace("60k 80k 120k", "60k 120k").replace("out-$n", f"{shlex.quote(str(tmp_path))}/out-$n")
+        paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        subprocess.run(
+            ["bash", "-euc", loop], cwd=ROOT, env=os.environ | {"PATH": paths, "PERFPLAN_WORLDS": "30"}, check=True, capture_output=True
+        )
+        peaks = []
+        for users in ("60k", "120k"):
+            cells = json.loads((tmp_path / f"out-{users}.ipynb").read_text(encoding="utf-8"))["cells"]
+            shown = "".join("".join(o["data"].get("text/html", "")) for c in cells for o in c.get("outputs", ()) if "data" in o)
+            peaks.append(float(re.search(r"peak hour.*?([\d,]+)\s*rps", shown, re.DOTALL)[1].replace(",", "")))
+        assert peaks[1] == pytest.approx(2 * peaks[0], rel=0.01)
     else:
         assert program == "papermill"
         assert (ROOT / next(r for r in rest if r.startswith("notebooks/"))).is_file()
