@@ -23,7 +23,7 @@ from perfplan.study.worlds import pick_worlds
 from perfplan.tiers import count_of
 from perfplan.tiers.place import Place
 
-WORLDS = 250
+WORLDS = 220
 LOADS = np.round(np.linspace(0.6, 1.6, 41), 3)  # over the forecast's
 FORECAST = int(np.argmin(np.abs(LOADS - 1)))
 COUNTS = 5  # that are planned, at two sets of loads each; with a plan to check them, eleven
