@@ -171,19 +171,35 @@ def browser() -> str | None:
     return next((found for name in BROWSERS if (found := shutil.which(name)) is not None), None)
 
 
-def paper(page: Path, target: Path) -> str:
-    """Print *page* as a PDF with its chapters as bookmarks; what was left out, and why, "" where nothing was."""
+class Unbrowsed(RuntimeError):
+    """A Chromium did not do what was asked, or is not here; says why."""
+
+
+def browsed(page: Path, *arguments: str) -> str:
+    """What a Chromium says of *page*, with *arguments* beside those that keep it quiet. Raises `Unbrowsed`."""
     program = browser()
     if program is None:
-        return f"{PDF} was left out: no Chromium was found here"
+        raise Unbrowsed("no Chromium was found here")
+    with tempfile.TemporaryDirectory() as room:
+        command = [program, *FLAGS, *arguments, f"--user-data-dir={room}", page.resolve().as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, encoding="utf-8", **child())
+        except subprocess.TimeoutExpired:
+            raise Unbrowsed(f"{Path(program).name} took longer than {PATIENCE_S:g} s") from None
+    if done.returncode != 0:
+        raise Unbrowsed(f"{Path(program).name} ended with {done.returncode}")
+    return str(done.stdout)
+
+
+def paper(page: Path, target: Path) -> str:
+    """Print *page* as a PDF with its chapters as bookmarks; what was left out, and why, "" where nothing was."""
     with tempfile.TemporaryDirectory() as room:
         printed = Path(room) / PDF
-        command = [program, *FLAGS, *PAPER, f"--user-data-dir={room}/profile", f"--print-to-pdf={printed}", page.resolve().as_uri()]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, **child())
-        except subprocess.TimeoutExpired:
-            return f"{PDF} was left out: {Path(program).name} took longer than {PATIENCE_S:g} s"
-        if done.returncode != 0 or not printed.is_file():
-            return f"{PDF} was left out: {Path(program).name} ended with {done.returncode}"
+            browsed(page, *PAPER, f"--print-to-pdf={printed}")
+        except Unbrowsed as error:
+            return f"{PDF} was left out: {error}"
+        if not printed.is_file():
+            return f"{PDF} was left out: nothing was printed"
         shutil.copyfile(printed, target)
     return ""

@@ -22,8 +22,8 @@ from perfplan.shown.drawing import FIGURE, numbers_of, place_text, plain, value_
 from perfplan.shown.frames import frame_of
 from perfplan.study import Study
 from perfplan.words import NBSP, day_name
-from perfplan.workbook import levers
 from perfplan.workbook.chapters import ARCHITECT, CHAPTERS, READERS, SRE, Chapter
+from perfplan.workbook.levers import markup, script
 from perfplan.workbook.opening import checklist_table
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def page(study: Study, notebooks: dict[str, Any], judged: Judgements) -> str:
     names = [(one.name, one.readers) for one in CHAPTERS] + [("Assumptions", MAKERS), ("Checklist", MAKERS)]
     links = "".join(f'<li data-for="{" ".join(who)}"><a href="#{n.lower()}">{n}</a></li>' for n, who in names)
     readers = "".join(f'<option value="{key}">{name}</option>' for key, name in (("", "everybody"), *READERS.items()))
-    scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8"), levers.script()]
+    scripts = [get_plotlyjs(), (HERE / "look.js").read_text(encoding="utf-8"), script()]
     title = f"{study.scenario.name} · capacity plan · {day_name(study.as_of)}"
     body = _spaced(_first_screen(study, told, notebooks[CHAPTERS[0].notebook]) + "".join(chapters))
     swap = f'<script type="application/json" id="swap">{json.dumps(look.SWAP)}</script>'
@@ -89,7 +89,7 @@ def _first_screen(study: Study, told: Story, overview: Any) -> str:
     return (
         '<section data-nav="plan" aria-label="The plan in short">'
         f'<div class="verdict" data-planned><h2>{safe(told.verdict)}</h2><p>{safe(told.remedy)}</p>{rests}</div>'
-        f'<dl class="three">{"".join(_headline(h, i) for i, h in enumerate(told.headlines, 1))}</dl>{picture}{levers.markup(study)}'
+        f'<dl class="three">{"".join(_headline(h, i) for i, h in enumerate(told.headlines, 1))}</dl>{picture}{markup(study)}'
         f'<div class="decide{nothing}" data-planned><p>{safe(told.decision)}</p>'
         f"<details><summary>Why?</summary><p>{safe(told.why)}</p></details>"
         f"<details><summary>What if we do nothing?</summary><p>{safe(told.nothing)}</p></details></div>{sheets}</section>"

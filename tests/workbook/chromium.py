@@ -11,18 +11,9 @@ import urllib.request
 import websocket
 
 from perfplan.workbench.serving import Server
+from perfplan.workbook.handing import FLAGS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SETTLED = """new Promise((done) => { const root = document.querySelector('.workbench'); const look = () =>
   root && root.dataset.busy === '' && root.dataset.shown ? done(true) : setTimeout(look, 20); look(); })"""
 

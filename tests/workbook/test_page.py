@@ -16,8 +16,9 @@ import websocket
 from perfplan.cli import main
 from perfplan.words import percent
 from perfplan.workbook import make
+from perfplan.workbook.handing import FLAGS
 from tests.conftest import SMALL, STOREFRONT
-from tests.workbook.chromium import CHROMIUM, FLAGS
+from tests.workbook.chromium import CHROMIUM
 
 
 def test_the_page_is_one_offline_file_that_tells_the_story(folder):
@@ -333,13 +334,19 @@ def test_sliders_move_picture_p_and_run_out_and_what_they_do_not_move_is_marked(
         states.push({{ l, c, shown: shown(), times: y()[5] / demand[5], mark: mark('.verdict'), says: byId('what-if-says').innerText,
           spoken: [load, count].map(s => s.getAttribute('aria-valuetext')) }});
       }}
+      const moved = shown();
+      dispatchEvent(new Event('beforeprint'));
+      const paper = shown();
+      dispatchEvent(new Event('afterprint'));
+      const after = shown();
       byId('as-planned').click();
       const stored = JSON.parse(byId('levers').textContent);
-      tell({{ start, states, back: shown(), mark: mark('.verdict'), demand, again: [...y()], stored }});
+      tell({{ start, states, moved, paper, after, back: shown(), mark: mark('.verdict'), demand, again: [...y()], stored }});
     }}, 800));"""
     told = opened(folder / "plan.html", script, tmp_path)
     stored = told["stored"]
-    assert told["back"] == told["start"]
+    assert told["back"] == told["paper"] == told["start"]  # on paper stands what was planned
+    assert told["after"] == told["moved"] != told["start"]
     assert told["again"] == told["demand"]
     assert told["mark"] == "none"
     for state in told["states"]:

@@ -51,6 +51,18 @@ def test_many_loads_of_a_point_are_interpolated_within_a_hundredth(monkeypatch):
             assert quick[name] == pytest.approx(values, rel=0.01), name
 
 
+def test_loads_alone_are_those_of_one_scenario(monkeypatch):
+    statement = read(STOREFRONT)
+    found = axes(statement, ("traffic.peak_users=40k:400k:log80",))
+    quick = sweep(statement, found, grid(found))
+    monkeypatch.setattr(sweeping, "FEW", 10**9)
+    each = sweep(statement, found, grid(found))
+    assert not np.isfinite(each["checkout p95_s"]).all()  # some saturate
+    for name in ("peak_rps", "checkout p95_s", "tightest_of_limit", "cost_month_usd"):
+        assert quick[name] == pytest.approx(each[name], rel=0.01), name
+    assert (quick["holds"] == each["holds"]).all()
+
+
 def test_what_is_varied_beats_what_was_measured():
     """The peak of a history is not that of the users who are stated."""
     statement = read(STOREFRONT)
