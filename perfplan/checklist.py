@@ -14,6 +14,7 @@ from perfplan.judging import Answers, File, Judgements
 from perfplan.scenario import Answer
 from perfplan.study import Study, once
 from perfplan.subjects import (
+    alerts,
     ambition,
     budgets,
     caching,
@@ -70,6 +71,7 @@ def collected(items_of: Iterable[Iterable[Item]]) -> dict[str, Item]:
 
 
 SUBJECTS = (
+    alerts,
     ambition,
     budgets,
     caching,

@@ -1,10 +1,10 @@
 """The tables of the plan, for notebooks: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a
 `Table`."""
 
-from perfplan.shown.alerts import burn_rates, watch
+from perfplan.shown.alerts import alerting, burn_rates, watch
 from perfplan.shown.ambition import tiers_of_ambition
 from perfplan.shown.assumptions import assumptions, items
-from perfplan.shown.budgets import budgets
+from perfplan.shown.budgets import budget_eaters, budgets, budgets_measured
 from perfplan.shown.caching import caches
 from perfplan.shown.costs import costs
 from perfplan.shown.decisions import decisions
@@ -33,6 +33,8 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     objectives,
     indicators,
     budgets,
+    budget_eaters,
+    budgets_measured,
     headroom,
     tiers_of_ambition,
     latencies,
@@ -51,6 +53,7 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     stages,
     predictions,
     burn_rates,
+    alerting,
     watch,
     options,
     decisions,
@@ -62,11 +65,14 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
 __all__ = [
     "OF_A_STUDY",
     "accuracy",
+    "alerting",
     "assumptions",
     "availabilities",
     "bottlenecks",
     "breakpoints",
+    "budget_eaters",
     "budgets",
+    "budgets_measured",
     "burn_rates",
     "caches",
     "changes",

@@ -129,11 +129,12 @@ def test_virtual_users_follow_littles_law(storefront):
 
 
 def test_burn_rates_are_those_of_the_workbook(storefront):
-    found = {(b.objective, b.hours): b for b in burns(storefront)}
-    thirty = [found["checkout available", hours] for hours in (1, 6, 72)]
-    assert [b.factor for b in thirty] == pytest.approx([14.4, 6.0, 1.0])  # The Site Reliability Workbook, table 5-2
-    assert [b.limit for b in thirty] == pytest.approx([0.0144, 0.006, 0.001])
-    assert [windows(b) for b in thirty] == [("1h", "5m"), ("6h", "30m"), ("72h", "6h")]
+    found = {(b.objective, b.rung.hours): b for b in burns(storefront)}
+    thirty = [found["checkout available", hours] for hours in (1, 6, 24, 72)]
+    assert [b.factor for b in thirty] == pytest.approx([14.4, 6.0, 3.0, 1.0])  # The Site Reliability Workbook, table 5-2 and Sloth's
+    assert [b.limit for b in thirty] == pytest.approx([0.0144, 0.006, 0.003, 0.001])
+    assert [windows(b) for b in thirty] == [("1h", "5m"), ("6h", "30m"), ("24h", "2h"), ("72h", "6h")]
+    assert [(b.rung.urgency, b.rung.priority) for b in thirty] == [("page", "P0"), ("page", "P1"), ("ticket", "P2"), ("ticket", "P2")]
     assert found["browse p95", 1].factor == pytest.approx(0.02 * 28 * 24)  # promised over 28 days
 
 

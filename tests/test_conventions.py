@@ -182,7 +182,7 @@ def test_no_address_or_path_of_a_machine_is_committed():
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     files = done.stdout.split("\n") if done.returncode == 0 else [p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*")]  # an sdist
     files = [name for name in files if not name.startswith((".", "plans/"))]
-    assert "perfplan/cli.py" in files
+    assert "perfplan/cli/__init__.py" in files
     assert "://" not in (ROOT / "constraints.txt").read_text()
     for name in files:
         if name.endswith((".py", ".md", ".yaml", ".toml", ".ipynb", ".json", "Makefile")) and name != "tests/test_conventions.py":

@@ -15,7 +15,7 @@ NAMES = {kind.__name__ for kind in KINDS}
 WORDS = {tag_of(kind) for kind in KINDS}
 HOMES = ("tiers/", "promises/", "operate/")  # a kind's own files, and the tables that name them all
 FIELDS = {  # who looks at fields by their names, and of what
-    "cli.py": "options of a command line",
+    "cli/__init__.py": "options of a command line",
     "faults.py": "options of a command line",
     "models/times/frequencies.py": "any dataclass of times",
     "models/times/latency.py": "any dataclass of times",

@@ -23,7 +23,7 @@ def _counters(one: Completion, below_s: float) -> Counters:
     bucket = f"job_duration_seconds_bucket{{{labels}"
     good, goods = buckets(bucket, one.below_s)
     nearest = default_bucket(bucket, median(one.below_s))
-    return Counters(total=f"job_duration_seconds_count{{{labels}}}", days=30, good=good, goods=goods, nearest=nearest)
+    return Counters(total=f"job_duration_seconds_count{{{labels}}}", good=good, goods=goods, nearest=nearest)
 
 
 WATCHED: Watched[Completion] = Watched(

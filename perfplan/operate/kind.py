@@ -84,7 +84,6 @@ class Counters:
     """Series of requests or jobs: all of them, and those that are bad, or else those that are good."""
 
     total: str
-    days: int  # window of the promise
     bad: str = ""
     good: str = ""  # counter of those within the target, however its bucket is written
     nearest: tuple[str, str] = ("", "")  # the same of the next bucket that clients have unasked, and a series of it; "": they have none

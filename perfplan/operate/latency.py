@@ -35,7 +35,6 @@ def _counters(one: Latency, below_s: float) -> Counters:
     good, goods = buckets(bucket, below_s)
     return Counters(
         total=f"http_request_duration_seconds_count{{{labels}}}",
-        days=28 if one.over == WEEKS else 30,
         good=good,
         goods=goods,
         nearest=default_bucket(bucket, below_s),

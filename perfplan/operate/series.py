@@ -19,7 +19,7 @@ from perfplan.words import duration
 def by_code(journey: str) -> Counters:
     """Requests of a journey, bad ones by their status code."""
     labels = f'journey="{slug(journey)}"'
-    return Counters(total=f"http_requests_total{{{labels}}}", days=30, bad=f'http_requests_total{{{labels},code=~"5.."}}')
+    return Counters(total=f"http_requests_total{{{labels}}}", bad=f'http_requests_total{{{labels},code=~"5.."}}')
 
 
 def answered(journey: str) -> Indicator:

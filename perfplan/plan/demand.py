@@ -49,14 +49,19 @@ def month_factors(scenario: Scenario, months: int = MONTHS) -> FloatArray:
     return np.atleast_2d(with_events(months, factors))
 
 
+def week_of(scenario: Scenario) -> FloatArray:
+    """Load of each hour of the week over the peak hour's, (168,), Monday first, UTC: the history's, else that of a usual week."""
+    return np.asarray(scenario.week if scenario.week is not None else usual_week(), dtype=float)
+
+
 def peak_seconds(scenario: Scenario) -> float:
     """Seconds at the peak hour's rate that make the requests of a month of the usual week."""
-    return float(requests_of_month(1.0, scenario.week if scenario.week is not None else usual_week(), MONTH / DAY))
+    return float(requests_of_month(1.0, week_of(scenario), MONTH / DAY))
 
 
 def levels(scenario: Scenario) -> tuple[FloatArray, FloatArray]:
     """Loads of the week over its peak hour's, and the time at each."""
-    return load_levels(scenario.week if scenario.week is not None else usual_week(), LEVELS)
+    return load_levels(week_of(scenario), LEVELS)
 
 
 def per_user_rps(scenario: Scenario) -> Value:

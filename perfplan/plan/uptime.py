@@ -8,6 +8,7 @@ import numpy as np
 
 from perfplan.models.availability import in_series
 from perfplan.plan.demand import levels
+from perfplan.plan.maintenance import share_down
 from perfplan.plan.paths import Carried
 from perfplan.quantity import FloatArray, Value
 from perfplan.scenario import Scenario
@@ -34,11 +35,11 @@ def _refused(scenario: Scenario, calls_rps: Value, limit_rps: Value) -> FloatArr
 
 
 def path_availability(scenario: Scenario, carried: Carried, journey: str) -> FloatArray:
-    """Availability of a journey: each tier must be up for the share of its requests that reach it."""
+    """Availability of a journey: each tier must be up for the share of its requests that reach it, and no maintenance counted."""
     reached = visits_of(scenario, journey, carried.hit_ratio)
     up = in_series(*(1 - np.minimum(visits, 1.0) * (1 - tier_availability(scenario, carried, name)) for name, visits in reached.items()))
     edge = carried.edge[journey]
-    return np.asarray(edge + (1 - edge) * up + 0 * carried.rps)
+    return np.asarray(edge + (1 - edge) * up * (1 - share_down(scenario)) + 0 * carried.rps)
 
 
 def visits_of(scenario: Scenario, journey: str, hits: Mapping[str, Value]) -> dict[str, Value]:

@@ -9,7 +9,7 @@ from perfplan.promises import availability, completion, errors, latency, through
 from perfplan.promises.availability import Availability
 from perfplan.promises.completion import Completion
 from perfplan.promises.errors import Errors
-from perfplan.promises.kind import Counted, Kind, Promise, Timed
+from perfplan.promises.kind import Budgeted, Counted, Kind, Promise, Timed
 from perfplan.promises.latency import Latency
 from perfplan.promises.throughput import Throughput
 from perfplan.promises.users import Users
@@ -24,6 +24,7 @@ __all__ = [
     "Objective",
     "Throughput",
     "Users",
+    "budget_of",
     "counted",
     "kind_of",
     "timed",
@@ -53,6 +54,11 @@ def timed(objective: Promise) -> Timed | None:
 def counted(objective: Promise) -> Counted | None:
     """The share of good requests that *objective* promises."""
     return kind_of(objective).says.counted(objective)
+
+
+def budget_of(objective: Promise) -> Budgeted | None:
+    """How what is bad of *objective* is counted against its error budget; None where it has none."""
+    return kind_of(objective).says.budget(objective)
 
 
 def until(objective: Promise) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from perfplan.promises.kind import (
+    Budgeting,
     Counted,
     JourneyName,
     Judged,
@@ -12,11 +13,17 @@ from perfplan.promises.kind import (
     Kind,
     Says,
     State,
+    Window,
     bad_share,
+    budgeted,
+    budgeting_field,
     confidence_field,
     never,
     nothing,
+    slice_field,
+    slice_good_field,
     until_field,
+    window_field,
 )
 from perfplan.quantity import Fraction, Seconds
 from perfplan.record import field, record
@@ -31,6 +38,10 @@ class Availability:
     above: Fraction = field("target")
     confidence: Fraction = confidence_field()
     until_s: Seconds = until_field()
+    window: Window | None = window_field()
+    budgeting: Budgeting = budgeting_field()
+    slice_s: Seconds = slice_field()
+    slice_good: Fraction = slice_good_field()
 
 
 def judged(objective: Availability, state: State, both: bool) -> Judged:
@@ -45,5 +56,6 @@ KIND: Kind[Availability] = Kind(
         counted=lambda one: Counted(journey=one.journey, good=one.above, bad=1 - one.above, down=True),
         jobs=nothing,
         users=nothing,
+        budget=budgeted,
     ),
 )

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from perfplan.promises.kind import Jobs, Judged, Judges, Kind, Says, State, bad_share, confidence_field, never, nothing, until_field
+from perfplan.promises.kind import (
+    Budgeting,
+    Jobs,
+    Judged,
+    Judges,
+    Kind,
+    Says,
+    State,
+    Window,
+    bad_share,
+    budgeted,
+    budgeting_field,
+    confidence_field,
+    never,
+    nothing,
+    slice_field,
+    slice_good_field,
+    until_field,
+    window_field,
+)
 from perfplan.quantity import Fraction, Percentile, Seconds
 from perfplan.record import Reference, field, record
 from perfplan.tiers import words_of
@@ -22,6 +41,10 @@ class Completion:
     below_s: Seconds = field("target", least="1us", most="30d")
     confidence: Fraction = confidence_field()
     until_s: Seconds = until_field()
+    window: Window | None = window_field()
+    budgeting: Budgeting = budgeting_field()
+    slice_s: Seconds = slice_field()
+    slice_good: Fraction = slice_good_field()
 
 
 def judged(objective: Completion, state: State, both: bool) -> Judged:
@@ -31,5 +54,5 @@ def judged(objective: Completion, state: State, both: bool) -> Judged:
 
 KIND: Kind[Completion] = Kind(
     judges=Judges(judged=judged, peak_second=False, elsewhere=never),
-    says=Says(timed=nothing, counted=nothing, jobs=lambda one: Jobs(tier=one.queue, below_s=one.below_s), users=nothing),
+    says=Says(timed=nothing, counted=nothing, jobs=lambda one: Jobs(tier=one.queue, below_s=one.below_s), users=nothing, budget=budgeted),
 )

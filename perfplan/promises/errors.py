@@ -6,6 +6,7 @@ from typing import Literal
 
 from perfplan.models.slo import binding_error_limit
 from perfplan.promises.kind import (
+    Budgeting,
     Counted,
     JourneyName,
     Judged,
@@ -13,11 +14,17 @@ from perfplan.promises.kind import (
     Kind,
     Says,
     State,
+    Window,
     bad_share,
+    budgeted,
+    budgeting_field,
     confidence_field,
     never,
     nothing,
+    slice_field,
+    slice_good_field,
     until_field,
+    window_field,
 )
 from perfplan.quantity import Fraction, Seconds, Value, median
 from perfplan.record import field, record
@@ -32,6 +39,10 @@ class Errors:
     below: Fraction = field("target")
     confidence: Fraction = confidence_field()
     until_s: Seconds = until_field()
+    window: Window | None = window_field()
+    budgeting: Budgeting = budgeting_field()
+    slice_s: Seconds = slice_field()
+    slice_good: Fraction = slice_good_field()
 
 
 def judged(objective: Errors, state: State, both: bool) -> Judged:
@@ -50,5 +61,6 @@ KIND: Kind[Errors] = Kind(
         counted=lambda one: Counted(journey=one.journey, good=1 - one.below, bad=one.below, down=False),
         jobs=nothing,
         users=nothing,
+        budget=budgeted,
     ),
 )

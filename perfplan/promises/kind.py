@@ -13,8 +13,9 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from perfplan.quantity import FloatArray, Value
-from perfplan.record import Reference
+from perfplan.models.slo import BUDGETINGS, OCCURRENCES, WINDOWS
+from perfplan.quantity import FloatArray, Value, median
+from perfplan.record import Choice, Reference
 from perfplan.record import field as declare
 
 JourneyName = Annotated[str, Reference(section="journeys")]
@@ -30,6 +31,57 @@ def confidence_field() -> Any:
 def until_field() -> Any:
     """The field that every promise has."""
     return declare("how far ahead it must hold", "12 months", reason="a budget year")
+
+
+Window = Annotated[str, Choice(words=WINDOWS)]
+Budgeting = Annotated[str, Choice(words=BUDGETINGS)]
+
+
+def window_field() -> Any:
+    """The field of each promise that has an error budget."""
+    return declare(
+        "window of its error budget, rolling or of the calendar; left out, 28 days where it is judged over 28 days, else 30 days",
+        optional=True,
+    )
+
+
+def budgeting_field() -> Any:
+    """The field of each promise that has an error budget."""
+    return declare(
+        "what its budget counts: events, slices of time that are bad, or the mean over slices; forecasts count events",
+        OCCURRENCES,
+        reason="each request counts once, at night as at the peak",
+    )
+
+
+def slice_field() -> Any:
+    """The field of each promise that has an error budget."""
+    return declare("a slice of time, where slices are counted", "1min", reason="OpenSLO's usual slice", least="1s", most="1d")
+
+
+def slice_good_field() -> Any:
+    """The field of each promise that has an error budget."""
+    return declare("share of a slice's events that must be good in a good slice", "95%", reason="a slice in which one of 20 fails is felt")
+
+
+class Windowed(Protocol):
+    """What every promise with an error budget states."""
+
+    @property
+    def window(self) -> str | None:
+        """Over what; None: as usual."""
+
+    @property
+    def budgeting(self) -> str:
+        """What is counted."""
+
+    @property
+    def slice_s(self) -> Value:
+        """A slice of time."""
+
+    @property
+    def slice_good(self) -> Value:
+        """Share that is good in a good slice."""
 
 
 class Promise(Protocol):
@@ -74,6 +126,21 @@ class Jobs:
 
     tier: str
     below_s: Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budgeted:
+    """How an error budget is counted: over which window of `models.slo.WINDOWS`, by which of its methods, in which slices."""
+
+    window: str
+    method: str
+    slice_s: float
+    slice_good: float
+
+
+def budgeted(one: Windowed, usual: str = "30 days") -> Budgeted:
+    """The budget that a promise states; over *usual* where it names no window."""
+    return Budgeted(window=one.window or usual, method=one.budgeting, slice_s=median(one.slice_s), slice_good=median(one.slice_good))
 
 
 class State(Protocol):
@@ -144,6 +211,7 @@ class Says(Generic[T]):
     counted: Callable[[T], Counted | None]
     jobs: Callable[[T], Jobs | None]
     users: Callable[[T], Value | None]  # how many may be there at once
+    budget: Callable[[T], Budgeted | None]  # how what is bad is counted
 
 
 @dataclass(frozen=True, kw_only=True)

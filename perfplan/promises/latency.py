@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from perfplan.promises.kind import (
     PEAK_HOUR,
     WEEKS,
+    Budgeted,
+    Budgeting,
     JourneyName,
     Judged,
     Judges,
@@ -15,11 +17,17 @@ from perfplan.promises.kind import (
     Says,
     State,
     Timed,
+    Window,
     bad_share,
+    budgeted,
+    budgeting_field,
     confidence_field,
     never,
     nothing,
+    slice_field,
+    slice_good_field,
     until_field,
+    window_field,
 )
 from perfplan.quantity import Fraction, Percentile, Seconds
 from perfplan.record import Choice, field, record
@@ -40,6 +48,10 @@ class Latency:
     )
     confidence: Fraction = confidence_field()
     until_s: Seconds = until_field()
+    window: Window | None = window_field()
+    budgeting: Budgeting = budgeting_field()
+    slice_s: Seconds = slice_field()
+    slice_good: Fraction = slice_good_field()
 
 
 def judged(objective: Latency, state: State, both: bool) -> Judged:
@@ -54,7 +66,11 @@ def _timed(one: Latency) -> Timed:
     return Timed(journey=one.journey, percentile=one.percentile, below_s=one.below_s, over=one.over)
 
 
+def _budget(one: Latency) -> Budgeted:
+    return budgeted(one, WEEKS if one.over == WEEKS else "30 days")
+
+
 KIND: Kind[Latency] = Kind(
     judges=Judges(judged=judged, peak_second=False, elsewhere=never),
-    says=Says(timed=_timed, counted=nothing, jobs=nothing, users=nothing),
+    says=Says(timed=_timed, counted=nothing, jobs=nothing, users=nothing, budget=_budget),
 )

@@ -81,7 +81,7 @@ def _read(path: Path, name: str, _changed: int, _size: int) -> History:
     )
 
 
-def _times(texts: Any) -> Any:
+def moments(texts: Any) -> Any:
     """Moments of a column of text: ISO 8601, seconds or milliseconds since 1970, or digits from the year to the minute or second."""
     import pandas as pd
 
@@ -118,7 +118,7 @@ def _columns(path: Path, name: str) -> tuple[FloatArray, FloatArray]:
         raise Misread(f"must be a CSV with the columns time and requests; {name}: {error}") from None
     if len(table) > MOST_ROWS:
         raise Misread(f"must have at most {MOST_ROWS:,} rows, 20 years of minutes; {name} has more")
-    times = _times(table["time"])
+    times = moments(table["time"])
     numbers = pd.to_numeric(table["requests"], errors="coerce")
     bad = np.flatnonzero((times.isna() | numbers.isna() | (numbers < 0) | np.isinf(numbers)).to_numpy())
     if bad.size:

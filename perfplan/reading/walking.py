@@ -30,6 +30,7 @@ from perfplan.reading.nodes import (
     unseen,
     with_child,
 )
+from perfplan.reading.outcomes import Outcomes, read_outcomes
 from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import problems as rules_broken
@@ -52,6 +53,7 @@ class Reader:
         self.root = tree_of(text, str(path))
         self.samples: dict[str, Samples] = {}
         self.points: dict[str, Points] = {}
+        self.outcomes: dict[str, Outcomes] = {}
         self.beside: dict[str, str] = {}  # field to what a file says of it
         self.overridden: set[str] = set()  # paths that `-p` states
         self.fitted: dict[str, str] = {}  # path to what it was fitted to
@@ -64,7 +66,8 @@ class Reader:
         self._services()
         shape = self._record(self.root, Scenario, "")
         history = self._history()
-        self._read_points()
+        self._read_measured("points", read_points, self.points)
+        self._read_measured("outcomes", read_outcomes, self.outcomes)
         if not self.problems:
             made = self._made(shape, history)
             self.problems += [Problem(self._line(path), path, message) for path, message in rules_broken(made.at())]
@@ -77,6 +80,7 @@ class Reader:
             *((self.entries["traffic.history"].text,) if history else ()),
             *(one.file for one in self.samples.values()),
             *(two.file for two in self.points.values()),
+            *(three.file for three in self.outcomes.values()),
         )
         for path, said in self.beside.items():
             if path in self.entries:
@@ -90,6 +94,7 @@ class Reader:
             history=history,
             samples=self.samples,
             points=self.points,
+            outcomes=self.outcomes,
             week=history.week if history else None,
             overrides=self.overrides,
             reread=reread,
@@ -284,12 +289,12 @@ class Reader:
             self.problems.append(Problem(self._line(path), path, str(error)))
             return None
 
-    def _read_points(self) -> None:
+    def _read_measured(self, field: str, reader: Callable[[Path, str], T], into: dict[str, T]) -> None:
         for path, entry in self.entries.items():
-            match = re.fullmatch(r"measured\.([^.]+)\.points", path)
-            found = self._beside(path, entry.text, read_points) if match else None
+            match = re.fullmatch(rf"measured\.([^.]+)\.{field}", path)
+            found = self._beside(path, entry.text, reader) if match else None
             if match and found is not None:
-                self.points[match[1]] = found
+                into[match[1]] = found
 
     def _services(self) -> None:
         """Service times that `service` gives: written into the tree where `service_time` is not stated, else beside it."""

@@ -30,6 +30,7 @@ from perfplan.tiers.work import File
 Name = Annotated[str, Text(name="name", example="Black Friday")]
 Month = Annotated[str, Text(name="month", pattern=r"\d{4}-(0[1-9]|1[0-2])", example="2027-11")]
 Day = Annotated[str, Text(name="date", pattern=r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", example="2026-11-24")]
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 Override = Annotated[str, Text(name="override", pattern=r"[^=\s]+\s*=.+", example="tiers.api.instances=30")]
 
 
@@ -120,10 +121,44 @@ class Journey:
 
 @record
 class Measured:
-    """What a load test or production showed of a journey, to be laid beside the prediction."""
+    """What a load test or production showed: of a journey, to be laid beside the prediction, or of a promise, against its budget."""
 
-    journey: JourneyName = field("journey that was measured")
-    points: File = field("CSV of rps (of this journey), percentile, seconds and, where it is known, half_width")
+    journey: JourneyName | None = field("journey that was measured, of points", optional=True)
+    points: File | None = field("CSV of rps (of this journey), percentile, seconds and, where it is known, half_width", optional=True)
+    objective: Annotated[str, Reference(section="objectives")] | None = field("promise that was measured, of outcomes", optional=True)
+    outcomes: File | None = field("CSV of time (UTC), good and total: what came and how much of it was good, a row a slice", optional=True)
+
+
+@record
+class Maintenance:
+    """A window in which the service is down on purpose."""
+
+    lasts_s: Seconds = field("how long it lasts", least="1s", most="7d")
+    day: Annotated[str, Choice(words=DAYS)] | None = field("day of the week; left out with start, the plan places it", optional=True)
+    start: Annotated[str, Text(name="time of day", pattern=r"([01]\d|2[0-3]):[0-5]\d", example="03:30")] | None = field(
+        "when it starts, UTC; left out with day, where fewest requests are lost", optional=True
+    )
+    every_s: Seconds = field("how often it comes", "7d", reason="a weekly window", least="1d", most="1 year")
+    counted: Annotated[str, Choice(words=("yes", "no"))] = field(
+        "whether what fails in it counts against the budgets", "yes", reason="users do not know that it was planned"
+    )
+
+
+@record
+class OnCall:
+    """Who is called when an alert pages."""
+
+    people: Count = field("people who take turns", least="1", most="1000")
+    hours_s: Seconds = field("hours of a week in which one of them is on call", "7d", reason="round the clock", least="1h", most="7d")
+
+
+@record
+class Step:
+    """What is done when so little of an error budget is left."""
+
+    left: Fraction = field("share of the budget that is left")
+    action: Annotated[str, Text(example="deployments stop")] = field("what is done from there on")
+    owner: Name | None = field("who sees to it", optional=True)
 
 
 @record
@@ -192,6 +227,9 @@ class Scenario:
         "load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x", most="1000"
     )
     freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
+    budget_policy: Sequence[Step] = field("what is done as budgets run out, beside the stop of deployments at freeze_at", many=True)
+    maintenance: Mapping[str, Maintenance] = field("windows in which the service is down on purpose", many=True)
+    on_call: OnCall | None = field("who is called when an alert pages", optional=True)
     options: Mapping[str, Option] = field("what could be done", many=True)
     answers: Mapping[str, Answer] = field("answers to items of the checklist, by id", many=True)
     decisions: Mapping[str, Decided] = field("decisions that were taken, each under a name of its own", many=True)

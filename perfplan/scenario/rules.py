@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from perfplan.promises import budget_of
 from perfplan.promises import kind_of as promised
 from perfplan.quantity import MONTH
 from perfplan.scenario import Scenario
@@ -29,6 +30,12 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         if objective.until_s > LONGEST_S:
             yield f"objectives.{name}.until", "must be at most 36 months, which is how far a plan looks"
     yield from _dates(scenario)
+    yield from _measured(scenario)
+    for name, window in scenario.maintenance.items():
+        if (window.day is None) != (window.start is None):
+            yield f"maintenance.{name}", "day and start belong together; got only one of them (neither: the plan places it)"
+        if window.lasts_s > 0.5 * window.every_s:
+            yield f"maintenance.{name}.lasts", "must be at most half of `every`: a service that is down for longer is not run"
     called = {name for tier in scenario.tiers for name in calls_of(scenario, tier)} | {
         n for j in scenario.journeys.values() for n in j.calls
     }
@@ -42,6 +49,24 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         for origin in calls_of(scenario, name) if kind_of(tier).stands.misses else ():
             if origin in scenario.tiers and not kind_of(scenario.tiers[origin]).stands.reads:
                 yield str(Place(name, "origin")), f"must be a tier that answers reads; {origin} is a {scenario.tiers[origin].kind}"
+
+
+def _measured(scenario: Scenario) -> Iterator[Problem]:
+    """Points belong to a journey, outcomes to a promise that has a budget."""
+    for name, one in scenario.measured.items():
+        path = f"measured.{name}"
+        if one.points is None and one.outcomes is None:
+            yield path, "must name points (with journey) or outcomes (with objective); got neither"
+        pairs = ("points", one.points, "journey", one.journey), ("outcomes", one.outcomes, "objective", one.objective)
+        for file, stated, about, named in pairs:
+            if (stated is None) != (named is None):
+                yield path, f"{file} and {about} belong together; got only one of them"
+        promise = scenario.objectives.get(one.objective) if one.objective is not None else None
+        if promise is not None and budget_of(promise) is None:
+            yield f"{path}.objective", f"must be a promise with an error budget; one of kind {promise.kind} has none"
+    twice = [one.objective for one in scenario.measured.values() if one.objective is not None]
+    for objective in sorted({one for one in twice if twice.count(one) > 1}):
+        yield "measured", f"must name outcomes of {objective} once; join the files"
 
 
 def calls_of(scenario: Scenario, tier: str) -> Mapping[str, Any]:

@@ -53,6 +53,7 @@ class Statement:
     history: Any = None
     samples: Mapping[str, Any] = field(default_factory=dict)  # tier to its measured service times
     points: Mapping[str, Any] = field(default_factory=dict)  # name under `measured` to its points
+    outcomes: Mapping[str, Any] = field(default_factory=dict)  # and to its outcomes
     overrides: tuple[str, ...] = ()
     options: Mapping[str, Statement] = field(default_factory=dict, repr=False, compare=False)  # this one with all that an option sets
     reread: Callable[[tuple[str, ...]], Statement] = field(repr=False, compare=False)
@@ -105,6 +106,8 @@ class Statement:
             found.update(f"{name}\0{samples.count}\0".encode() + samples.shape.nodes.tobytes())
         for name, points in sorted(self.points.items()):
             found.update(name.encode() + points.rps.tobytes() + points.seconds.tobytes())
+        for name, outcomes in sorted(self.outcomes.items()):
+            found.update(name.encode() + outcomes.seconds.tobytes() + outcomes.good.tobytes() + outcomes.total.tobytes())
         return found.hexdigest()[:16]
 
     def uncertain(self) -> Iterator[Entry]:

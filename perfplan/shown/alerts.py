@@ -17,7 +17,7 @@ from perfplan.shown.frames import (
     frame_of,
 )
 from perfplan.study import Study, once
-from perfplan.subjects.alerts import ALERTS, CPU, DISK, burns, factor, watched_resources
+from perfplan.subjects.alerts import ALERTS, CPU, DISK, SELDOM, analysed, burns, factor, watched_resources
 from perfplan.words import (
     duration,
     number,
@@ -27,6 +27,10 @@ from perfplan.words import (
 
 def _bad(value: float) -> str:
     return share(value) if value < 1 else "never fires"
+
+
+def _seen(value: float) -> str:
+    return duration(value) if np.isfinite(value) else "not seen"
 
 
 BURN_RATES = (
@@ -45,9 +49,9 @@ def burn_rates(study: Study) -> Table:
     rows: Rows = [
         {
             "objective": one.objective,
-            "urgency": one.urgency,
-            "spent": one.spent,
-            "window_s": one.hours * HOUR,
+            "urgency": f"{one.rung.priority}, {one.rung.urgency}",
+            "spent": one.rung.spent,
+            "window_s": one.rung.hours * HOUR,
             "factor": one.factor,
             "bad_share": min(one.limit, 1.0),
             "possible": one.possible,
@@ -56,13 +60,67 @@ def burn_rates(study: Study) -> Table:
     ]
     dead = sum(not r["possible"] for r in rows)
     title = f"{dead} alerts could never fire: their promise allows too much" if dead else "Every alert can fire"
-    shown = ", ".join(f"{100 * spent:g} % in {_window(hours)}" for spent, hours, _ in ALERTS)
+    shown = ", ".join(f"{100 * one.spent:g} % in {_window(one.hours)}" for one in ALERTS)
     return Table(
         name="burn_rates",
         title=title if rows else "No promise to watch",
-        subtitle=f"Factor = budget spent x window of the promise, 28 or 30 days / alert window ({shown}), as in alerts.yml.",
+        subtitle=f"Factor = budget spent x window of the promise / alert window ({shown}), as in alerts.yml.",
         frame=frame_of(rows, BURN_RATES),
         columns=BURN_RATES,
+        stack=3,
+    )
+
+
+DOES = (
+    Column("objective", "Objective"),
+    Column("window_s", "In", duration),
+    Column("priority", "Priority"),
+    Column("needed_quiet", "Bad ones it takes, quietest hour", number),
+    Column("needed_peak", "at the peak", number),
+    Column("at_1", "Seen after, 1 % bad", _seen),
+    Column("at_10", "10 %", _seen),
+    Column("at_100", "all", _seen),
+    Column("quiet_s", "all, quietest hour", _seen),
+    Column("reset_s", "Stops after", duration),
+    Column("spent", "Budget spent then", share),
+    Column("false_month", "False ones in 30 days", number),
+)
+
+
+@once
+def alerting(study: Study) -> Table:
+    """What each alert does at the planned traffic: when it is seen, when it stops, how often it is false."""
+    rows: Rows = [
+        {
+            "objective": one.burn.objective,
+            "window_s": one.burn.windows_s[0],
+            "priority": one.burn.rung.priority,
+            "needed_quiet": one.needed[0],
+            "needed_peak": one.needed[1],
+            "at_1": one.detection_s[0],
+            "at_10": one.detection_s[1],
+            "at_100": one.detection_s[2],
+            "quiet_s": one.quiet_s,
+            "reset_s": one.reset_s,
+            "spent": one.spent,
+            "false_month": one.false_a_month,
+        }
+        for one in analysed(study)
+    ]
+    pages = [row for row in rows if row["priority"] == "P0"]
+    last = max(pages, key=lambda row: float(row["at_100"]), default=None)
+    title = (
+        "No alert can fire"
+        if last is None
+        else f"A full outage at the peak pages within {duration(last['at_100'])}, of any promise with a P0 alert"
+    )
+    return Table(
+        name="alerting",
+        title=title,
+        subtitle="At today’s traffic, by hour of the week; an incident that goes on. False: nothing is wrong, and half of what may fail "
+        f"does, one by one. An alert that this would set off more than {number(SELDOM)} times in 30 days asks for more bad requests.",
+        frame=frame_of(rows, DOES),
+        columns=DOES,
         stack=3,
     )
 
@@ -136,8 +194,8 @@ def burn(study: Study) -> go.Figure:
     up = {name: median(one.good) for name, one in promised.items() if one is not None and one.down}
     name, above = next(iter(up.items()), ("an availability of 99.9 %", None))
     budget = 0.001 if above is None else 1 - above
-    days = next((one.counters.days for one in burns(study) if one.objective == name), 30)
-    spent_first, first_hours, _ = ALERTS[0]
+    days = next((one.days for one in burns(study) if one.objective == name), 30)
+    spent_first, first_hours = ALERTS[0].spent, ALERTS[0].hours
     outage = first_hours * HOUR * factor(spent_first, first_hours, days) * budget
     title = f"A full outage pages within {duration(outage)} and has then spent {100 * spent_first:g} % of the budget"
     if outage > first_hours * HOUR:
@@ -149,7 +207,7 @@ def burn(study: Study) -> go.Figure:
         height=340,
         margin=dict(t=20, r=100),
     )
-    for i, (spent, hours, _) in enumerate(ALERTS):
+    for i, (spent, hours) in enumerate((one.spent, one.hours) for one in ALERTS):
         label = f"{100 * spent:g} % in {_window(hours)}"
         need = factor(spent, hours, days) * budget
         minutes = [60 * hours * need / b if b >= need else None for b in bad]

@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import asdict
 
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.promises import counted, timed
 from perfplan.quantity import median
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, months_of, short
 from perfplan.shown.frames import (
+    Above,
     Below,
     Rows,
+    duration_or_none,
     frame_of,
 )
 from perfplan.study import Study, once
+from perfplan.study.budget import behind, budgeted, left
 from perfplan.subjects.budgets import budgets as budgets_of
-from perfplan.subjects.budgets import left
+from perfplan.subjects.budgets import eaters
 from perfplan.words import (
     capital,
+    day_name,
     duration,
     number,
     percent,
     share,
+)
+
+
+def _left(value: float) -> str:
+    return share(value) if value >= 0 else "overspent"
+
+
+BUDGETS = (
+    Column("objective", "Objective"),
+    Column("target", "Good at least", share),
+    Column("window", "Window"),
+    Column("method", "Counted"),
+    Column("budget_s", "Budget in time", duration_or_none),
+    Column("budget_requests", "in events", number),
+    Column("outage_peak_s", "An outage at the peak spends it in", duration),
+    Column("outage_quiet_s", "at the quietest hour", duration),
+    Column("left", "Left", _left, broken=Below(0.0)),
+    Column("p_kept", "P(kept), from today", percent),
+    Column("p_later", "from the last month", percent),
 )
 
 
@@ -39,36 +60,100 @@ def budgets(study: Study) -> Table:
     if low:
         title = f"{capital(low['objective'])} spends most: {share(max(low['left'], 0.0), 2)} of its budget would be left"
     freeze = share(median(study.scenario.freeze_at))
-    columns = _columns(f"{calendar.month_name[study.as_of.month]} {study.as_of.year}")
     return Table(
         name="budgets",
         title=title,
-        subtitle="Budget in time for availability, in requests for all; left: predicted at today's load, "
-        "in the long run; P(kept): outages drawn at random over 28 days. "
-        f"Deployments freeze at {freeze} left.",
-        frame=frame_of(rows, columns),
-        columns=columns,
+        subtitle="Budget in time for availability, in requests or jobs for all; left: predicted at today's load, in the long run; P(kept) "
+        "over one window, outages drawn at random. The forecast counts events, whatever a budget counts. Deployments freeze at "
+        f"{freeze} left.",
+        frame=frame_of(rows, BUDGETS),
+        columns=BUDGETS,
         stack=3,
     )
 
 
-def _columns(month: str) -> tuple[Column, ...]:
-    return (
-        Column("objective", "Objective"),
-        Column("target", "Good at least", share),
-        Column("budget_28_days_s", "28 days", duration),
-        Column("budget_30_days_s", "30 days", duration),
-        Column("budget_month_s", month, duration),
-        Column("requests_28_days", "Requests in 28 days", number),
-        Column("requests_30_days", "in 30 days", number),
-        Column("requests_month", f"in {month}", number),
-        Column("left", "Left", _left, broken=Below(0.0)),
-        Column("p_kept", "P(kept), 28 days", percent),
+EATERS = (
+    Column("objective", "Objective"),
+    Column("cause", "What eats its budget"),
+    Column("share", "Share of one window’s budget", share, broken=Above(1.0)),
+    Column("comes", "Comes"),
+)
+
+
+@once
+def budget_eaters(study: Study) -> Table:
+    """What is expected to eat each budget, and what one drill would."""
+    rows: Rows = [
+        {"objective": one.objective, "cause": one.cause, "share": one.share, "comes": "once" if one.once else "in each window"}
+        for one in eaters(study)
+    ]
+    usual = [row for row in rows if row["comes"] != "once"]
+    most = max(usual, key=lambda row: float(row["share"]), default=None)
+    title = "Nothing eats a budget"
+    if most is not None:
+        title = f"{capital(most['cause'])}: {share(most['share'], 2)} of the budget of {most['objective']}, which is most"
+    return Table(
+        name="budget_eaters",
+        title=title,
+        subtitle="Expected in one window at today’s load, at the median; a drill is the failure that costs most of this budget where it "
+        "happens once at the peak.",
+        frame=frame_of(rows, EATERS),
+        columns=EATERS,
+        stack=3,
     )
 
 
-def _left(value: float) -> str:
-    return share(value) if value >= 0 else "overspent"
+def _good(value: float) -> str:
+    return share(value, 4)
+
+
+MEASURED = (
+    Column("objective", "Objective"),
+    Column("window", "Window"),
+    Column("method", "Counted"),
+    Column("measured", "Measured"),
+    Column("target", "Good at least", share),
+    Column("good", "Good", _good),
+    Column("low", "90 % from", _good),
+    Column("high", "to", _good),
+    Column("left", "Left", _left, broken=Below(0.0)),
+    Column("left_low", "at least", _left),
+    Column("gone", "Gone at this pace"),
+)
+
+
+@once
+def budgets_measured(study: Study) -> Table:
+    """What was measured against the budgets."""
+    rows: Rows = [
+        {
+            "objective": one.objective,
+            "window": one.window,
+            "method": one.method,
+            "measured": f"{day_name(one.start)} to {day_name(one.end.date())}, {share(one.covered, 2)} of it",
+            "target": one.target,
+            "good": one.good,
+            "low": one.low,
+            "high": one.high,
+            "left": one.left,
+            "left_low": one.left_low,
+            "gone": day_name(one.exhausted) if one.exhausted is not None else "not within the window",
+        }
+        for one in behind(study)
+    ]
+    low = min(rows, key=lambda row: float(row["left"]), default=None)
+    title = "No budget was measured: name outcomes under `measured`"
+    if low is not None:
+        title = f"As measured {low['objective']} has {'nothing' if low['left'] <= 0 else share(low['left'], 2)} left of its budget"
+    return Table(
+        name="budgets_measured",
+        title=title,
+        subtitle="Of what came within the window, as each budget counts it; the interval is that of the sums of days, as failures "
+        "come together.",
+        frame=frame_of(rows, MEASURED),
+        columns=MEASURED,
+        stack=3,
+    )
 
 
 # ---- figures ----
@@ -81,10 +166,7 @@ HEIGHT = 280  # of what is drawn in, in pixels
 def budget_left(study: Study) -> go.Figure:
     """Share of each error budget that is predicted to be left, by month."""
     months = months_of(study)
-    judged = study.worlds.judged.items()
-    rows = {
-        n: np.median(left(j), axis=0) for n, j in judged if timed(j.objective) or ((one := counted(j.objective)) is not None and one.down)
-    }
+    rows = {name: np.median(left(study.worlds.judged[name]), axis=0) for name in budgeted(study)}
     freeze = median(study.scenario.freeze_at)
     worst = min(rows, key=lambda n: float(rows[n][0]), default=None)
     fig = figure(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.models.growth import peak_rps, usual_week
+from perfplan.models.growth import peak_rps
 from perfplan.plan import burst, concurrency, today_rps
+from perfplan.plan.demand import week_of
 from perfplan.quantity import FloatArray, Law, Value, median, quantiles
 from perfplan.shown import look
 from perfplan.shown.blocks import Column, Table
@@ -109,7 +110,7 @@ def rates(study: Study) -> Table:
 
 def week(study: Study) -> go.Figure:
     """The week's shape: load of each hour over the busiest hour's."""
-    shape = study.scenario.week if study.scenario.week is not None else usual_week()
+    shape = week_of(study.scenario)
     days = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
     top = int(np.argmax(shape))
     full = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -56,6 +56,8 @@ def measured(study: Study) -> tuple[Compared, ...]:
     scenario, rows = study.scenario, []
     total = sum(median(j.share) for j in scenario.journeys.values())
     for name, one in scenario.measured.items():
+        if one.points is None or one.journey is None:
+            continue
         points = study.statement.points[name]
         share = median(scenario.journeys[one.journey].share) / total
         for p in np.unique(points.percentile):

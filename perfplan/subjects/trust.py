@@ -15,8 +15,8 @@ def findings(study: Study) -> Iterator[Finding]:
     """A warning for each measurement that the prediction misses by more than a fifth."""
     found = measured(study)
     for name, one in study.scenario.measured.items():
-        worst = max((r for r in found if r.name == name), key=lambda r: r.beyond)
-        if worst.beyond > ERROR:
+        worst = max((r for r in found if r.name == name), key=lambda r: r.beyond, default=None)
+        if worst is not None and worst.beyond > ERROR:
             at = f"p{worst.percentile * 100:g} of {one.journey}"
             yield Finding(
                 kind=RISK,

@@ -291,7 +291,7 @@ def budget(availability: str, window: str = "30d") -> Answer:
     if target >= 1:
         raise _refused("availability", f"must be less than 100%, as nothing never fails; got {availability}")
     left_s = float(error_budget_s(target, window_s))
-    rates = [(spent, hours, urgency, float(burn_rate(spent, hours * HOUR, window_s))) for spent, hours, urgency in ALERTS]
+    rates = [(one.spent, one.hours, one.urgency, float(burn_rate(one.spent, one.hours * HOUR, window_s))) for one in ALERTS]
     fig = figure(
         f"{share(target)} allows {duration(left_s)} of failure in {duration(window_s)}",
         "Minutes until an alert fires (log scale) against the share of requests that fail (%, log scale)",

@@ -184,14 +184,14 @@ def test_a_folder_that_holds_what_the_plan_is_made_from_is_not_replaced(out, tmp
 
 
 def test_each_scenario_of_a_folder_has_a_place_of_its_own(quick, small, tmp_path, monkeypatch, capsys):
-    from perfplan import cli
+    from perfplan.cli import planning
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("perfplan.document.story.story", lambda _: type("Told", (), {"lines": lambda self: []})())
     small.with_name("black-friday.yaml").write_text(SMALL.replace("name: small", "name: bf"))
     assert main(["plan", str(small)]) == main(["plan", str(small.with_name("black-friday.yaml"))]) == 0
     assert sorted(p.name for p in (tmp_path / "plans").iterdir()) == ["small", "small-black-friday"]
-    assert cli._place(Path("/scenario.yaml")) == Path("plans/root")
+    assert planning._place(Path("/scenario.yaml")) == Path("plans/root")
     small.write_text(SMALL.replace("name: small", "name: tiny"))
     assert main(["plan", str(small)]) == 2
     said = capsys.readouterr().err

@@ -170,7 +170,7 @@ def test_what_is_no_plan_is_refused(tmp_path, small):
 
 def test_several_scenarios_get_a_folder_each_and_a_comparison(pair, tmp_path, monkeypatch, capsys):
     made, found = [], sides.sides([str(one) for one in pair], 40)
-    monkeypatch.setattr("perfplan.cli._planned", lambda options, path, out: made.append((path, out)))
+    monkeypatch.setattr("perfplan.cli.planning._planned", lambda options, path, out: made.append((path, out)))
     monkeypatch.setattr("perfplan.workbook.sides.sides", lambda paths, worlds: found if paths == [str(out) for _, out in made] else [])
     out = tmp_path / "plans"
     out.mkdir()

@@ -45,8 +45,13 @@ def files(source: Source) -> tuple[File, ...]:
 ANSWERS = (
     Answers(item="5.2.1", text="burn-rate alerts of every promise counted in requests", place=PLACE, formula=rules),
     *(
-        Answers(item=f"5.2.1.{letter}", text=f"{share(spent)} of the budget within {hours} h: {urgency}", place=PLACE, formula=burn_rate)
-        for letter, (spent, hours, urgency) in zip("abc", ALERTS, strict=True)
+        Answers(
+            item=f"5.2.1.{letter}",
+            text=f"{share(one.spent)} of the budget within {one.hours} h: {one.priority}, a {one.urgency}",
+            place=PLACE,
+            formula=burn_rate,
+        )
+        for letter, one in zip("abc", (ALERTS[0], ALERTS[1], ALERTS[-1]), strict=True)
     ),
     Answers(item="5.2.2", text="CPU, memory and disk", place=PLACE, formula=rules),
     Answers(item="5.2.2.a", text=f"CPU above {share(CPU)} for 5 minutes", place=PLACE, formula=rules),

@@ -8,8 +8,10 @@ from perfplan.artifacts.prometheus.words import (
     PAGES,
     RESOURCES,
     absent,
+    bad_of,
     bounds,
     by_bucket,
+    labels,
     name_of,
     no_bucket_name,
     no_bucket_summary,
@@ -46,12 +48,13 @@ def rules(source: Source) -> str:
         long, short = windows(one)
         lines += [
             f"  - alert: {name_of(one)}  # {origin}",
-            f"    # {share(one.spent)} of the budget of {one.counters.days} days in {long}: {number(one.factor)} x "
+            f"    # {share(one.rung.spent)} of the budget of {one.days} days in {long}: {number(one.factor)} x "
             f"{share(one.budget)} of requests",
             "    expr: >-",
-            f"      ({ratio(one, long)} > {one.limit:.6g})",
-            f"      and ({ratio(one, short)} > {one.limit:.6g})",
-            f"    labels: {{severity: {one.urgency}}}",
+            f"      ({ratio(one.counters, long)} > {one.limit:.6g})",
+            f"      and ({ratio(one.counters, short)} > {one.limit:.6g})",
+            *([f"      and ({bad_of(one.counters, long, 'increase')} >= {one.least - 0.5:g})"] if one.least > 1 else []),
+            f"    labels: {{{labels(one.rung.urgency, one.rung.priority)}}}",
             f"    annotations: {noted(summary_of(one), page_of(one))}",
         ]
     for name, stricter in covered(source.study).items():
@@ -66,7 +69,7 @@ def rules(source: Source) -> str:
             "    expr: >-",
             f"      {without_bucket(one)}",
             "    for: 15m",
-            "    labels: {severity: ticket}",
+            f"    labels: {{{labels('ticket')}}}",
             f"    annotations: {noted(no_bucket_summary(one), UNSEEN)}",
         ]
     signals = signals_of(source)
@@ -78,7 +81,7 @@ def rules(source: Source) -> str:
             "    expr: >-",
             f"      {signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}{unless(source, tier, signal)}",
             "    for: 5m",
-            f"    labels: {{severity: {signal.severity}}}",
+            f"    labels: {{{labels(signal.severity)}}}",
             f"    annotations: {noted(signal_summary(signal), signal.page)}",
         ]
     selectors = selectors_of(source)
@@ -91,7 +94,7 @@ def rules(source: Source) -> str:
             "    expr: >-",
             f"      {' or '.join(map(absent, selectors))}",
             "    for: 15m",
-            "    labels: {severity: page}",
+            f"    labels: {{{labels('page')}}}",
             f"    annotations: {noted(MISSING_SUMMARY, UNSEEN)}",
         ]
     lines += ["- name: resources", "  rules:"]
@@ -101,7 +104,7 @@ def rules(source: Source) -> str:
             "    expr: >-",
             f"      {use} > {limit:g}",
             "    for: 5m",
-            "    labels: {severity: ticket}",
+            f"    labels: {{{labels('ticket')}}}",
             f"    annotations: {noted(f'{name} above {share(limit)} for 5 minutes; {advice}', PAGES[name])}",
         ]
     return "\n".join(lines) + "\n"

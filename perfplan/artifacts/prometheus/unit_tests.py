@@ -15,6 +15,7 @@ from perfplan.artifacts.prometheus.words import (
     RESOURCES,
     by_bucket,
     causes,
+    labels,
     name_of,
     no_bucket_name,
     no_bucket_summary,
@@ -26,10 +27,10 @@ from perfplan.artifacts.prometheus.words import (
     signals_of,
     summary_of,
 )
-from perfplan.models.growth import usual_week
 from perfplan.operate.kind import UNSEEN, Signal
 from perfplan.operate.source import Source
 from perfplan.operate.text import yaml
+from perfplan.plan.demand import week_of
 from perfplan.quantity import median
 from perfplan.study.inside import seen
 from perfplan.subjects.alerts import Burn, burns
@@ -97,7 +98,7 @@ def _bucket_cases(found: Sequence[Burn]) -> list[str]:
         lines.append("  alert_rule_test:")
         for one in found:
             lines += [f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {no_bucket_name(one)}"]
-            lines += _expected(fires, "ticket", no_bucket_summary(one), UNSEEN)
+            lines += _expected(fires, labels("ticket"), no_bucket_summary(one), UNSEEN)
     return lines
 
 
@@ -107,7 +108,7 @@ def _cases(alerts: list[Burn], word: str, factor: float, *, fires: bool) -> list
     for one in alerts:
         series = dict(_series(one, round(PER_MINUTE * min(one.limit * factor, 1.0)), PER_MINUTE))
         for counted, members in tests:
-            if members[0].hours == one.hours and all(counted.get(text, step) == step for text, step in series.items()):
+            if members[0].rung.hours == one.rung.hours and all(counted.get(text, step) == step for text, step in series.items()):
                 counted.update(series)
                 members.append(one)
                 break
@@ -118,7 +119,7 @@ def _cases(alerts: list[Burn], word: str, factor: float, *, fires: bool) -> list
 
 def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: bool) -> list[str]:
     """One test of alerts with the same window."""
-    hours = members[0].hours
+    hours = members[0].rung.hours
     step_minutes = max(hours * 60 // 12 // 5, 1)  # five samples in the short window
     minutes = max(hours * 60, EVALUATED_MINUTES) + EVALUATED_MINUTES
     steps = minutes // step_minutes + 1
@@ -130,7 +131,7 @@ def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: b
         lines += [
             f"  - eval_time: {minutes}m",
             f"    alertname: {name_of(one)}",
-            *_expected(fires, one.urgency, summary_of(one), page_of(one)),
+            *_expected(fires, labels(one.rung.urgency, one.rung.priority), summary_of(one), page_of(one)),
         ]
     return lines
 
@@ -167,7 +168,7 @@ def _signals_played(
             lines += [f"  - series: {_quoted(text)}", f"    values: '{step}x{2 * EVALUATED_MINUTES}'"]
     for tier, one in (*loud, *silent):
         rules += [f"  - eval_time: {2 * EVALUATED_MINUTES}m", f"    alertname: {signal_name(tier, one)}"]
-        rules += _expected((tier, one) in loud, one.severity, signal_summary(one), one.page)
+        rules += _expected((tier, one) in loud, labels(one.severity), signal_summary(one), one.page)
     return lines + rules
 
 
@@ -181,9 +182,9 @@ def _missing_case(source: Source) -> list[str]:
         lines += [f"  - series: {_quoted(text)}", f"    values: '0+1x{there // 30}'"]
     lines += ["  alert_rule_test:", f"  - eval_time: {4 * EVALUATED_MINUTES}m", f"    alertname: {MISSING}", "    exp_alerts:"]
     for text in selectors:
-        labels = "".join(f"{name}: {yaml(value)}, " for name, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
+        own = "".join(f"{name}: {yaml(value)}, " for name, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
         lines += [
-            f"    - exp_labels: {{{labels}metric: {text.partition('{')[0]}, severity: page}}",
+            f"    - exp_labels: {{{own}metric: {text.partition('{')[0]}, {labels('page')}}}",
             f"      exp_annotations: {noted(MISSING_SUMMARY, UNSEEN)}",
         ]
     return lines
@@ -196,7 +197,7 @@ def _slow_cases(alerts: list[Burn]) -> list[str]:
     for word, share_slow, bucket in (("all slow, default buckets", 1.0, "nearest"), ("half of the requests slow", 0.5, "goods")):
         together: dict[int, list[Burn]] = {}
         for one in {one.objective: one for one in reversed(timed) if one.limit < share_slow}.values():  # of each the shortest window
-            together.setdefault(one.hours, []).append(one)
+            together.setdefault(one.rung.hours, []).append(one)
         for members in together.values():
             played: dict[str, int] = {}
             for one in members:
@@ -209,8 +210,7 @@ def _slow_cases(alerts: list[Burn]) -> list[str]:
 def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
     """A usual week with its peak, as many bad requests and as much use as the plan expects: all is silent that its usual peak keeps within
     limits, and nothing is missing."""
-    study, week = source.study, source.study.scenario.week
-    week = usual_week() if week is None else week
+    study, week = source.study, week_of(source.study.scenario)
     parts = {name: one.part for name, one in seen(study).items()}
     lines: list[str] = ["- name: a usual week with its peak", f"  interval: {WEEK_MINUTES}m", "  input_series:"]
     calm, played = [], dict[str, list[int]]()
@@ -280,16 +280,16 @@ def _resource_case(name: str, use: str, limit: float, advice: str, word: str, us
         "  alert_rule_test:",
         f"  - eval_time: {2 * EVALUATED_MINUTES}m",
         f"    alertname: {name}",
-        *_expected(fires, "ticket", f"{name} above {share(limit)} for 5 minutes; {advice}", PAGES[name], "instance: a, "),
+        *_expected(fires, f"instance: a, {labels('ticket')}", f"{name} above {share(limit)} for 5 minutes; {advice}", PAGES[name]),
     ]
 
 
-def _expected(fires: bool, severity: str, summary: str, page: str, labels: str = "") -> list[str]:
+def _expected(fires: bool, labelled: str, summary: str, page: str) -> list[str]:
     if not fires:
         return ["    exp_alerts: []"]
     return [
         "    exp_alerts:",
-        f"    - exp_labels: {{{labels}severity: {severity}}}",
+        f"    - exp_labels: {{{labelled}}}",
         f"      exp_annotations: {noted(summary, page)}",
     ]
 

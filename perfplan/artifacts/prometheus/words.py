@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from perfplan.operate import tended
-from perfplan.operate.kind import BUSY, Signal
+from perfplan.operate.kind import BUSY, Counters, Signal
 from perfplan.operate.source import Source
 from perfplan.operate.text import anchor, slug, template, yaml
 from perfplan.plan.paths import origins
@@ -30,7 +30,7 @@ RESOURCES = (  # name, expression of one instance's use, threshold, what to do
 
 def windows(one: Burn) -> tuple[str, str]:
     """Long and short window of an alert, as PromQL writes them."""
-    return _window(one.hours * HOUR), _window(one.hours * HOUR // 12)
+    return _window(one.rung.hours * HOUR), _window(one.rung.hours * HOUR // 12)
 
 
 def _window(seconds: int) -> str:
@@ -39,7 +39,7 @@ def _window(seconds: int) -> str:
 
 def name_of(one: Burn) -> str:
     """The name of a burn-rate alert."""
-    return f"{alert_name(one.objective)}Burns{one.hours}h"
+    return f"{alert_name(one.objective)}Burns{one.rung.hours}h"
 
 
 def alert_name(name: str) -> str:
@@ -48,12 +48,26 @@ def alert_name(name: str) -> str:
     return "".join(part.capitalize() for part in (name.split() if words else re.split("[-_]", slug(name))))
 
 
-def ratio(burn: Burn, window: str) -> str:
-    """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
-    of = burn.counters
-    total, bad, good, nearest = (f"sum(rate({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
+def bad_of(of: Counters, window: str, what: str = "rate") -> str:
+    """Bad requests over a window; without a bucket at the target those beyond the next one. "" of what is not there counts as none."""
+    total, bad, good, nearest = (f"sum({what}({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
     good = f"({good} or {nearest})" if of.nearest[0] not in ("", of.good) else good
-    return f"{bad if burn.counters.bad else f'({total} - {good})'} / ({total} > 0)"
+    return bad if of.bad else f"({total} - {good})"
+
+
+def total_of(of: Counters, window: str, what: str = "rate") -> str:
+    """All requests over a window."""
+    return f"sum({what}({of.total}[{window}]))"
+
+
+def ratio(of: Counters, window: str) -> str:
+    """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
+    return f"{bad_of(of, window)} / ({total_of(of, window)} > 0)"
+
+
+def labels(urgency: str, priority: str = "") -> str:
+    """Whom an alert goes to, and how urgently: P0 and P1 call somebody, P2 is read on the next working day."""
+    return f"severity: {urgency}, priority: {priority or ('P1' if urgency == 'page' else 'P2')}"
 
 
 MISSING, MISSING_SUMMARY = "MetricsMissing", "a metric that alerts are made of has vanished: nobody would see an outage"
@@ -172,4 +186,4 @@ def no_bucket_summary(one: Burn) -> str:
 
 def summary_of(one: Burn) -> str:
     """What a burn-rate alert says."""
-    return f"{one.objective}: {share(one.spent)} of the error budget of {one.counters.days} days spent within {windows(one)[0]}"
+    return f"{one.objective}: {share(one.rung.spent)} of the error budget of {one.days} days spent within {windows(one)[0]}"
