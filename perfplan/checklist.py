@@ -27,6 +27,7 @@ from perfplan.subjects import (
     options,
     resources,
     timeouts,
+    tracing,
     trust,
     waiting,
 )
@@ -84,6 +85,7 @@ SUBJECTS = (
     options,
     resources,
     timeouts,
+    tracing,
     trust,
     waiting,
 )
@@ -192,7 +194,7 @@ def _of_files(answering: Sequence[tuple[File, Answers]], judged: Judgements) -> 
 def verdict_on(file: File, judged: Judgements) -> str:
     """What a tool said of a file, in a few words."""
     if file.judge is None:
-        return "for people to read"
+        return file.unjudged
     one = judged.get(file.name)
     if one is None or one.accepted is None:
         return "not judged here"

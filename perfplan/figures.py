@@ -15,6 +15,7 @@ from perfplan.shown.objectives import promise_by_month
 from perfplan.shown.options import frontier, tornado
 from perfplan.shown.overview import lead as demand
 from perfplan.shown.resources import threads, utilization
+from perfplan.shown.signals import dashboards
 from perfplan.shown.staging import staging
 from perfplan.shown.trust import accuracy_figure as accuracy
 from perfplan.shown.trust import measured_figure as measured
@@ -27,6 +28,7 @@ __all__ = [
     "cost_bridge",
     "cost_by_tier",
     "coverage",
+    "dashboards",
     "demand",
     "failures",
     "frontier",

@@ -1,7 +1,7 @@
 """The tables of the plan, for notebooks: tidy numbers in base units, and how a reader sees them. Each takes a study and returns a
 `Table`."""
 
-from perfplan.shown.alerts import alerting, burn_rates, watch
+from perfplan.shown.alerts import burn_rates, watch
 from perfplan.shown.ambition import tiers_of_ambition
 from perfplan.shown.assumptions import assumptions, items
 from perfplan.shown.budgets import budget_eaters, budgets, budgets_measured
@@ -18,7 +18,9 @@ from perfplan.shown.objectives import availabilities, indicators, objectives
 from perfplan.shown.options import options, sensitivities, ways
 from perfplan.shown.overview import changes
 from perfplan.shown.resources import needed, orders, run_outs, stations
+from perfplan.shown.signals import signals
 from perfplan.shown.timeouts import timeouts
+from perfplan.shown.tracing import traces
 from perfplan.shown.trust import accuracy, measured, models, verified
 from perfplan.shown.waiting import jobs, pools
 
@@ -34,7 +36,6 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     indicators,
     budgets,
     budget_eaters,
-    budgets_measured,
     headroom,
     tiers_of_ambition,
     latencies,
@@ -53,8 +54,9 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     stages,
     predictions,
     burn_rates,
-    alerting,
     watch,
+    signals,
+    traces,
     options,
     decisions,
     sensitivities,
@@ -65,7 +67,6 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
 __all__ = [
     "OF_A_STUDY",
     "accuracy",
-    "alerting",
     "assumptions",
     "availabilities",
     "bottlenecks",
@@ -97,11 +98,13 @@ __all__ = [
     "rates",
     "run_outs",
     "sensitivities",
+    "signals",
     "stages",
     "stations",
     "tail",
     "tiers_of_ambition",
     "timeouts",
+    "traces",
     "verified",
     "watch",
     "ways",

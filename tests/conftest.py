@@ -67,7 +67,7 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-PACKAGES = ("axe-core@4", "typescript@5", "@types/k6@1", "yaml-language-server@1")
+PACKAGES = ("axe-core@4", "typescript@5", "@types/k6@1", "yaml-language-server@1", "@grafana/schema@13")
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +79,11 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if done.returncode:
         pytest.skip(f"npm could not install {', '.join(PACKAGES)}: {done.stderr.strip()[-200:]}")
     return room / "node_modules"
+
+
+def reference() -> Path:
+    """The folder of published tables that others made; a test that reads there is skipped where there is none."""
+    found = Path(os.environ.get("PERFPLAN_REFERENCE", ROOT.parent / "shared" / "reference"))
+    if not found.is_dir():
+        pytest.skip("needs the reference tables (PERFPLAN_REFERENCE), which others made")
+    return found

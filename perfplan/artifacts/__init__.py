@@ -3,14 +3,23 @@
 Each line says where its number comes from. The same inputs give the same bytes on any machine.
 """
 
-from perfplan.artifacts import k6, nginx, prometheus, runbook
+from perfplan.artifacts import alertmanager, grafana, k6, nginx, otel, prometheus, runbook, slo
 from perfplan.judging import File
 from perfplan.operate import tended
 from perfplan.operate.source import Source
 from perfplan.study import Study, once
 
 __all__ = ["configs", "files"]
-WHOLE = (k6.files, prometheus.files, nginx.files, runbook.files)  # of the whole service; those of a kind of tier stand with it
+WHOLE = (  # of the whole service; those of a kind of tier stand with it
+    k6.files,
+    prometheus.files,
+    alertmanager.files,
+    slo.files,
+    grafana.files,
+    otel.files,
+    nginx.files,
+    runbook.files,
+)
 
 
 @once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perfplan.study import Study, once
 from perfplan.study.verdicts import BROKEN, HOLDS, RISK
-from perfplan.subjects import alerts, budgets, decisions, demand, failures, headroom, objectives, resources, timeouts, trust
+from perfplan.subjects import alerts, budgets, decisions, demand, failures, headroom, objectives, resources, timeouts, tracing, trust
 from perfplan.subjects.kind import Finding
 
 ORDER = {BROKEN: 0, RISK: 1, HOLDS: 2}
@@ -15,6 +15,7 @@ FOUND_BY = (
     headroom.findings,
     budgets.findings,
     alerts.findings,
+    tracing.findings,
     failures.findings,
     timeouts.findings,
     trust.findings,

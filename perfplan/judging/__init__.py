@@ -57,9 +57,10 @@ class File:
 
     name: str
     text: str
-    judge: Judge | None  # None: people read it, no tool does
+    judge: Judge | None  # None: people read it, or its tool does not run here
     answers: tuple[Answers, ...] = ()
     unseen: str = "not deployed, as far as is known"  # what keeps its items at risk
+    unjudged: str = "for people to read"  # what is said where it has no judge
 
 
 def judgements(files: Iterable[File], folder: Path, room: Path) -> dict[str, Judgement]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.servers import ask, lacking, started, tool, verdict
 from perfplan.models.caching import zipf_classes
-from perfplan.operate.kind import COLD, Part, Signal, Tended, run_out, today
+from perfplan.operate.kind import COLD, Part, Signal, Tended, no_capacities, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.quantity import median
+from perfplan.signals import signal
 from perfplan.study import Study
 from perfplan.study.failures import fills_at
 from perfplan.study.levels import MVP
@@ -194,7 +195,7 @@ def _signals(source: Source, name: str, tier: Cache) -> tuple[Signal, ...]:
     hits, misses = (f'redis_keyspace_{what}_total{{cache="{slug(name)}"}}' for what in ("hits", "misses"))
     one = Signal(
         alert="MissesMore",
-        use=f"sum(rate({hits}[10m])) / (sum(rate({hits}[10m])) + sum(rate({misses}[10m])) > 0)",
+        use=signal("cache", "hits").asked(slug(name)),
         limit=(usual + full) / 2,
         usual=usual,
         what=f"look-ups in {name} that hit",
@@ -212,6 +213,8 @@ TENDED: Tended[Cache] = Tended(
     files=_files,
     scaling=_scaling,
     signals=_signals,
+    capacities=no_capacities,
+    span="CLIENT | `db.system.name`=redis, `db.operation.name`, `server.address`",
     memory=lambda name, tier: f"{markdown(name)} {size(median(tier.memory_bytes))} a node",
     items={"2.1.1.b": _sessions, "2.2.1.c": _hits, "2.2.5": _stampede, "2.3.1.c": _look_ups, "3.3.1.b": _chosen, "3.3.2.b": _chosen},
 )

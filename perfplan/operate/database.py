@@ -22,6 +22,7 @@ from perfplan.operate.source import Source, Staged, first, ms
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.plan.paths import origins
 from perfplan.quantity import median
+from perfplan.signals import signal
 from perfplan.study import Study
 from perfplan.system import is_root
 from perfplan.tiers.database import Database
@@ -222,17 +223,23 @@ def _pooler(study: Study, name: str, tier: Database) -> Part:
     return Part(text=f"{name} is planned as PostgreSQL behind PgBouncer", verdict="not applicable")
 
 
+def _connections(source: Source, name: str, tier: Database) -> Mapping[str, float]:
+    """Connections of its pools as they are written today."""
+    stages = source.staged(name, ("connections", "replicas"))
+    return {"pool": next(one for one in reversed(stages) if one.by <= source.study.as_of).counts["connections"]}
+
+
 def _signals(source: Source, name: str, tier: Database) -> tuple[Signal, ...]:
     """Connections at work, of those of the pools as they are written; CPU of its nodes."""
     study = source.study
     stages = source.staged(name, ("connections", "replicas"))
-    connections = next(one for one in reversed(stages) if one.by <= study.as_of).counts["connections"]
+    connections = _connections(source, name, tier)["pool"]
     limit, usual = at_limit(study, Place(name, "connections"))
     usual *= stages[0].counts["connections"] / connections
     series = "pgbouncer_pools_server_active_connections"
     pool = Signal(
         alert="PoolBusy",
-        use=f'sum({series}{{database=~"{slug(name)}(-reads)?"}}) / {connections:g}',
+        use=signal("database", "pool").asked(slug(name), connections),
         limit=limit,
         usual=usual,
         what=f"connections of the pools of {name} at work",
@@ -248,6 +255,8 @@ TENDED: Tended[Database] = Tended(
     files=_files,
     scaling=_scaling,
     signals=_signals,
+    capacities=_connections,
+    span="CLIENT | `db.system.name`=postgresql, `db.query.summary`, `server.address`",
     memory=lambda name, tier: f"{markdown(name)} at most {count(float(tier.max_connections))} connections a node",
     items={
         "2.2.2.a": _asides,

@@ -48,6 +48,7 @@ class Signal:
     counted: bool = False  # whether its series are counters
     seconds: bool = False  # whether its use is a time
     under: bool = False  # an alert below its limit
+    grows: bool = True  # whether its use grows with the load, and is no share of what goes wrong
     severity: str = "ticket"
 
     def said(self, use: float) -> str:
@@ -66,6 +67,8 @@ class Tended(Generic[T]):
     files: Callable[[Source, str, T], tuple[File, ...]]  # settings of its server
     scaling: Callable[[Source, str, T], str]  # in the runbook: how there is more of it; "": nobody here can do that
     signals: Callable[[Source, str, T], tuple[Signal, ...]]  # what of it is watched
+    capacities: Callable[[Source, str, T], Mapping[str, float]]  # how many there are of what a signal of its kind is a share of, by signal
+    span: str  # of a call to it, in a trace: its kinds, and what it says by the semantic conventions
     memory: Callable[[str, T], str]  # in the runbook: what should be in its memory; "": nothing of ours
     items: Mapping[str, Callable[[Study, str, T], Part | None]]  # items of the checklist that it answers, by id
 
@@ -88,6 +91,7 @@ class Counters:
     good: str = ""  # counter of those within the target, however its bucket is written
     nearest: tuple[str, str] = ("", "")  # the same of the next bucket that clients have unasked, and a series of it; "": they have none
     goods: tuple[str, ...] = ()  # the same as single series, one a spelling
+    by_code: tuple[str, ...] = ()  # single series of bad and of good ones, where a status code parts them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +151,11 @@ GROWS, BUSY, UNSEEN = "A queue grows", "Low throughput", "Metrics are missing"
 
 def nothing(*_: object) -> None:
     """There is none."""
+
+
+def no_capacities(*_: object) -> Mapping[str, float]:
+    """None of its signals is a share of a number that a scenario states."""
+    return {}
 
 
 def unsaid(*_: object) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfplan.operate.kind import GROWS, STATES, Part, Signal, Tended, no_files, today, unsaid, worst
+from perfplan.operate.kind import GROWS, STATES, Part, Signal, Tended, no_capacities, no_files, today, unsaid, worst
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown, slug
 from perfplan.promises import Objective, kind_of
 from perfplan.quantity import median
+from perfplan.signals import signal
 from perfplan.study import Study
 from perfplan.study.verdicts import of_promise
 from perfplan.tiers.place import Place
@@ -59,7 +60,7 @@ def _signals(source: Source, name: str, tier: Queue) -> tuple[Signal, ...]:
     promised = [median(one.below_s) for one in jobs if one is not None and one.tier == name]
     one = Signal(
         alert="JobsWait",
-        use=f"max({series})",
+        use=signal("queue", "oldest").asked(slug(name)),
         limit=max(min(promised, default=3 * (usual + median(tier.service_time_s))), 1.0),
         usual=usual,
         what=f"time that the oldest job of {name} waits",
@@ -74,6 +75,8 @@ TENDED: Tended[Queue] = Tended(
     files=no_files,
     scaling=_scaling,
     signals=_signals,
+    capacities=no_capacities,
+    span="PRODUCER | `messaging.system`, `messaging.destination.name`, `messaging.operation.type`",
     memory=unsaid,
     items={"2.4.1.a": _jobs, "2.4.1.c": _mails, "2.4.1.d": _reports},
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from perfplan.models.times.latency import exceeds
 from perfplan.operate.kind import BUSY, HANGS, Counters, Indicator, Signal, at_limit
+from perfplan.operate.source import Source
 from perfplan.operate.text import slug
 from perfplan.quantity import Value, median
 from perfplan.study import Study
@@ -19,7 +20,8 @@ from perfplan.words import duration
 def by_code(journey: str) -> Counters:
     """Requests of a journey, bad ones by their status code."""
     labels = f'journey="{slug(journey)}"'
-    return Counters(total=f"http_requests_total{{{labels}}}", bad=f'http_requests_total{{{labels},code=~"5.."}}')
+    name = f"http_requests_total{{{labels}"
+    return Counters(total=f"{name}}}", bad=f'{name},code=~"5.."}}', by_code=(f'{name},code="500"}}', f'{name},code="200"}}'))
 
 
 def answered(journey: str) -> Indicator:
@@ -62,6 +64,36 @@ def buckets(series: str, bound_s: Value) -> tuple[str, tuple[str, ...]]:
     return f"{series},{le}}}", tuple(f'{series},le="{one}"}}' for one in written)
 
 
+def bad_of(of: Counters, window: str, what: str = "rate") -> str:
+    """Bad requests over a window; without a bucket at the target those beyond the next one. "" of what is not there counts as none."""
+    total, bad, good, nearest = (f"sum({what}({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
+    good = f"({good} or {nearest})" if of.nearest[0] not in ("", of.good) else good
+    return bad if of.bad else f"({total} - {good})"
+
+
+def total_of(of: Counters, window: str, what: str = "rate") -> str:
+    """All requests over a window."""
+    return f"sum({what}({of.total}[{window}]))"
+
+
+def ratio(of: Counters, window: str) -> str:
+    """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
+    return f"{bad_of(of, window)} / ({total_of(of, window)} > 0)"
+
+
+def by_names(source: Source, of: Counters) -> Counters:
+    """The same counters by the names that the scenario's metrics have."""
+    name = source.named
+    return Counters(
+        total=name(of.total),
+        bad=name(of.bad),
+        good=name(of.good),
+        nearest=(name(of.nearest[0]), name(of.nearest[1])),
+        goods=tuple(map(name, of.goods)),
+        by_code=tuple(map(name, of.by_code)),
+    )
+
+
 # ---- bottlenecks ----
 
 SLOW_CALLS = 0.10  # of all calls to somebody else: ten times what a p99 lets through
@@ -86,6 +118,7 @@ def slow_calls(name: str, p50_s: Value, p99_s: Value, gives_up_s: float) -> tupl
         page=HANGS,
         series=lambda use: {count: CALLS, series: CALLS * (1 - use)},
         counted=True,
+        grows=False,
         severity="page",
     )
     return (one,)

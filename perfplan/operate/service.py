@@ -10,6 +10,7 @@ from perfplan.operate.kind import BUSY, Part, Signal, Tended, at_limit, no_files
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown, slug
 from perfplan.quantity import median
+from perfplan.signals import signal
 from perfplan.study import Study
 from perfplan.study.sweeps import todays_knee
 from perfplan.tiers.place import Place
@@ -65,7 +66,7 @@ def _signals(source: Source, name: str, tier: Service) -> tuple[Signal, ...]:
     threads, series = float(tier.threads), f'http_server_active_requests{{service="{slug(name)}"}}'
     one = Signal(
         alert="ThreadsBusy",
-        use=f"avg({series}) / {threads:g}",
+        use=signal("service", "threads").asked(slug(name), threads),
         limit=limit,
         usual=usual,
         what=f"threads of {name} at work",
@@ -79,6 +80,8 @@ TENDED: Tended[Service] = Tended(
     files=no_files,
     scaling=_scaling,
     signals=_signals,
+    capacities=lambda source, name, tier: {"threads": float(tier.threads)},
+    span="CLIENT and SERVER | `http.request.method`, `server.address`, `http.response.status_code`",
     memory=unsaid,
     items={"2.1.3.a": _scale_out, "3.4.1.a": _balanced, "3.1.3": _threads, "6.2.7": _threads},
 )

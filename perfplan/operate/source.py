@@ -12,6 +12,7 @@ import numpy as np
 from perfplan.operate.text import comment
 from perfplan.plan import Plan, plan
 from perfplan.plan.resources import lead_time_s
+from perfplan.signals import named, presets
 from perfplan.study import Study
 from perfplan.study.ladder import Ladder, ladder
 from perfplan.tiers import count_of, kind_of
@@ -32,6 +33,11 @@ class Source:
     """The study that files are made from, with the fleet of the last month asked for."""
 
     study: Study
+
+    def named(self, query: str) -> str:
+        """A query, or a series, by the names that the scenario's metrics and labels have."""
+        scenario = self.study.scenario
+        return named(query, {**presets()[scenario.metrics_preset], **scenario.metrics})
 
     @cached_property
     def ladder(self) -> Ladder:

@@ -9,6 +9,8 @@ import hashlib
 import json
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 LONGEST = 200  # of text in comments and annotations; longer text is cut, and says so
 
@@ -55,16 +57,77 @@ def yaml(text: str) -> str:
     >>> print(yaml('a "b" {{c}}'))
     "a \"b\" {{c}}"
     """
-    inner = "".join(
-        f"\\{c}" if c in '"\\' else c if " " <= c <= "~" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
-        for c in visible(text)
-    )
-    return f'"{inner}"'
+    return literal(visible(text))
+
+
+def _yaml_char(c: str) -> str:
+    return f"\\{c}" if c in '"\\' else c if " " <= c <= "~" else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}"
+
+
+Tree = Mapping[str, "Tree"] | Sequence["Tree"] | str | float | int | bool | None
+PLAIN = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][\w./-]*", re.ASCII)  # keys that need no quotes
+
+
+def block(tree: Tree, indent: int = 0) -> str:
+    r"""Maps, lists and values as block YAML; every text in quotes.
+
+    >>> print(block({"a": [{"b": "x: y", "c": 1.5}, "z"], "d": {}}))
+    a:
+    - b: "x: y"
+      c: 1.5
+    - "z"
+    d: {}
+    """
+    pad = " " * indent
+    if isinstance(tree, Mapping) and tree:
+        return "\n".join(f"{pad}{key if PLAIN.fullmatch(key) else literal(key)}:{_value(value, indent)}" for key, value in tree.items())
+    if isinstance(tree, Sequence) and not isinstance(tree, str) and tree:
+        return "\n".join(f"{pad}- {block(one, indent + 2).lstrip()}" for one in tree)
+    return pad + _scalar(tree)
+
+
+def _value(value: Tree, indent: int) -> str:
+    if isinstance(value, Mapping) and value:
+        return "\n" + block(value, indent + 2)
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return "\n" + block(value, indent)
+    return " " + _scalar(value)
+
+
+def _scalar(value: Tree) -> str:
+    if isinstance(value, str):
+        return literal(value)
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, int | float):
+        return decimal(value)
+    return "{}" if isinstance(value, Mapping) else "[]"
+
+
+def decimal(value: float) -> str:
+    """A number in full decimals, as short as it is.
+
+    >>> decimal(0.001), decimal(1e-9), decimal(30), decimal(14.4)
+    ('0.001', '0.000000001', '30', '14.4')
+    """
+    text = format(Decimal(repr(float(value))), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def literal(text: str) -> str:
+    """A YAML double-quoted scalar of any length: queries, which are made of what has been made safe already."""
+    return f'"{"".join(_yaml_char(c) for c in text)}"'
 
 
 def template(text: str) -> str:
     """Text in a Prometheus annotation, where {{ }} would be a Go template."""
     return visible(text).replace("{{", "{ {").replace("}}", "} }")
+
+
+def alert_name(name: str) -> str:
+    """An alert's name in capitals; what had to be changed beyond case and spaces keeps the hash of its slug."""
+    words = re.fullmatch(r"[a-z0-9]+(?: [a-z0-9]+)*", name)
+    return "".join(part.capitalize() for part in (name.split() if words else re.split("[-_]", slug(name))))
 
 
 def anchor(heading: str) -> str:

@@ -35,6 +35,7 @@ from perfplan.record import Choice, Declared, Reference, Text, declared, tag_of
 from perfplan.scenario import Scenario
 from perfplan.scenario.rules import problems as rules_broken
 from perfplan.scenario.statement import Branch, Entry, Maker, Statement, as_tuple
+from perfplan.signals import names as metric_names
 from perfplan.stated import a, parse
 from perfplan.tiers.work import WIDEST, ServiceLaw, too_wide
 
@@ -167,6 +168,10 @@ class Reader:
                 continue
             if one.key == "answers" and key not in ids():
                 self._bad(at, f"{path}.{key}", f"is not an item of the checklist{nearest(key, ids())}")
+                continue
+            if one.key == "metrics" and key not in metric_names():
+                said = f"is no metric or label of perfplan's files{nearest(key, metric_names())}; tables/signals.csv of a plan lists them"
+                self._bad(at, f"{path}.{key}", said)
                 continue
             child = self._any(value, inner, f"{path}.{key}")
             if child is not None:

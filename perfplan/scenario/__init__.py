@@ -16,6 +16,7 @@ from perfplan.quantity import (
     Count,
     Fraction,
     Growth,
+    Percentile,
     Ratio,
     Rps,
     Seconds,
@@ -23,6 +24,7 @@ from perfplan.quantity import (
     UsdPerByte,
 )
 from perfplan.record import Choice, Reference, Text, field, hidden, record
+from perfplan.signals import OURS, PRESETS
 from perfplan.tiers import Tier, words_of
 from perfplan.tiers.kind import TierName
 from perfplan.tiers.work import File
@@ -30,6 +32,7 @@ from perfplan.tiers.work import File
 Name = Annotated[str, Text(name="name", example="Black Friday")]
 Month = Annotated[str, Text(name="month", pattern=r"\d{4}-(0[1-9]|1[0-2])", example="2027-11")]
 Day = Annotated[str, Text(name="date", pattern=r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", example="2026-11-24")]
+MetricName = Annotated[str, Text(name="metric or label name", pattern=r"[a-zA-Z_:][a-zA-Z0-9_:]*", example="requests_total")]
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 Override = Annotated[str, Text(name="override", pattern=r"[^=\s]+\s*=.+", example="tiers.api.instances=30")]
 
@@ -153,6 +156,20 @@ class OnCall:
 
 
 @record
+class Tracing:
+    """How traces are kept."""
+
+    backend: Annotated[str, Choice(words=("Tempo", "Jaeger"))] = field("what keeps them", "Tempo", reason="it needs nothing but storage")
+    retention_s: Seconds = field("how long they are kept", "7d", reason="a week, so that the same day of it can be compared", least="1h")
+    sampling: Annotated[str, Choice(words=("tail", "head"))] = field(
+        "who decides: the collector when a trace is whole, or the SDK when it begins", "tail", reason="slow and failed ones are all kept"
+    )
+    percentile: Percentile = field("percentile that an hour of traces must show", "p99", reason="what promises are made of", most="p99.99")
+    span_bytes: Bytes = field("size of a span as it is kept", "500B", reason="published sizes are 0.3 to 1 kB", least="10B", most="1MB")
+    storage_bytes: Bytes | None = field("storage that there is for them; left out, as much as it takes", optional=True)
+
+
+@record
 class Step:
     """What is done when so little of an error budget is left."""
 
@@ -227,8 +244,16 @@ class Scenario:
         "load above the forecast peak that is wanted at least", "2x", reason="minimum of the checklist; it recommends 3x", most="1000"
     )
     freeze_at: Fraction = field("error budget left at which deployments stop", "25%", reason="policy of the checklist")
+    metrics_preset: Annotated[str, Choice(words=PRESETS)] = field(
+        "whose names the metrics of services have", OURS, reason="what clients of Prometheus are documented with"
+    )
+    host_metrics: Annotated[str, Choice(words=("node_exporter", "cAdvisor"))] = field(
+        "who measures CPU, memory and disks: of hosts, or of containers", "node_exporter", reason="it runs everywhere"
+    )
+    metrics: Mapping[str, MetricName] = field("names that your metrics and labels have, by those that perfplan's files use", many=True)
     budget_policy: Sequence[Step] = field("what is done as budgets run out, beside the stop of deployments at freeze_at", many=True)
     maintenance: Mapping[str, Maintenance] = field("windows in which the service is down on purpose", many=True)
+    tracing: Tracing | None = field("how traces are kept", optional=True)
     on_call: OnCall | None = field("who is called when an alert pages", optional=True)
     options: Mapping[str, Option] = field("what could be done", many=True)
     answers: Mapping[str, Answer] = field("answers to items of the checklist, by id", many=True)

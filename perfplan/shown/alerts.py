@@ -17,10 +17,11 @@ from perfplan.shown.frames import (
     frame_of,
 )
 from perfplan.study import Study, once
-from perfplan.subjects.alerts import ALERTS, CPU, DISK, SELDOM, analysed, burns, factor, watched_resources
+from perfplan.subjects.alerts import ALERTS, CPU, DISK, SELDOM, Analysed, Burn, analysed, burns, factor, watched_resources
 from perfplan.words import (
     duration,
     number,
+    plural,
     share,
 )
 
@@ -30,7 +31,11 @@ def _bad(value: float) -> str:
 
 
 def _seen(value: float) -> str:
-    return duration(value) if np.isfinite(value) else "not seen"
+    return "–" if np.isnan(value) else duration(value) if np.isfinite(value) else "not seen"
+
+
+def _any(value: float) -> str:
+    return "–" if np.isnan(value) else number(value)
 
 
 BURN_RATES = (
@@ -39,94 +44,58 @@ BURN_RATES = (
     Column("spent", "Budget spent", share),
     Column("window_s", "In", duration),
     Column("factor", "Burn rate", number),
-    Column("bad_share", "Bad requests", _bad),
+    Column("bad_share", "Bad share", _bad),
+    Column("needed_quiet", "Bad ones it takes, at night", _any),
+    Column("needed_peak", "at the peak", _any),
+    Column("at_10", "Seen after, 10 % bad", _seen),
+    Column("at_100", "all bad", _seen),
+    Column("quiet_s", "all, at night", _seen),
+    Column("reset_s", "Stops after", _seen),
+    Column("false_month", "False ones in 30 days", _any),
 )
 
 
 @once
 def burn_rates(study: Study) -> Table:
-    """Burn-rate alerts: factor, windows, and the share of bad requests at which they fire."""
-    rows: Rows = [
-        {
-            "objective": one.objective,
-            "urgency": f"{one.rung.priority}, {one.rung.urgency}",
-            "spent": one.rung.spent,
-            "window_s": one.rung.hours * HOUR,
-            "factor": one.factor,
-            "bad_share": min(one.limit, 1.0),
-            "possible": one.possible,
-        }
-        for one in burns(study)
-    ]
-    dead = sum(not r["possible"] for r in rows)
-    title = f"{dead} alerts could never fire: their promise allows too much" if dead else "Every alert can fire"
+    """Burn-rate alerts: factor, windows, the share of bad requests at which they fire, and what they do at the planned traffic."""
+    does = {(one.burn.objective, one.burn.rung): one for one in analysed(study)}
+    rows: Rows = [_row(one, does.get((one.objective, one.rung))) for one in sorted(burns(study), key=lambda one: one.rung.priority)]
+    dead = sum(not row["possible"] for row in rows)
+    title = f"{plural(dead, 'alerts')} could never fire: the promise allows too much" if dead else "Every alert can fire"
     shown = ", ".join(f"{100 * one.spent:g} % in {_window(one.hours)}" for one in ALERTS)
     return Table(
         name="burn_rates",
         title=title if rows else "No promise to watch",
-        subtitle=f"Factor = budget spent x window of the promise / alert window ({shown}), as in alerts.yml.",
+        subtitle=f"Factor = budget spent x window of the promise / alert window ({shown}), as in alerts.yml. At today’s traffic, by hour "
+        "of the week, an incident that goes on. False: nothing is wrong, and half of what may fail does, one by one; an alert that this "
+        f"would set off more than {number(SELDOM)} times in 30 days asks for more bad requests.",
         frame=frame_of(rows, BURN_RATES),
         columns=BURN_RATES,
         stack=3,
     )
 
 
-DOES = (
-    Column("objective", "Objective"),
-    Column("window_s", "In", duration),
-    Column("priority", "Priority"),
-    Column("needed_quiet", "Bad ones it takes, quietest hour", number),
-    Column("needed_peak", "at the peak", number),
-    Column("at_1", "Seen after, 1 % bad", _seen),
-    Column("at_10", "10 %", _seen),
-    Column("at_100", "all", _seen),
-    Column("quiet_s", "all, quietest hour", _seen),
-    Column("reset_s", "Stops after", duration),
-    Column("spent", "Budget spent then", share),
-    Column("false_month", "False ones in 30 days", number),
-)
-
-
-@once
-def alerting(study: Study) -> Table:
-    """What each alert does at the planned traffic: when it is seen, when it stops, how often it is false."""
-    rows: Rows = [
-        {
-            "objective": one.burn.objective,
-            "window_s": one.burn.windows_s[0],
-            "priority": one.burn.rung.priority,
-            "needed_quiet": one.needed[0],
-            "needed_peak": one.needed[1],
-            "at_1": one.detection_s[0],
-            "at_10": one.detection_s[1],
-            "at_100": one.detection_s[2],
-            "quiet_s": one.quiet_s,
-            "reset_s": one.reset_s,
-            "spent": one.spent,
-            "false_month": one.false_a_month,
-        }
-        for one in analysed(study)
-    ]
-    pages = [row for row in rows if row["priority"] == "P0"]
-    last = max(pages, key=lambda row: float(row["at_100"]), default=None)
-    title = (
-        "No alert can fire"
-        if last is None
-        else f"A full outage at the peak pages within {duration(last['at_100'])}, of any promise with a P0 alert"
-    )
-    return Table(
-        name="alerting",
-        title=title,
-        subtitle="At today’s traffic, by hour of the week; an incident that goes on. False: nothing is wrong, and half of what may fail "
-        f"does, one by one. An alert that this would set off more than {number(SELDOM)} times in 30 days asks for more bad requests.",
-        frame=frame_of(rows, DOES),
-        columns=DOES,
-        stack=3,
-    )
+def _row(one: Burn, does: Analysed | None) -> dict[str, object]:
+    """One alert; nan: it never fires."""
+    nan = float("nan")
+    row: dict[str, object] = {
+        "objective": one.objective,
+        "urgency": f"{one.rung.priority}, {one.rung.urgency}",
+        "spent": one.rung.spent,
+        "window_s": one.windows_s[0],
+        "factor": one.factor,
+        "bad_share": min(one.limit, 1.0),
+        "possible": one.possible,
+    }
+    keys = ("needed_quiet", "needed_peak", "at_1", "at_10", "at_100", "quiet_s", "reset_s", "spent_then", "false_month")
+    if does is None:
+        return row | dict.fromkeys(keys, nan)
+    values = (*does.needed, *does.detection_s, does.quiet_s, does.reset_s, does.spent, does.false_a_month)
+    return row | dict(zip(keys, values, strict=True))
 
 
 def _window(hours: int) -> str:
-    return f"{hours} h" if hours < 24 else f"{hours // 24} days"
+    return f"{hours} h" if hours < 24 else plural(hours // 24, "days")
 
 
 WATCH = (

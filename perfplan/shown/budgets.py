@@ -91,7 +91,8 @@ def budget_eaters(study: Study) -> Table:
     most = max(usual, key=lambda row: float(row["share"]), default=None)
     title = "Nothing eats a budget"
     if most is not None:
-        title = f"{capital(most['cause'])}: {share(most['share'], 2)} of the budget of {most['objective']}, which is most"
+        verb = "eat" if most["cause"].startswith("failures") else "eats"
+        title = f"{capital(most['cause'])} {verb} most: {share(most['share'], 2)} of the budget of {most['objective']}"
     return Table(
         name="budget_eaters",
         title=title,
@@ -123,8 +124,8 @@ MEASURED = (
 
 
 @once
-def budgets_measured(study: Study) -> Table:
-    """What was measured against the budgets."""
+def budgets_measured(study: Study) -> Table | None:
+    """What was measured against the budgets; None where nothing was."""
     rows: Rows = [
         {
             "objective": one.objective,
@@ -141,10 +142,10 @@ def budgets_measured(study: Study) -> Table:
         }
         for one in behind(study)
     ]
-    low = min(rows, key=lambda row: float(row["left"]), default=None)
-    title = "No budget was measured: name outcomes under `measured`"
-    if low is not None:
-        title = f"As measured {low['objective']} has {'nothing' if low['left'] <= 0 else share(low['left'], 2)} left of its budget"
+    if not rows:
+        return None
+    low = min(rows, key=lambda row: float(row["left"]))
+    title = f"As measured {low['objective']} has {'nothing' if low['left'] <= 0 else share(low['left'], 2)} left of its budget"
     return Table(
         name="budgets_measured",
         title=title,

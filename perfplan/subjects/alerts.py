@@ -17,6 +17,8 @@ from perfplan.models import alerting
 from perfplan.models.slo import burn_rate, window_days
 from perfplan.operate import watched
 from perfplan.operate.kind import Counters
+from perfplan.operate.series import by_names
+from perfplan.operate.source import Source
 from perfplan.plan.demand import week_of
 from perfplan.plan.resources import STORAGE
 from perfplan.promises import budget_of
@@ -135,6 +137,11 @@ def burns(study: Study) -> list[Burn]:
         if key not in found or budget < found[key].budget:
             found[key] = Burn(objective=name, counters=counters, days=window_days(stated.window, study.as_of), budget=budget)
     return [_enough(study, replace(one, rung=rung)) for one in found.values() for rung in ALERTS]
+
+
+def burns_of(source: Source) -> list[Burn]:
+    """Every burn-rate alert, by the names that the scenario's metrics have."""
+    return [replace(one, counters=by_names(source, one.counters)) for one in burns(source.study)]
 
 
 def _enough(study: Study, one: Burn) -> Burn:

@@ -85,9 +85,14 @@ class Eater:
 @once
 def eaters(study: Study) -> list[Eater]:
     """What is expected to eat each budget, and the one failure at the peak that would take most of it."""
-    found, tiers = [], study.scenario.tiers
+    found, tiers, told = [], study.scenario.tiers, set()
     for name, one in budgeted(study).items():
         judged = study.worlds.judged[name]
+        about = counted(judged.objective)
+        same = (about.journey if about is not None else name, target(judged), one.window)
+        if same in told:
+            continue  # the same requests, as few of which may fail
+        told.add(same)
         allowed, drawn = float(complement(target(judged))), fails(study).get(name)
         if drawn is None:
             found.append(

@@ -330,7 +330,7 @@ def all_tables(study: Study, judged: Judgements | None = None, simulated: list[d
     """Every table of a plan; *judged*: what tools said of its files, *simulated*: what its worst months showed."""
     found = states(study, judged)
     made = [make_table(study) for make_table in tables.OF_A_STUDY] + [tables.items(found, str(phase)) for phase in range(1, 7)]
-    return made + [table for table in (tables.measured(study), tables.verified(simulated)) if table]
+    return made + [table for table in (tables.measured(study), tables.budgets_measured(study), tables.verified(simulated)) if table]
 
 
 @contextlib.contextmanager

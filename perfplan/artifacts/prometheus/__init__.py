@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from perfplan.artifacts.prometheus.recorded import recorded
 from perfplan.artifacts.prometheus.rules import rules
+from perfplan.artifacts.prometheus.scraping import answers, scraping
 from perfplan.artifacts.prometheus.unit_tests import unit_tests
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.servers import run
@@ -18,7 +20,7 @@ from perfplan.words import share
 
 # ---- their judges ----
 
-CHECKED, TESTED, PLACE = "promtool check rules", "promtool test rules", "5_monitoring"
+CHECKED, TESTED, CONFIGURED, PLACE = "promtool check rules", "promtool test rules", "promtool check config", "5_monitoring"
 
 
 def _check(path: Path, _: Path) -> Judgement:
@@ -30,8 +32,17 @@ def _test(path: Path, _: Path) -> Judgement:
     return run([*TESTED.split(), path.name], path.parent, TESTED)
 
 
-CHECK = Judge(tool="promtool", ask=_check, names=(CHECKED,), twin=("avg by (instance)", "avg by instance)"))
+CHECK = Judge(tool="promtool", ask=_check, names=(CHECKED,), twin=("    for: 5m", "    for: 5 minutes"))
 TEST = Judge(tool="promtool", ask=_test, names=(TESTED,), twin=("exp_alerts: []", "exp_alerts: [{exp_labels: {severity: page}}]"))
+
+
+def _configured(path: Path, _: Path) -> Judgement:
+    """With the files of rules that it names."""
+    return run([*CONFIGURED.split(), path.name], path.parent, CONFIGURED)
+
+
+SCRAPED = Judge(tool="promtool", ask=_configured, names=(CONFIGURED,), twin=('"15s"', '"15 seconds"'))
+RECORDED = Judge(tool="promtool", ask=_check, names=(CHECKED,), twin=("sum(rate(", "sum(rat("))
 
 
 def files(source: Source) -> tuple[File, ...]:
@@ -39,6 +50,8 @@ def files(source: Source) -> tuple[File, ...]:
     return (
         File(name="alerts.yml", text=rules(source), judge=CHECK, answers=ANSWERS),
         File(name="alerts_test.yml", text=unit_tests(source), judge=TEST),
+        File(name="recorded.yml", text=recorded(source), judge=RECORDED),
+        File(name="prometheus.yml", text=scraping(source), judge=SCRAPED, answers=answers(source)),
     )
 
 

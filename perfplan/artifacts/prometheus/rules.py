@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from perfplan.artifacts.prometheus.filling import SCALING, filling_of
 from perfplan.artifacts.prometheus.words import (
     MISSING,
     MISSING_SUMMARY,
-    PAGES,
-    RESOURCES,
     absent,
-    bad_of,
     bounds,
     by_bucket,
     labels,
@@ -17,7 +15,7 @@ from perfplan.artifacts.prometheus.words import (
     no_bucket_summary,
     noted,
     page_of,
-    ratio,
+    resources_of,
     selectors_of,
     signal_name,
     signal_summary,
@@ -28,83 +26,100 @@ from perfplan.artifacts.prometheus.words import (
     without_bucket,
 )
 from perfplan.operate.kind import UNSEEN
+from perfplan.operate.series import bad_of, ratio
 from perfplan.operate.source import Source
 from perfplan.operate.text import comment
-from perfplan.subjects.alerts import burns, covered
+from perfplan.subjects.alerts import burns_of, covered
 from perfplan.words import number, share
 
 
 def rules(source: Source) -> str:
     """The rule file."""
-    lines = [source.head("#", "Prometheus alert rules") + "groups:", "- name: burn rates", "  rules:"]
-    for one in burns(source.study):
-        origin = f"objectives.{comment(one.objective)}"
+    groups = (
+        ("burn rates", _burns),
+        ("buckets", _buckets),
+        ("bottlenecks of the plan", _bottlenecks),
+        ("capacity ahead", _ahead),
+        ("missing", _missing),
+        ("resources", _hosts),
+    )
+    made = ((name, lines(source)) for name, lines in groups)
+    parts = [line for name, lines in made if lines for line in (f"- name: {name}", "  rules:", *lines)]
+    return "\n".join([source.head("#", "Prometheus alert rules") + "groups:", *parts]) + "\n"
+
+
+def _rule(name: str, expr: str, labelled: str, annotations: str, *, remark: str = "", lasts: str = "") -> list[str]:
+    """One alert; *expr* by lines."""
+    return [
+        f"  - alert: {name}{remark}",
+        "    expr: >-",
+        *(f"      {line}" for line in expr.split("\n")),
+        *([f"    for: {lasts}"] if lasts else []),
+        f"    labels: {{{labelled}}}",
+        f"    annotations: {annotations}",
+    ]
+
+
+def _burns(source: Source) -> list[str]:
+    lines = []
+    for one in burns_of(source):
+        origin, (long, short) = f"objectives.{comment(one.objective)}", windows(one)
         if not one.possible:
-            lines.append(
-                f"  # {origin}: {number(one.factor)} x {share(one.budget)} of requests is more than all of them; no alert over "
-                f"{windows(one)[0]}"
-            )
+            lines.append(f"  # {origin}: {number(one.factor)} x {share(one.budget)} is more than all requests; no alert over {long}")
             continue
-        long, short = windows(one)
-        lines += [
-            f"  - alert: {name_of(one)}  # {origin}",
-            f"    # {share(one.rung.spent)} of the budget of {one.days} days in {long}: {number(one.factor)} x "
-            f"{share(one.budget)} of requests",
-            "    expr: >-",
-            f"      ({ratio(one.counters, long)} > {one.limit:.6g})",
-            f"      and ({ratio(one.counters, short)} > {one.limit:.6g})",
-            *([f"      and ({bad_of(one.counters, long, 'increase')} >= {one.least - 0.5:g})"] if one.least > 1 else []),
-            f"    labels: {{{labels(one.rung.urgency, one.rung.priority)}}}",
-            f"    annotations: {noted(summary_of(one), page_of(one))}",
-        ]
+        burnt = f"{share(one.rung.spent)} of the budget of {one.days} days in {long}"
+        lines.append(f"  # {burnt}: {number(one.factor)} x {share(one.budget)} of requests")
+        parts = [f"({ratio(one.counters, long)} > {one.limit:.6g})", f"and ({ratio(one.counters, short)} > {one.limit:.6g})"]
+        parts += [f"and ({bad_of(one.counters, long, 'increase')} >= {one.least - 0.5:g})"] if one.least > 1 else []
+        noting = noted(summary_of(one), page_of(one))
+        lines += _rule(name_of(one), "\n".join(parts), labels(one.rung.urgency, one.rung.priority), noting, remark=f"  # {origin}")
     for name, stricter in covered(source.study).items():
         lines.append(f"  # objectives.{comment(name)}: the same counters, and it allows more than objectives.{comment(stricter)} above")
-    histograms = by_bucket(burns(source.study))
-    lines += ["- name: buckets", "  rules:"] if histograms else []
-    for one in histograms:
-        lines += [
+    return lines
+
+
+def _buckets(source: Source) -> list[str]:
+    lines = []
+    for one in by_bucket(burns_of(source)):
+        lines.append(
             f"  # objectives.{comment(one.objective)} is counted by a bucket at its target: the histogram must have the bound "
-            f"{' or '.join(bounds(one))}",
-            f"  - alert: {no_bucket_name(one)}",
-            "    expr: >-",
-            f"      {without_bucket(one)}",
-            "    for: 15m",
-            f"    labels: {{{labels('ticket')}}}",
-            f"    annotations: {noted(no_bucket_summary(one), UNSEEN)}",
-        ]
-    signals = signals_of(source)
-    lines += ["- name: bottlenecks of the plan", "  rules:"] if signals else []
-    for tier, signal in signals:
-        lines += [
-            f"  # {comment(tier)}: usually {signal.said(signal.usual)} at today's peak, by the plan",
-            f"  - alert: {signal_name(tier, signal)}",
-            "    expr: >-",
-            f"      {signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}{unless(source, tier, signal)}",
-            "    for: 5m",
-            f"    labels: {{{labels(signal.severity)}}}",
-            f"    annotations: {noted(signal_summary(signal), signal.page)}",
-        ]
+            f"{' or '.join(bounds(one))}"
+        )
+        lines += _rule(no_bucket_name(one), without_bucket(one), labels("ticket"), noted(no_bucket_summary(one), UNSEEN), lasts="15m")
+    return lines
+
+
+def _bottlenecks(source: Source) -> list[str]:
+    lines = []
+    for tier, signal in signals_of(source):
+        lines.append(f"  # {comment(tier)}: usually {signal.said(signal.usual)} at today's peak, by the plan")
+        expr = f"{signal.use} {'<' if signal.under else '>'} {signal.limit:.6g}{unless(source, tier, signal)}"
+        lines += _rule(signal_name(tier, signal), expr, labels(signal.severity), noted(signal_summary(signal), signal.page), lasts="5m")
+    return lines
+
+
+def _ahead(source: Source) -> list[str]:
+    """What the plan's own growth fills within 30 days: the most of a week, as it would be then."""
+    lines = []
+    for one in filling_of(source):
+        lines.append(f"  # {comment(one.tier)}: {one.why}")
+        lines += _rule(one.name, one.use + f" > {one.limit:.6g}", labels("ticket"), noted(one.summary, SCALING), lasts="1h")
+    return lines
+
+
+def _missing(source: Source) -> list[str]:
+    """Without these the alerts above are silent whatever happens."""
     selectors = selectors_of(source)
-    if selectors:
-        lines += [
-            "- name: missing",
-            "  rules:",
-            "  # without these the alerts above are silent whatever happens",
-            f"  - alert: {MISSING}",
-            "    expr: >-",
-            f"      {' or '.join(map(absent, selectors))}",
-            "    for: 15m",
-            f"    labels: {{{labels('page')}}}",
-            f"    annotations: {noted(MISSING_SUMMARY, UNSEEN)}",
-        ]
-    lines += ["- name: resources", "  rules:"]
-    for name, use, limit, advice in RESOURCES:
-        lines += [
-            f"  - alert: {name}  # checklist: {share(limit)} for 5 minutes",
-            "    expr: >-",
-            f"      {use} > {limit:g}",
-            "    for: 5m",
-            f"    labels: {{{labels('ticket')}}}",
-            f"    annotations: {noted(f'{name} above {share(limit)} for 5 minutes; {advice}', PAGES[name])}",
-        ]
-    return "\n".join(lines) + "\n"
+    if not selectors:
+        return []
+    return _rule(MISSING, " or ".join(map(absent, selectors)), labels("page"), noted(MISSING_SUMMARY, UNSEEN), lasts="15m")
+
+
+def _hosts(source: Source) -> list[str]:
+    lines = []
+    for host in resources_of(source):
+        remark = f"  # checklist: {share(host.limit)} for 5 minutes"
+        lines += _rule(
+            host.name, f"{host.use} > {host.limit:g}", labels("ticket"), noted(host.summary, host.page), remark=remark, lasts="5m"
+        )
+    return lines

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from perfplan.artifacts.prometheus.filling import SCALING, filling_of
 from perfplan.artifacts.prometheus.words import (
     MISSING,
     MISSING_SUMMARY,
-    PAGES,
     PER_MINUTE,
-    RESOURCES,
+    Resource,
     by_bucket,
     causes,
     labels,
@@ -21,6 +22,7 @@ from perfplan.artifacts.prometheus.words import (
     no_bucket_summary,
     noted,
     page_of,
+    resources_of,
     selectors_of,
     signal_name,
     signal_summary,
@@ -33,8 +35,7 @@ from perfplan.operate.text import yaml
 from perfplan.plan.demand import week_of
 from perfplan.quantity import median
 from perfplan.study.inside import seen
-from perfplan.subjects.alerts import Burn, burns
-from perfplan.words import share
+from perfplan.subjects.alerts import Burn, burns_of
 
 
 def unit_tests(source: Source) -> str:
@@ -44,15 +45,16 @@ def unit_tests(source: Source) -> str:
         f"evaluation_interval: {EVALUATED_MINUTES}m",
         "tests:",
     ]
-    alerts = [one for one in burns(source.study) if one.possible]
+    alerts = [one for one in burns_of(source) if one.possible]
     lines += _cases(alerts, "just above", 1.02, fires=True) + _cases(alerts, "just below", 0.98, fires=False)
     lines += _no_traffic(alerts)
-    lines += _bucket_cases(by_bucket(burns(source.study)))
+    lines += _bucket_cases(by_bucket(burns_of(source)))
     lines += _signal_cases(source)
+    lines += _filling_cases(source)
     lines += _missing_case(source) + _slow_cases(alerts) + _week_case(source, alerts)
-    for name, use, limit, advice in RESOURCES:
-        for word, used, fires in (("just above", limit + 0.01, True), ("just below", limit - 0.01, False)):
-            lines += _resource_case(name, use, limit, advice, word, used, fires)
+    for one in resources_of(source):
+        for word, used, fires in (("just above", one.limit + 0.01, True), ("just below", one.limit - 0.01, False)):
+            lines += _resource_case(one, word, used, fires)
     return "\n".join(lines) + "\n"
 
 
@@ -66,8 +68,17 @@ def _series(one: Burn, bad: int, total: int) -> list[tuple[str, int]]:
     """
     if one.counters.good:
         return [(one.counters.total, total), (one.counters.goods[-1 if bad > total * one.limit else 0], total - bad)]
-    labels = one.counters.total.removesuffix("}")
-    return [(f'{labels},code="500"}}', bad), (f'{labels},code="200"}}', total - bad)]
+    failed, answered = one.counters.by_code
+    return [(failed, bad), (answered, total - bad)]
+
+
+T = TypeVar("T")
+
+
+def _once(series: Mapping[str, T]) -> dict[str, T]:
+    """Without series that others part by status code: where one metric counts both, they are the same requests."""
+    parted = [text for text in series if "le=" not in text]
+    return {text: value for text, value in series.items() if not any(one.startswith(f"{text.removesuffix('}')},") for one in parted)}
 
 
 def _no_traffic(alerts: list[Burn]) -> list[str]:
@@ -124,7 +135,7 @@ def _case(members: list[Burn], word: str, series: Mapping[str, int], *, fires: b
     minutes = max(hours * 60, EVALUATED_MINUTES) + EVALUATED_MINUTES
     steps = minutes // step_minutes + 1
     lines = [f"- name: {yaml(f'{hours}h windows, {word}')}", f"  interval: {step_minutes}m", "  input_series:"]
-    for text, step in series.items():
+    for text, step in _once(series).items():
         lines += [f"  - series: {_quoted(text)}", f"    values: '0+{step}x{steps}'"]
     lines.append("  alert_rule_test:")
     for one in members:
@@ -172,6 +183,29 @@ def _signals_played(
     return lines + rules
 
 
+def _filling_cases(source: Source) -> list[str]:
+    """Just so full that the plan's growth of 30 days fills it, and just not."""
+    found, lines = filling_of(source), []
+    for word, factor, fires in (("full in 30 days", 1.02, True), ("not full in 30 days", 0.98, False)):
+        if not found:
+            continue
+        lines += [f"- name: {word}", "  interval: 5m", "  input_series:"]
+        played: dict[str, str] = {}
+        for one in found:
+            for text, (value, counted) in one.series(factor).items():
+                played[text] = f"0+{5 * value:.6g}" if counted else f"{value:.6g}+0"
+        for text, values in played.items():
+            lines += [f"  - series: {_quoted(text)}", f"    values: '{values}x{AHEAD // 5}'"]
+        lines.append("  alert_rule_test:")
+        for one in found:
+            lines += [f"  - eval_time: {AHEAD}m", f"    alertname: {one.name}"]
+            lines += _expected(fires, labels("ticket"), one.summary, SCALING)
+    return lines
+
+
+AHEAD = 2 * EVALUATED_MINUTES  # minutes that are played of what fills
+
+
 def _missing_case(source: Source) -> list[str]:
     """Metrics that are there for a while and then vanish."""
     selectors, there = selectors_of(source), EVALUATED_MINUTES // 2
@@ -214,7 +248,7 @@ def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
     parts = {name: one.part for name, one in seen(study).items()}
     lines: list[str] = ["- name: a usual week with its peak", f"  interval: {WEEK_MINUTES}m", "  input_series:"]
     calm, played = [], dict[str, list[int]]()
-    used = dict.fromkeys(selectors_of(source), "1") | _hosts()
+    used = dict.fromkeys(selectors_of(source), "1") | _hosts(source)
     for _, signal in _calm(signals_of(source)):
         for text, value in signal.series(signal.usual).items():
             used[text] = f"0+{value * WEEK_MINUTES:.6g}" if signal.counted else f"{value:.6g}"
@@ -225,13 +259,14 @@ def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
         calm.append(one)
         for text, step in _series(one, round(PER_MINUTE * bad), PER_MINUTE):
             played.setdefault(text, [round(step * WEEK_MINUTES * float(level) / 1000) for level in week])
-    for text, steps in played.items():
+    for text, steps in _once(played).items():
         lines += [f"  - series: {_quoted(text)}", f"    values: '{_walk(steps)}'"]
     samples = len(week) * 60 // WEEK_MINUTES
     for text, values in used.items():
-        if text not in played:
+        if text not in played and not any(text.startswith(f"{one.removesuffix('}')},") for one in played):
             lines += [f"  - series: {_quoted(text)}", f"    values: '{values}{'' if '+' in values else '+0'}x{samples}'"]
-    silent = [*map(name_of, calm), *(signal_name(*row) for row in _calm(signals_of(source))), MISSING, *(row[0] for row in RESOURCES)]
+    silent = [*map(name_of, calm), *(signal_name(*row) for row in _calm(signals_of(source))), MISSING]
+    silent += [one.name for one in resources_of(source)]
     lines.append("  alert_rule_test:")
     for hour in sorted({int(np.argmax(week)) + 1, 24, 72, 120, 167}):
         at = hour * 60 // EVALUATED_MINUTES * EVALUATED_MINUTES
@@ -243,18 +278,10 @@ def _week_case(source: Source, alerts: list[Burn]) -> list[str]:
 WEEK_MINUTES = 5  # between samples of a week
 
 
-def _hosts() -> dict[str, str]:
-    """A host with room: half of its CPU idle, half of its memory and disk free."""
-    found = {'node_cpu_seconds_total{instance="a",mode="idle"}': f"0+{30 * WEEK_MINUTES}"}
-    for free, size in FREE.values():
-        found |= {f'{free}{{instance="a"}}': "0.5", f'{size}{{instance="a"}}': "1"}
-    return found
-
-
-FREE = {  # what is left, and all of it
-    "MemoryHigh": ("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes"),
-    "DiskFull": ("node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
-}
+def _hosts(source: Source) -> dict[str, str]:
+    """A host with room: half of its CPU, memory and disk free."""
+    played = {text: value for one in resources_of(source) for text, value in one.series(0.5).items()}
+    return {text: f"0+{value * WEEK_MINUTES:g}" if counted else f"{value:g}" for text, (value, counted) in played.items()}
 
 
 def _walk(steps: Sequence[int]) -> str:
@@ -266,21 +293,17 @@ def _walk(steps: Sequence[int]) -> str:
     return " ".join(found)
 
 
-def _resource_case(name: str, use: str, limit: float, advice: str, word: str, used: float, fires: bool) -> list[str]:
-    if name == "CpuHigh":
-        series = [('node_cpu_seconds_total{instance="a",mode="idle"}', f"0+{60 * (1 - used):.6g}x720")]
-    else:
-        free, size = FREE[name]
-        series = [(f'{free}{{instance="a"}}', f"{1 - used:.6g}+0x720"), (f'{size}{{instance="a"}}', "1+0x720")]
+def _resource_case(one: Resource, word: str, used: float, fires: bool) -> list[str]:
+    series = ((text, f"0+{value:.6g}x720" if counted else f"{value:.6g}+0x720") for text, (value, counted) in one.series(used).items())
     return [
-        f"- name: {yaml(f'{name}, {word}')}",
+        f"- name: {yaml(f'{one.name}, {word}')}",
         "  interval: 1m",
         "  input_series:",
         *(line for text, values in series for line in (f"  - series: {_quoted(text)}", f"    values: '{values}'")),
         "  alert_rule_test:",
         f"  - eval_time: {2 * EVALUATED_MINUTES}m",
-        f"    alertname: {name}",
-        *_expected(fires, f"instance: a, {labels('ticket')}", f"{name} above {share(limit)} for 5 minutes; {advice}", PAGES[name]),
+        f"    alertname: {one.name}",
+        *_expected(fires, f"{one.per}, {labels('ticket')}", one.summary, one.page),
     ]
 
 

@@ -2,30 +2,124 @@
 
 from __future__ import annotations
 
-import re
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from perfplan.operate import tended
-from perfplan.operate.kind import BUSY, Counters, Signal
+from perfplan.operate.kind import BUSY, Signal
 from perfplan.operate.source import Source
-from perfplan.operate.text import anchor, slug, template, yaml
+from perfplan.operate.text import alert_name, anchor, slug, template, yaml
 from perfplan.plan.paths import origins
 from perfplan.promises import counted
 from perfplan.scenario.rules import all_called, call_order
-from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns
+from perfplan.signals import signal
+from perfplan.subjects.alerts import CPU, DISK, MEMORY, Burn, burns_of
 from perfplan.tiers import kind_of
 from perfplan.words import share
 
 HOUR = 3600
-RESOURCES = (  # name, expression of one instance's use, threshold, what to do
-    ("CpuHigh", '1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle",role!~"primary|replica"}[5m]))', CPU, "more of it"),
-    ("MemoryHigh", "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes", MEMORY, "restart what leaks"),
-    (
-        "DiskFull",
-        '1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}',
-        DISK,
-        "order storage",
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """The usual alert on one instance of a host or a container."""
+
+    name: str
+    use: str  # PromQL
+    limit: float
+    advice: str
+    page: str  # of the runbook
+    per: str  # label of an instance, and its value in tests
+    series: Callable[[float], Mapping[str, tuple[float, bool]]]  # in a test at such a use: a value, or what is added each minute
+
+    @property
+    def summary(self) -> str:
+        """What the alert says."""
+        return f"{self.name} above {share(self.limit)} for 5 minutes; {self.advice}"
+
+
+def _left(free: str, whole: str) -> Callable[[float], Mapping[str, tuple[float, bool]]]:
+    return lambda use: {f'{free}{{instance="a"}}': (1 - use, False), f'{whole}{{instance="a"}}': (1.0, False)}
+
+
+def _of_limit(used: str, resource: str, *, counted: bool) -> Callable[[float], Mapping[str, tuple[float, bool]]]:
+    limits = f'kube_pod_container_resource_limits{{pod="a",resource="{resource}"}}'
+    return lambda use: {f'{used}{{pod="a"}}': (60 * use if counted else use, counted), limits: (1.0, False)}
+
+
+_IDLE = 'node_cpu_seconds_total{instance="a",mode="idle"}'
+RESOURCES = {  # by who measures hosts
+    "node_exporter": (
+        Resource(
+            name="CpuHigh",
+            use='1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle",role!~"primary|replica"}[5m]))',
+            limit=CPU,
+            advice="more of it",
+            page=BUSY,
+            per="instance: a",
+            series=lambda use: {_IDLE: (60 * (1 - use), True)},
+        ),
+        Resource(
+            name="MemoryHigh",
+            use="1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes",
+            limit=MEMORY,
+            advice="restart what leaks",
+            page="Memory",
+            per="instance: a",
+            series=_left("node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes"),
+        ),
+        Resource(
+            name="DiskFull",
+            use='1 - node_filesystem_avail_bytes{fstype!~"tmpfs|overlay"} / node_filesystem_size_bytes{fstype!~"tmpfs|overlay"}',
+            limit=DISK,
+            advice="order storage",
+            page="Memory",
+            per="instance: a",
+            series=_left("node_filesystem_avail_bytes", "node_filesystem_size_bytes"),
+        ),
     ),
-)
+    "cAdvisor": (
+        Resource(
+            name="CpuHigh",
+            use="sum by (pod) (rate(container_cpu_usage_seconds_total[5m])) / "
+            'sum by (pod) (kube_pod_container_resource_limits{resource="cpu"})',
+            limit=CPU,
+            advice="more of it",
+            page=BUSY,
+            per="pod: a",
+            series=_of_limit("container_cpu_usage_seconds_total", "cpu", counted=True),
+        ),
+        Resource(
+            name="MemoryHigh",
+            use='sum by (pod) (container_memory_working_set_bytes) / sum by (pod) (kube_pod_container_resource_limits{resource="memory"})',
+            limit=MEMORY,
+            advice="restart what leaks",
+            page="Memory",
+            per="pod: a",
+            series=_of_limit("container_memory_working_set_bytes", "memory", counted=False),
+        ),
+        Resource(
+            name="DiskFull",
+            use="1 - kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes",
+            limit=DISK,
+            advice="order storage",
+            page="Memory",
+            per="instance: a",
+            series=_left("kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes"),
+        ),
+    ),
+}
+
+
+def resources_of(source: Source) -> list[Resource]:
+    """The usual alerts, by the names that the scenario's metrics have."""
+
+    def series(one: Resource, use: float) -> dict[str, tuple[float, bool]]:
+        return {source.named(text): value for text, value in one.series(use).items()}
+
+    found = RESOURCES[source.study.scenario.host_metrics]
+    return [replace(one, use=source.named(one.use), series=functools.partial(series, one)) for one in found]
 
 
 def windows(one: Burn) -> tuple[str, str]:
@@ -42,36 +136,12 @@ def name_of(one: Burn) -> str:
     return f"{alert_name(one.objective)}Burns{one.rung.hours}h"
 
 
-def alert_name(name: str) -> str:
-    """An alert's name in capitals; what had to be changed beyond case and spaces keeps the hash of its slug."""
-    words = re.fullmatch(r"[a-z0-9]+(?: [a-z0-9]+)*", name)
-    return "".join(part.capitalize() for part in (name.split() if words else re.split("[-_]", slug(name))))
-
-
-def bad_of(of: Counters, window: str, what: str = "rate") -> str:
-    """Bad requests over a window; without a bucket at the target those beyond the next one. "" of what is not there counts as none."""
-    total, bad, good, nearest = (f"sum({what}({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
-    good = f"({good} or {nearest})" if of.nearest[0] not in ("", of.good) else good
-    return bad if of.bad else f"({total} - {good})"
-
-
-def total_of(of: Counters, window: str, what: str = "rate") -> str:
-    """All requests over a window."""
-    return f"sum({what}({of.total}[{window}]))"
-
-
-def ratio(of: Counters, window: str) -> str:
-    """Share of bad requests over a window; no traffic gives no sample, so that nothing fires."""
-    return f"{bad_of(of, window)} / ({total_of(of, window)} > 0)"
-
-
 def labels(urgency: str, priority: str = "") -> str:
     """Whom an alert goes to, and how urgently: P0 and P1 call somebody, P2 is read on the next working day."""
     return f"severity: {urgency}, priority: {priority or ('P1' if urgency == 'page' else 'P2')}"
 
 
 MISSING, MISSING_SUMMARY = "MetricsMissing", "a metric that alerts are made of has vanished: nobody would see an outage"
-PAGES = {"CpuHigh": BUSY, "MemoryHigh": "Memory", "DiskFull": "Memory"}  # of the runbook
 
 
 def noted(summary: str, page: str) -> str:
@@ -91,7 +161,17 @@ def signals_of(source: Source) -> list[tuple[str, Signal]]:
     order = [*caches, *(name for name in reversed(call_order(scenario)) if name not in caches)]
     found = [(name, signal) for name in order for signal in tended(scenario.tiers[name]).signals(source, name, scenario.tiers[name])]
     promised = {one.journey for objective in scenario.objectives.values() if (one := counted(objective)) is not None}
-    return [*found, *((name, _fails(name)) for name in scenario.journeys if name not in promised)]
+    found += [(name, _fails(name)) for name in scenario.journeys if name not in promised]
+    return [(name, _renamed(source, signal)) for name, signal in found]
+
+
+def _renamed(source: Source, one: Signal) -> Signal:
+    """The same by the names that the scenario's metrics have."""
+
+    def series(use: float) -> dict[str, float]:
+        return {source.named(text): value for text, value in one.series(use).items()}
+
+    return replace(one, use=source.named(one.use), series=series)
 
 
 FAILS = 0.05  # of the requests of a journey without a promise on failures
@@ -106,13 +186,14 @@ def _fails(journey: str) -> Signal:
 
     return Signal(
         alert="Fails",
-        use=f'sum(rate({total},code=~"5.."}}[5m])) / (sum(rate({total}}}[5m])) > 0)',
+        use=signal("journey", "errors").asked(slug(journey)),
         limit=FAILS,
         usual=0.0,
         what=f"requests of {journey} that fail",
         page="High error rate",
         series=series,
         counted=True,
+        grows=False,
         severity="page",
     )
 
@@ -155,8 +236,10 @@ def absent(selector: str) -> str:
 
 def selectors_of(source: Source) -> list[str]:
     """Every metric without which an alert is silent, once."""
-    counted = [series for one in burns(source.study) for series in (one.counters.total,)]
-    return list(dict.fromkeys([*counted, *(series for _, signal in signals_of(source) for series in list(signal.series(0.5))[:1])]))
+    counted = [one.counters.total for one in burns_of(source)]
+    others = [series for _, signal in signals_of(source) for series in list(signal.series(0.5))[:1]]
+    parted = [text for text in others if any(text.startswith(f"{total.removesuffix('}')},") for total in counted)]  # of what is counted
+    return list(dict.fromkeys([*counted, *(text for text in others if text not in parted)]))
 
 
 def without_bucket(one: Burn) -> str:
