@@ -183,9 +183,9 @@ def test_parts_answer_what_is_about_them_alone(storefront):
 
 def test_words_that_answer_nothing_answer_nothing(storefront):
     for value in ("TODO", "tbd", "?", "example"):
-        assert with_answers(storefront, {"5.2.4": signed(value)})["5.2.4"].verdict == "unanswered"
-    assert with_answers(storefront, {"5.2.4": signed("two people", None)})["5.2.4"].verdict == "at risk"  # a decision needs its reason
-    assert with_answers(storefront, {"5.2.4": signed("two people")})["5.2.4"].verdict == "met"
+        assert with_answers(storefront, {"5.1.3.a": signed(value)})["5.1.3.a"].verdict == "unanswered"
+    assert with_answers(storefront, {"5.1.3.a": signed("two people", None)})["5.1.3.a"].verdict == "at risk"  # a decision needs its reason
+    assert with_answers(storefront, {"5.1.3.a": signed("two people")})["5.1.3.a"].verdict == "met"
 
 
 def test_nobody_can_sign_away_what_is_computed(storefront):

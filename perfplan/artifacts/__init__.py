@@ -3,7 +3,7 @@
 Each line says where its number comes from. The same inputs give the same bytes on any machine.
 """
 
-from perfplan.artifacts import alertmanager, grafana, k6, nginx, otel, prometheus, runbook, slo
+from perfplan.artifacts import alertmanager, documents, grafana, k6, nginx, otel, prometheus, runbook, slo
 from perfplan.judging import File
 from perfplan.operate import tended
 from perfplan.operate.source import Source
@@ -19,6 +19,7 @@ WHOLE = (  # of the whole service; those of a kind of tier stand with it
     otel.files,
     nginx.files,
     runbook.files,
+    documents.files,
 )
 
 

@@ -10,10 +10,14 @@ from perfplan.operate import (
     availability,
     cache,
     completion,
+    composite,
+    correctness,
     database,
     errors,
+    freshness,
     latency,
     object_store,
+    page,
     partner,
     queue,
     service,
@@ -40,6 +44,10 @@ WATCHED: Mapping[type, Watched[Any]] = {
     promises.Throughput: throughput.WATCHED,
     promises.Users: users.WATCHED,
     promises.Completion: completion.WATCHED,
+    promises.Page: page.WATCHED,
+    promises.Freshness: freshness.WATCHED,
+    promises.Correctness: correctness.WATCHED,
+    promises.Composite: composite.WATCHED,
 }
 
 

@@ -26,5 +26,6 @@ WATCHED: Watched[Availability] = Watched(
         indicator=lambda one: answered(one.journey),
         counters=lambda one, below_s: by_code(one.journey),
         threshold=nothing,  # a load test is too short to see what fails by itself
+        bad="failed requests",
     ),
 )

@@ -212,6 +212,11 @@ LOOK_UPS = 60_000.0  # a minute, in tests
 TENDED: Tended[Cache] = Tended(
     files=_files,
     scaling=_scaling,
+    commands=lambda source, name, tier: (
+        "redis-cli --cluster add-node NEW:6379 NODE:6379",
+        "redis-cli --cluster rebalance NODE:6379 --cluster-use-empty-masters",
+        f"redis-cli --cluster info NODE:6379  # {source.count(name, 'instances')[0]} nodes by the plan",
+    ),
     signals=_signals,
     capacities=no_capacities,
     span="CLIENT | `db.system.name`=redis, `db.operation.name`, `server.address`",

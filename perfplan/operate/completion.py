@@ -41,5 +41,6 @@ WATCHED: Watched[Completion] = Watched(
         ),
         counters=_counters,
         threshold=nothing,  # a load test of requests sees no jobs
+        bad="late jobs",
     ),
 )

@@ -254,6 +254,11 @@ def _signals(source: Source, name: str, tier: Database) -> tuple[Signal, ...]:
 TENDED: Tended[Database] = Tended(
     files=_files,
     scaling=_scaling,
+    commands=lambda source, name, tier: (
+        "pg_basebackup -h PRIMARY -D DATA -R -X stream -C -S NEW_REPLICA  # a new replica",
+        "psql -h PRIMARY -c 'SELECT client_addr, state, replay_lag FROM pg_stat_replication'",
+        f"cp pgbouncer-{slug(name)}.ini /etc/pgbouncer/pgbouncer.ini && psql -h 127.0.0.1 -p 6432 -U admin pgbouncer -c 'RELOAD'  # pools",
+    ),
     signals=_signals,
     capacities=_connections,
     span="CLIENT | `db.system.name`=postgresql, `db.query.summary`, `server.address`",

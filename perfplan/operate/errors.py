@@ -34,5 +34,6 @@ WATCHED: Watched[Errors] = Watched(
         indicator=lambda one: answered(one.journey),
         counters=lambda one, below_s: by_code(one.journey),
         threshold=lambda one: Threshold(journey=one.journey, metric="http_req_failed", rule=f"rate<{median(one.below):.6g}"),
+        bad="failed requests",
     ),
 )

@@ -66,6 +66,7 @@ class Tended(Generic[T]):
 
     files: Callable[[Source, str, T], tuple[File, ...]]  # settings of its server
     scaling: Callable[[Source, str, T], str]  # in the runbook: how there is more of it; "": nobody here can do that
+    commands: Callable[[Source, str, T], tuple[str, ...]]  # in a shell, for as much as is planned; (): it is done elsewhere
     signals: Callable[[Source, str, T], tuple[Signal, ...]]  # what of it is watched
     capacities: Callable[[Source, str, T], Mapping[str, float]]  # how many there are of what a signal of its kind is a share of, by signal
     span: str  # of a call to it, in a trace: its kinds, and what it says by the semantic conventions
@@ -120,6 +121,7 @@ class Gauged(Generic[T]):
     indicator: Callable[[T], Indicator]
     counters: Callable[[T, float], Counters | None]  # with the bound of its time where it is counted, in seconds
     threshold: Callable[[T], Threshold | None]
+    bad: str  # what eats its budget; "": it has none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,11 @@ GROWS, BUSY, UNSEEN = "A queue grows", "Low throughput", "Metrics are missing"
 
 def nothing(*_: object) -> None:
     """There is none."""
+
+
+def no_commands(*_: object) -> tuple[str, ...]:
+    """It is scaled by whoever runs it."""
+    return ()
 
 
 def no_capacities(*_: object) -> Mapping[str, float]:

@@ -58,5 +58,6 @@ WATCHED: Watched[Latency] = Watched(
         threshold=lambda one: Threshold(
             journey=one.journey, metric="http_req_duration", rule=f"p({median(one.percentile) * 100:g})<{ms(median(one.below_s))}"
         ),
+        bad="slow requests",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Part, Tended, no_capacities, no_files, today, unsaid
+from perfplan.operate.kind import Part, Tended, no_capacities, no_commands, no_files, today, unsaid
 from perfplan.operate.series import slow_calls
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
@@ -28,6 +28,7 @@ def _requests(study: Study, name: str, tier: ObjectStore) -> Part:
 TENDED: Tended[ObjectStore] = Tended(
     files=no_files,
     scaling=_scaling,
+    commands=no_commands,
     signals=lambda source, name, tier: slow_calls(name, tier.p50_s, tier.p99_s, source.ladder.value_s("timeout", name)),
     capacities=no_capacities,
     span="CLIENT | `rpc.system`, `rpc.method`, `server.address`",

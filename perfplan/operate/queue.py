@@ -74,6 +74,7 @@ def _signals(source: Source, name: str, tier: Queue) -> tuple[Signal, ...]:
 TENDED: Tended[Queue] = Tended(
     files=no_files,
     scaling=_scaling,
+    commands=lambda source, name, tier: (f"kubectl scale deployment/{slug(name)}-workers --replicas={source.count(name, 'workers')[0]}",),
     signals=_signals,
     capacities=no_capacities,
     span="PRODUCER | `messaging.system`, `messaging.destination.name`, `messaging.operation.type`",

@@ -79,6 +79,10 @@ def _signals(source: Source, name: str, tier: Service) -> tuple[Signal, ...]:
 TENDED: Tended[Service] = Tended(
     files=no_files,
     scaling=_scaling,
+    commands=lambda source, name, tier: (
+        f"kubectl scale deployment/{slug(name)} --replicas={source.count(name, 'instances')[0]}",
+        f"kubectl rollout status deployment/{slug(name)}",
+    ),
     signals=_signals,
     capacities=lambda source, name, tier: {"threads": float(tier.threads)},
     span="CLIENT and SERVER | `http.request.method`, `server.address`, `http.response.status_code`",

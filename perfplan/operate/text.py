@@ -139,6 +139,16 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
 
 
+def mermaid(text: str) -> str:
+    """Text in a quoted label of a Mermaid diagram.
+
+    >>> mermaid('a "b" <c>')
+    'a #quot;b#quot; #lt;c#gt;'
+    """
+    names = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;", ";": "#59;", "`": "#96;", "&": "#amp;"}
+    return "".join(names.get(c, c) for c in visible(text))
+
+
 def markdown(text: str) -> str:
     r"""Text in Markdown that is only text.
 

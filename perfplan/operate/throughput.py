@@ -28,5 +28,6 @@ WATCHED: Watched[Throughput] = Watched(
         ),
         counters=nothing,  # seconds are not counted as requests are
         threshold=nothing,
+        bad="",
     ),
 )

@@ -29,5 +29,6 @@ WATCHED: Watched[Users] = Watched(
         ),
         counters=nothing,  # production has the users it has
         threshold=nothing,
+        bad="",
     ),
 )

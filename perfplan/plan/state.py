@@ -17,6 +17,7 @@ from perfplan.plan.paths import Carried, carry, hit_ratios, path, traffic_bytes
 from perfplan.plan.uptime import path_availability
 from perfplan.promises.kind import PEAK_HOUR, WEEKS, Counted, Timed
 from perfplan.quantity import FloatArray, Value
+from perfplan.record import but
 from perfplan.scenario import Scenario
 from perfplan.tiers import bought_of, kind_of
 from perfplan.tiers.place import Place
@@ -98,6 +99,21 @@ class State:
         if PEAK_HOUR in over:
             found[PEAK_HOUR] = slow(self.rps)
         return found
+
+    def pages_slow(
+        self, journey: str, below_s: Value, allowed: Value, round_trips: Value, bandwidth_bytes_per_s: Value, render_s: Value
+    ) -> FloatArray:
+        """Share of the pages of *journey* that are there later; the round trips that come on top are as long as those of its request."""
+        one, times = self.scenario.journeys[journey], 1 + round_trips
+        regions = {name: but(region, round_trip_s=region.round_trip_s * times) for name, region in self.scenario.regions.items()}
+        left_s = below_s - (one.response_bytes + one.static_bytes) / bandwidth_bytes_per_s - render_s
+        further = State(but(self.scenario, regions=regions), self.rps, hits=self._hits)
+        late = further.slow(journey, np.maximum(left_s, 1e-6), allowed, (PEAK_HOUR,))[PEAK_HOUR]
+        return np.where(np.broadcast_to(np.asarray(left_s), self.rps.shape) > 0, late, 1.0)
+
+    def part(self, journey: str) -> Value:
+        """Requests of *journey* over all requests."""
+        return self.scenario.journeys[journey].share / sum(one.share for one in self.scenario.journeys.values())
 
     def _slow(self, journey: str, below_s: Value, allowed: Value) -> FloatArray:
         return exceeds(self.path(journey), below_s, self.rps.shape, least=0.01 * float(np.min(allowed)))

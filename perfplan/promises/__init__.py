@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from perfplan.promises import availability, completion, errors, latency, throughput, users
+from perfplan.promises import availability, completion, composite, correctness, errors, freshness, latency, page, throughput, users
 from perfplan.promises.availability import Availability
 from perfplan.promises.completion import Completion
+from perfplan.promises.composite import Composite
+from perfplan.promises.correctness import Correctness
 from perfplan.promises.errors import Errors
+from perfplan.promises.freshness import Freshness
 from perfplan.promises.kind import Budgeted, Counted, Kind, Promise, Timed
 from perfplan.promises.latency import Latency
+from perfplan.promises.page import Page
 from perfplan.promises.throughput import Throughput
 from perfplan.promises.users import Users
 from perfplan.quantity import MONTH, median
@@ -19,9 +23,13 @@ __all__ = [
     "KINDS",
     "Availability",
     "Completion",
+    "Composite",
+    "Correctness",
     "Errors",
+    "Freshness",
     "Latency",
     "Objective",
+    "Page",
     "Throughput",
     "Users",
     "budget_of",
@@ -30,7 +38,7 @@ __all__ = [
     "timed",
     "until",
 ]
-Objective = Latency | Availability | Errors | Throughput | Users | Completion
+Objective = Latency | Availability | Errors | Throughput | Users | Completion | Page | Freshness | Correctness | Composite
 KINDS: Mapping[type, Kind[Any]] = {  # Any: each kind's answers take its own record, and are found by it
     Latency: latency.KIND,
     Availability: availability.KIND,
@@ -38,6 +46,10 @@ KINDS: Mapping[type, Kind[Any]] = {  # Any: each kind's answers take its own rec
     Throughput: throughput.KIND,
     Users: users.KIND,
     Completion: completion.KIND,
+    Page: page.KIND,
+    Freshness: freshness.KIND,
+    Correctness: correctness.KIND,
+    Composite: composite.KIND,
 }
 
 

@@ -56,6 +56,7 @@ KIND: Kind[Availability] = Kind(
         counted=lambda one: Counted(journey=one.journey, good=one.above, bad=1 - one.above, down=True),
         jobs=nothing,
         users=nothing,
-        budget=budgeted,
+        pages=nothing,
+        budget=lambda one: budgeted(one, journeys=(one.journey,)),
     ),
 )

@@ -54,5 +54,12 @@ def judged(objective: Completion, state: State, both: bool) -> Judged:
 
 KIND: Kind[Completion] = Kind(
     judges=Judges(judged=judged, peak_second=False, elsewhere=never),
-    says=Says(timed=nothing, counted=nothing, jobs=lambda one: Jobs(tier=one.queue, below_s=one.below_s), users=nothing, budget=budgeted),
+    says=Says(
+        timed=nothing,
+        counted=nothing,
+        jobs=lambda one: Jobs(tier=one.queue, below_s=one.below_s),
+        users=nothing,
+        pages=nothing,
+        budget=lambda one: budgeted(one, tier=one.queue),
+    ),
 )

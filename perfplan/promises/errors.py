@@ -61,6 +61,7 @@ KIND: Kind[Errors] = Kind(
         counted=lambda one: Counted(journey=one.journey, good=1 - one.below, bad=one.below, down=False),
         jobs=nothing,
         users=nothing,
-        budget=budgeted,
+        pages=nothing,
+        budget=lambda one: budgeted(one, journeys=(one.journey,)),
     ),
 )

@@ -136,11 +136,20 @@ class Budgeted:
     method: str
     slice_s: float
     slice_good: float
+    journeys: Sequence[str]  # whose requests are counted
+    tier: str  # or whose jobs; "": none
 
 
-def budgeted(one: Windowed, usual: str = "30 days") -> Budgeted:
-    """The budget that a promise states; over *usual* where it names no window."""
-    return Budgeted(window=one.window or usual, method=one.budgeting, slice_s=median(one.slice_s), slice_good=median(one.slice_good))
+def budgeted(one: Windowed, usual: str = "30 days", *, journeys: Sequence[str] = (), tier: str = "") -> Budgeted:
+    """The budget that a promise states, and whose requests or jobs it counts; over *usual* where it names no window."""
+    return Budgeted(
+        window=one.window or usual,
+        method=one.budgeting,
+        slice_s=median(one.slice_s),
+        slice_good=median(one.slice_good),
+        journeys=journeys,
+        tier=tier,
+    )
 
 
 class State(Protocol):
@@ -160,6 +169,15 @@ class State(Protocol):
     def slow(self, journey: str, below_s: Value, allowed: Value, over: Collection[str]) -> Mapping[str, FloatArray]:
         """Share of the requests of *journey* that are slower, over PEAK_HOUR and WEEKS; precise where it is a hundredth of *allowed*, or
         more."""
+
+    def pages_slow(
+        self, journey: str, below_s: Value, allowed: Value, round_trips: Value, bandwidth_bytes_per_s: Value, render_s: Value
+    ) -> FloatArray:
+        """Share of the pages of *journey* that are there later: so many more round trips, its bytes over the user's line, and the work of
+        the browser."""
+
+    def part(self, journey: str) -> Value:
+        """Requests of *journey* over all requests."""
 
     def failed(self, journey: str) -> FloatArray:
         """Share of the requests of *journey* that meet a tier that is not up."""
@@ -211,6 +229,7 @@ class Says(Generic[T]):
     counted: Callable[[T], Counted | None]
     jobs: Callable[[T], Jobs | None]
     users: Callable[[T], Value | None]  # how many may be there at once
+    pages: Callable[[T], str | None]  # the journey whose pages are there in time
     budget: Callable[[T], Budgeted | None]  # how what is bad is counted
 
 

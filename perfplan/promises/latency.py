@@ -67,10 +67,10 @@ def _timed(one: Latency) -> Timed:
 
 
 def _budget(one: Latency) -> Budgeted:
-    return budgeted(one, WEEKS if one.over == WEEKS else "30 days")
+    return budgeted(one, WEEKS if one.over == WEEKS else "30 days", journeys=(one.journey,))
 
 
 KIND: Kind[Latency] = Kind(
     judges=Judges(judged=judged, peak_second=False, elsewhere=never),
-    says=Says(timed=_timed, counted=nothing, jobs=nothing, users=nothing, budget=_budget),
+    says=Says(timed=_timed, counted=nothing, jobs=nothing, users=nothing, pages=nothing, budget=_budget),
 )

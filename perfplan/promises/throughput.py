@@ -27,5 +27,5 @@ def judged(objective: Throughput, state: State, both: bool) -> Judged:
 
 KIND: Kind[Throughput] = Kind(
     judges=Judges(judged=judged, peak_second=True, elsewhere=lambda one: one.above_rps is not None),
-    says=Says(timed=nothing, counted=nothing, jobs=nothing, users=nothing, budget=nothing),
+    says=Says(timed=nothing, counted=nothing, jobs=nothing, users=nothing, pages=nothing, budget=nothing),
 )

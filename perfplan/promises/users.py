@@ -34,5 +34,5 @@ def judged(objective: Users, state: State, both: bool) -> Judged:
 
 KIND: Kind[Users] = Kind(
     judges=Judges(judged=judged, peak_second=False, elsewhere=lambda one: True),
-    says=Says(timed=nothing, counted=nothing, jobs=nothing, users=lambda one: one.above, budget=nothing),
+    says=Says(timed=nothing, counted=nothing, jobs=nothing, users=lambda one: one.above, pages=nothing, budget=nothing),
 )

@@ -91,7 +91,7 @@ def budget_eaters(study: Study) -> Table:
     most = max(usual, key=lambda row: float(row["share"]), default=None)
     title = "Nothing eats a budget"
     if most is not None:
-        verb = "eat" if most["cause"].startswith("failures") else "eats"
+        verb = "eat" if most["cause"].startswith("failures of") or most["cause"].endswith("s") else "eats"
         title = f"{capital(most['cause'])} {verb} most: {share(most['share'], 2)} of the budget of {most['objective']}"
     return Table(
         name="budget_eaters",

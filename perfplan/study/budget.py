@@ -10,7 +10,7 @@ import numpy as np
 
 from perfplan.models import slo
 from perfplan.models.slo import budget_left, complement, window_days, window_start
-from perfplan.promises import budget_of, counted, kind_of, timed
+from perfplan.promises import budget_of, counted, timed
 from perfplan.promises.kind import PEAK_HOUR, Budgeted, Judged
 from perfplan.quantity import DAY, FloatArray, median
 from perfplan.reading.outcomes import Outcomes
@@ -68,13 +68,11 @@ def remaining(study: Study) -> dict[str, FloatArray]:
 
 def events_rps(study: Study, name: str) -> float:
     """Requests or jobs a second of a promise at today's peak hour."""
-    objective, made = study.scenario.objectives[name], study.middle
-    about, jobs = timed(objective) or counted(objective), kind_of(objective).says.jobs(objective)
-    rates = made.carried.calls_rps[jobs.tier] if jobs is not None else made.carried.journey_rps[about.journey] if about is not None else 0.0
-    return float(np.broadcast_to(np.asarray(rates, dtype=float), made.rps.shape)[0, 0])
-
-
-# ---- behind ----
+    one, made = budget_of(study.scenario.objectives[name]), study.middle
+    if one is None:
+        return 0.0
+    rates = [made.carried.calls_rps[one.tier]] if one.tier else [made.carried.journey_rps[journey] for journey in one.journeys]
+    return sum(float(np.broadcast_to(np.asarray(rate, dtype=float), made.rps.shape)[0, 0]) for rate in rates)
 
 
 @dataclass(frozen=True, kw_only=True)

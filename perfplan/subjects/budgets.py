@@ -10,10 +10,11 @@ import numpy as np
 from perfplan.models import slo
 from perfplan.models.growth import requests_of_month
 from perfplan.models.slo import complement, error_budget_requests, error_budget_s, window_days
+from perfplan.operate import watched
 from perfplan.operate.kind import worst
 from perfplan.plan.demand import week_of
 from perfplan.plan.maintenance import Placed, placed
-from perfplan.promises import counted, timed
+from perfplan.promises import counted
 from perfplan.promises.kind import Budgeted
 from perfplan.quantity import DAY, median
 from perfplan.scenario import Step
@@ -95,13 +96,8 @@ def eaters(study: Study) -> list[Eater]:
         told.add(same)
         allowed, drawn = float(complement(target(judged))), fails(study).get(name)
         if drawn is None:
-            found.append(
-                Eater(
-                    objective=name,
-                    cause="what is slow" if timed(judged.objective) else "what is late",
-                    share=1 - median(left(judged)[:, 0]),
-                )
-            )
+            bad = watched(judged.objective).measured.bad
+            found.append(Eater(objective=name, cause=bad, share=1 - median(left(judged)[:, 0])))
         else:
             causes = ((f"failures of {cause}" if cause in tiers else cause, value) for cause, value in drawn.causes.items())
             found += [Eater(objective=name, cause=cause, share=value / allowed) for cause, value in causes]

@@ -122,6 +122,16 @@ def _jobs(study: Study) -> dict[str, Jobs]:
     return {name: one for name, one in found.items() if one is not None}
 
 
+def _pages(study: Study) -> Found | None:
+    """Promised times of pages; met only where browsers have shown them."""
+    names = [name for name, one in study.scenario.objectives.items() if kind_of(one).says.pages(one) is not None]
+    seen = {one.objective for one in study.scenario.measured.values()}
+    found = _said(study, names)
+    if found is None or all(name in seen for name in names):
+        return found
+    return Found(text=f"{found.text}; modelled, and not measured in browsers", verdict=worst((found.verdict, "at risk")))
+
+
 def _said(study: Study, names: Iterable[str]) -> Found | None:
     """The named promises, with P today and in the last month asked for."""
     names = list(names)
@@ -179,6 +189,7 @@ ITEMS = (
     Item("1.1.4", _critical, REQUIREMENTS, judge),
     Item("1.2.1", _latency, REQUIREMENTS, latency.percentiles_s),
     Item("1.2.1.a", lambda study: _said(study, promised_times(study)), REQUIREMENTS, latency.exceeds),
+    Item("1.2.1.b", _pages, REQUIREMENTS, judge),
     Item("1.2.1.c", lambda study: _said(study, _jobs(study)), REQUIREMENTS, queueing.MMc.response_exceeds),
     Item("1.2.2", _throughput, REQUIREMENTS, judge),
     Item("1.2.3", _availability, REQUIREMENTS, availability.in_series),
