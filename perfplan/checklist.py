@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from perfplan.artifacts import files
 from perfplan.items import BOXES, Row, items
 from perfplan.judging import Answers, File, Judgements
+from perfplan.reading.deployed import AS_PLANNED, FRESH_DAYS, fingerprint
 from perfplan.scenario import Answer
 from perfplan.study import Study, once
 from perfplan.subjects import (
@@ -39,7 +40,11 @@ ANSWERS = ("measured", "computed", "artefact", "attested", "none")
 VERDICTS = ("met", "at risk", "not met", "not applicable", "unanswered")
 NOT_APPLICABLE = "not applicable"
 BADNESS = ("not met", "at risk", "met", NOT_APPLICABLE)
-ENOUGH = (("measured", "evidence"), ("artefact", "artefact"))  # answer and kind: what was measured, and documents that are this plan
+ENOUGH = (  # answer and kind: what was measured, files that were found deployed, and documents that are this plan
+    ("measured", "evidence"),
+    ("measured", "artefact"),
+    ("artefact", "artefact"),
+)
 LACKS = {  # why an item of a kind is not met by what the plan knows alone
     "evidence": "; stated or computed, not measured",
     "decision": "; nobody answers for it (answers: value, owner, date, and the reason as note)",
@@ -178,17 +183,32 @@ def _found(study: Study, id: str, made: Sequence[File], judged: Judgements) -> t
     if one is not None and (said := _of_subjects(study)[id]) is not None:
         return said, one.place, dotted(one.formula)
     if answering := [(file, answer) for file in made for answer in file.answers if answer.item == id]:
-        return _of_files(answering, judged), answering[0][1].place, dotted(answering[0][1].formula)
+        return _of_files(study, answering, judged), answering[0][1].place, dotted(answering[0][1].formula)
     return absent(study, id), "", ""
 
 
-def _of_files(answering: Sequence[tuple[File, Answers]], judged: Judgements) -> Found:
-    """What files say to an item, and what tools said of them; nobody has shown yet that they are deployed."""
+def _of_files(study: Study, answering: Sequence[tuple[File, Answers]], judged: Judgements) -> Found:
+    """What files say to an item, what tools said of them, and whether they were found deployed: only that makes them met."""
     names = listed([f"configs/{file.name}" for file, _ in answering])
     said = listed(list(dict.fromkeys(verdict_on(file, judged) for file, _ in answering)))
     refused = any(file.name in judged and judged[file.name].accepted is False for file, _ in answering)
-    text = f"{names}: {answering[0][1].text}; {said}; {answering[0][0].unseen}"
-    return Found(text=text, verdict="not met" if refused else "at risk", answer="artefact")
+    runs = [_deployed(study, file) for file, _ in answering]
+    text = f"{names}: {answering[0][1].text}; {said}; {listed(list(dict.fromkeys(text for _, text in runs)))}"
+    met = all(found for found, _ in runs)
+    return Found(text=text, verdict="not met" if refused else "met" if met else "at risk", answer="measured" if met else "artefact")
+
+
+def _deployed(study: Study, file: File) -> tuple[bool, str]:
+    """Whether a file was found to run as it is written, not long ago; and that in words."""
+    one = study.statement.deployed.get(file.name)
+    if one is None:
+        return False, file.unseen
+    if one.verdict != AS_PLANNED:
+        return False, f"{one.verdict} on {one.date}" + (f" ({one.said})" if one.said else "")
+    if one.hash != fingerprint(file.text):
+        return False, f"what runs since {one.date} is of an earlier plan"
+    days, said = (study.as_of - datetime.date.fromisoformat(one.date)).days, f"{AS_PLANNED} on {one.date}"
+    return (True, said) if days <= FRESH_DAYS else (False, f"{said}, {days} days ago: look again")
 
 
 def verdict_on(file: File, judged: Judgements) -> str:

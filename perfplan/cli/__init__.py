@@ -1,4 +1,4 @@
-"""The command line: perfplan new | plan | check | sweep | explore | diff | lab | validate | budget | schema | fields."""
+"""The command line: perfplan new | plan | check | sweep | explore | diff | lab | validate | budget | drift | schema | fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""perfplan validate, budget, schema, fields: what is kept of a plan, and what a scenario may state."""
+"""perfplan validate, budget, drift, schema, fields: what is kept of a plan, and what a scenario may state."""
 
 from __future__ import annotations
 
@@ -36,6 +36,20 @@ def add(commands: Commands, debug: argparse.ArgumentParser) -> None:
     budget.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     budget.set_defaults(run=_budget, needs="check")
 
+    drift = commands.add_parser(
+        "drift",
+        parents=[debug],
+        help="what runs, by its dumps, against what a plan generated; exit 0 where all that was found is as planned, 1 where it differs",
+        description=(
+            "Dumps: /api/v1/rules of Prometheus, /api/v2/status of Alertmanager, dashboards as exported, SHOW CONFIG of PgBouncer as CSV, "
+            "CONFIG GET * of Redis, nginx -T; in files of any name (of several caches or databases with their names in it)."
+        ),
+    )
+    drift.add_argument("plan", help="plan folder")
+    drift.add_argument("dumps", help="folder of dumps")
+    drift.add_argument("--scenario", metavar="FILE", help="beside which measured/deployed.json is written, for the next plan")
+    drift.set_defaults(run=_drift, needs="check")
+
     schema = commands.add_parser("schema", parents=[debug], help="print the JSON schema of scenarios, for editors")
     schema.set_defaults(run=_schema, needs="check")
 
@@ -60,6 +74,25 @@ def _budget(options: argparse.Namespace) -> int:
     found = report(read(scenario_of(options), tuple(options.overrides)), options.gate)
     say(found.json() if options.format == "json" else found.text())
     return HOLDS if found.passes else BREAKS
+
+
+def _drift(options: argparse.Namespace) -> int:
+    import datetime
+
+    from perfplan.reading import read
+    from perfplan.reading.deployed import AS_PLANNED
+    from perfplan.workbook.drifting import drift, keep
+
+    beside = Path(read(Path(options.scenario)).file) if options.scenario else None
+    rows, unknown = drift(Path(options.plan), Path(options.dumps))
+    for row in rows:
+        say(row.line())
+    for name in unknown:
+        say(f"{name}: not known, and left out")
+    if beside is not None:
+        say(keep(rows, beside, datetime.date.today()))
+    found = [row for row in rows if row.verdict != "not found"]
+    return HOLDS if found and all(row.verdict == AS_PLANNED for row in found) else BREAKS
 
 
 def _schema(_: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -14,6 +14,7 @@ import yaml
 from perfplan.items import ids
 from perfplan.models.times.distributions import Lognormal
 from perfplan.quantity import Misread, Quantity
+from perfplan.reading.deployed import DEPLOYED, Deployment, read_deployed
 from perfplan.reading.fitted import fitted
 from perfplan.reading.history import History, read_history
 from perfplan.reading.measured import Points, Samples, read_points, read_samples
@@ -55,6 +56,7 @@ class Reader:
         self.samples: dict[str, Samples] = {}
         self.points: dict[str, Points] = {}
         self.outcomes: dict[str, Outcomes] = {}
+        self.deployed: Mapping[str, Deployment] = {}
         self.beside: dict[str, str] = {}  # field to what a file says of it
         self.overridden: set[str] = set()  # paths that `-p` states
         self.fitted: dict[str, str] = {}  # path to what it was fitted to
@@ -69,6 +71,8 @@ class Reader:
         history = self._history()
         self._read_measured("points", read_points, self.points)
         self._read_measured("outcomes", read_outcomes, self.outcomes)
+        if (self.path.parent / DEPLOYED).is_file():
+            self.deployed = self._beside("", DEPLOYED, read_deployed) or {}
         if not self.problems:
             made = self._made(shape, history)
             self.problems += [Problem(self._line(path), path, message) for path, message in rules_broken(made.at())]
@@ -82,6 +86,7 @@ class Reader:
             *(one.file for one in self.samples.values()),
             *(two.file for two in self.points.values()),
             *(three.file for three in self.outcomes.values()),
+            *((DEPLOYED,) if self.deployed else ()),
         )
         for path, said in self.beside.items():
             if path in self.entries:
@@ -96,6 +101,7 @@ class Reader:
             samples=self.samples,
             points=self.points,
             outcomes=self.outcomes,
+            deployed=self.deployed,
             week=history.week if history else None,
             overrides=self.overrides,
             reread=reread,

@@ -54,6 +54,7 @@ class Statement:
     samples: Mapping[str, Any] = field(default_factory=dict)  # tier to its measured service times
     points: Mapping[str, Any] = field(default_factory=dict)  # name under `measured` to its points
     outcomes: Mapping[str, Any] = field(default_factory=dict)  # and to its outcomes
+    deployed: Mapping[str, Any] = field(default_factory=dict)  # what was found to run of generated files, by their names
     overrides: tuple[str, ...] = ()
     options: Mapping[str, Statement] = field(default_factory=dict, repr=False, compare=False)  # this one with all that an option sets
     reread: Callable[[tuple[str, ...]], Statement] = field(repr=False, compare=False)
