@@ -12,6 +12,7 @@ from perfplan.shown.latency import waterfall
 from perfplan.shown.loadtest import prediction, script
 from perfplan.shown.loadtest import stages_figure as stages
 from perfplan.shown.objectives import promise_by_month
+from perfplan.shown.operating import system
 from perfplan.shown.options import frontier, tornado
 from perfplan.shown.overview import lead as demand
 from perfplan.shown.resources import threads, utilization
@@ -45,6 +46,7 @@ __all__ = [
     "sources",
     "stages",
     "staging",
+    "system",
     "tail",
     "threads",
     "tornado",

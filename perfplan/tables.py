@@ -15,6 +15,7 @@ from perfplan.shown.headroom import breakpoints, headroom
 from perfplan.shown.latency import bottlenecks, latencies, tail, what_ifs
 from perfplan.shown.loadtest import predictions, stages
 from perfplan.shown.objectives import availabilities, indicators, objectives
+from perfplan.shown.operating import pages, scaling
 from perfplan.shown.options import options, sensitivities, ways
 from perfplan.shown.overview import changes
 from perfplan.shown.resources import needed, orders, run_outs, stations
@@ -57,6 +58,8 @@ OF_A_STUDY = (  # those that every plan has, in the order of its chapters
     watch,
     signals,
     traces,
+    pages,
+    scaling,
     options,
     decisions,
     sensitivities,
@@ -93,10 +96,12 @@ __all__ = [
     "objectives",
     "options",
     "orders",
+    "pages",
     "pools",
     "predictions",
     "rates",
     "run_outs",
+    "scaling",
     "sensitivities",
     "signals",
     "stages",

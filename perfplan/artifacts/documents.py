@@ -14,15 +14,13 @@ from perfplan.judging import File
 from perfplan.operate import tended, watched
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown, mermaid
-from perfplan.plan.resources import lead_time_s
 from perfplan.promises import budget_of
 from perfplan.quantity import median
 from perfplan.scenario.rules import call_order
-from perfplan.study.sweeps import todays_knee
 from perfplan.subjects.budgets import budgets, policy
 from perfplan.subjects.flows import flows
+from perfplan.subjects.scaling import Start, starts
 from perfplan.tiers import count_of, kind_of
-from perfplan.tiers.place import Place
 from perfplan.words import NBSP, day_name, duration, number, rate, share, weeks
 
 PAGE = "../plan.html"
@@ -105,22 +103,17 @@ def objectives(source: Source) -> str:
 
 def scaling(source: Source) -> str:
     """Of each tier: the load at which to start, what to do, how long it takes and the way back."""
-    scenario, knee = source.study.scenario, todays_knee(source.study)
-    parts = []
+    scenario, parts = source.study.scenario, []
     for name in reversed(call_order(scenario)):
         tier = scenario.tiers[name]
         said = tended(tier).scaling(source, name, tier)
         if not said:
             continue
         lines = [f"## {markdown(name)}\n", f"{said.removeprefix('- ')}\n"]
-        for one in kind_of(tier).owned.bought:
-            place = Place(name, one.field)
-            full, lead_s = knee.resources.get(place, float("inf")), lead_time_s(scenario, place)
-            lines.append(f"- `{one.field}`: {_start(source, full, lead_s)}; {markdown(_planned(source, name, one.field))}")
+        mine = (one for one in starts(source.study) if one.place.tier == name)
+        lines += [f"- `{one.place.field}`: {_start(one)}; {markdown(_planned(source, name, one.place.field))}" for one in mine]
         commands = tended(tier).commands(source, name, tier)
-        lines += ["", "```sh", *commands, "```"] if commands else []
-        if commands:
-            lines.append(BACK)
+        lines += ["", "```sh", *commands, "```", BACK] if commands else [""]
         parts.append("\n".join(lines))
     about = f"Who runs out when, and what is to be ordered by which day: [{PAGE}]({PAGE}#plan).\n"
     return _head(source, "Scaling, tier by tier", about) + "\n" + "\n".join(parts)
@@ -129,14 +122,11 @@ def scaling(source: Source) -> str:
 BACK = "\nThe way back: the same with the count that was there, in a quiet hour, once the peak is over and nothing waits.\n"
 
 
-def _start(source: Source, full_rps: float, lead_s: float) -> str:
+def _start(one: Start) -> str:
     """The load at which to start, so that what is ordered is there before its limit is passed."""
-    if not np.isfinite(full_rps):
-        return f"within its limit at every load that was tried (lead time {weeks(lead_s)})"
-    grows = source.study.scenario.traffic.growth_per_month
-    monthly = median(grows) if grows is not None else 0.0
-    start = full_rps / (1 + max(monthly, 0.0)) ** (lead_s / (30.4375 * 86400))
-    return f"start at {rate(start)}: its limit is reached at {rate(full_rps)}, and it takes {weeks(lead_s)}"
+    if not np.isfinite(one.full_rps):
+        return f"within its limit at every load that was tried (lead time {weeks(one.lead_s)})"
+    return f"start at {rate(one.start_rps)}: its limit is reached at {rate(one.full_rps)}, and it takes {weeks(one.lead_s)}"
 
 
 # ---- decisions ----

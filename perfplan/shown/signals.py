@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from perfplan.artifacts.grafana import WIDTH, Board, boards
 from perfplan.shown import look
-from perfplan.shown.blocks import Column, Table
+from perfplan.shown.blocks import Column, Table, safe
 from perfplan.shown.drawing import figure, short
 from perfplan.shown.frames import Rows, frame_of
 from perfplan.study import Study, once
@@ -95,9 +95,9 @@ def _board(fig: go.Figure, board: Board, top: float) -> None:
             mode="lines",
             fill="toself",
             fillcolor=look.colour("wash"),
-            line=dict(color=look.colour("blue" if one.kind == "stat" else "line"), width=1.5),
+            line=dict(color=look.colour("blue" if one.kind == "stat" else "line"), width=1.5, dash="solid"),
             hoverinfo="text",
-            text=one.title,
+            text=str(safe(one.title)),
             showlegend=False,
         )
         look.label(fig, x[0] + 0.15, y[0] - 0.3, short(one.title, max(int(one.wide * 4.6), 12)), xanchor="left", yanchor="top")

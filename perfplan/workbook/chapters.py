@@ -57,6 +57,10 @@ def _trust(study: Study) -> tuple[str, str]:
     return "How far to trust these numbers", f"{beside.title}." if beside else rests
 
 
+def _operate(study: Study) -> tuple[str, str]:
+    return tables.pages(study).title, f"{tables.scaling(study).title}."
+
+
 READERS = {"director": "Director", "architect": "Architect", "sre": "SRE"}
 DIRECTOR, ARCHITECT, SRE = READERS
 CHAPTERS = (
@@ -74,4 +78,5 @@ CHAPTERS = (
     Chapter(notebook="5_monitoring", name="Monitoring", reader="For the SRE", readers=(SRE,), head=_monitoring),
     Chapter(notebook="6_optimization", name="Optimization", reader="For the architect", readers=(ARCHITECT,), head=_optimization),
     Chapter(notebook="7_trust", name="Trust", reader="For whoever doubts", readers=(ARCHITECT, SRE), head=_trust),
+    Chapter(notebook="8_operate", name="Operate", reader="For whoever is called", readers=(SRE,), head=_operate),
 )
