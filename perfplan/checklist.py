@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from perfplan.artifacts import files
 from perfplan.items import BOXES, Row, items
-from perfplan.judging import Answers, File, Judgements
+from perfplan.judging import READ, Answers, File, Judgements
 from perfplan.reading.deployed import AS_PLANNED, FRESH_DAYS, fingerprint
 from perfplan.scenario import Answer
 from perfplan.study import Study, once
@@ -218,7 +218,8 @@ def verdict_on(file: File, judged: Judgements) -> str:
     one = judged.get(file.name)
     if one is None or one.accepted is None:
         return "not judged here"
-    return f"{'accepted' if one.accepted else 'refused'} by {one.judge}"
+    said = f"{'accepted' if one.accepted else 'refused'} by {one.judge}"
+    return said if file.unjudged == READ else f"{said}; {file.unjudged}"
 
 
 def _attested(study: Study, item: Row, answer: Answer) -> ItemState:

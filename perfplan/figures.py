@@ -1,7 +1,7 @@
 """The figures of the plan, for notebooks: each takes a study and returns a `go.Figure` whose title is its finding; none is shown here."""
 
 from perfplan.shown.alerts import burn, coverage
-from perfplan.shown.budgets import budget_left
+from perfplan.shown.budgets import budget_kept, budget_left
 from perfplan.shown.caching import hit_ratio
 from perfplan.shown.costs import cost_bridge, cost_by_tier
 from perfplan.shown.demand import growth, regions, sources, week
@@ -24,6 +24,7 @@ from perfplan.shown.waiting import pool_wait
 
 __all__ = [
     "accuracy",
+    "budget_kept",
     "budget_left",
     "burn",
     "cost_bridge",

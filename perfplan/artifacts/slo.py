@@ -143,13 +143,12 @@ def files(source: Source) -> tuple[File, ...]:
     if not burns_of(source):
         return ()
     made = {"sloth": sloth(source), "pyrra": pyrra(source), "openslo": openslo(source)}
-    unseen = "its queries are judged, the file itself is not: the tool does not run here"
     return tuple(
         File(
             name=f"{name}.yml",
             text=text,
             judge=PYRRA if name == "pyrra" else JUDGE,
-            unseen=unseen,
+            unjudged=f"not judged beyond its queries: no {name.capitalize()} runs here",
         )
         for name, text in made.items()
     )

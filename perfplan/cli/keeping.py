@@ -41,8 +41,9 @@ def add(commands: Commands, debug: argparse.ArgumentParser) -> None:
         parents=[debug],
         help="what runs, by its dumps, against what a plan generated; exit 0 where all that was found is as planned, 1 where it differs",
         description=(
-            "Dumps: /api/v1/rules of Prometheus, /api/v2/status of Alertmanager, dashboards as exported, SHOW CONFIG of PgBouncer as CSV, "
-            "CONFIG GET * of Redis, nginx -T; in files of any name (of several caches or databases with their names in it)."
+            "Dumps: /api/v1/rules and /api/v1/status/config of Prometheus, /api/v2/status of Alertmanager, dashboards as exported, SHOW "
+            "CONFIG of PgBouncer as CSV, CONFIG GET * of Redis, nginx -T; in files of any name (of several caches or databases with their "
+            "names in it)."
         ),
     )
     drift.add_argument("plan", help="plan folder")

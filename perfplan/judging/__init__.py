@@ -27,6 +27,7 @@ class Judgement:
     said: str
 
 
+READ = "for people to read"
 Judgements = Mapping[str, Judgement]  # by the name of the file
 
 
@@ -60,7 +61,7 @@ class File:
     judge: Judge | None  # None: people read it, or its tool does not run here
     answers: tuple[Answers, ...] = ()
     unseen: str = "not deployed, as far as is known"  # what keeps its items at risk
-    unjudged: str = "for people to read"  # what is said where it has no judge
+    unjudged: str = READ  # what is said where it has no judge, or beside what its judge says of a part of it
 
 
 def judgements(files: Iterable[File], folder: Path, room: Path) -> dict[str, Judgement]:

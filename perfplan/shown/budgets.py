@@ -19,7 +19,7 @@ from perfplan.shown.frames import (
     frame_of,
 )
 from perfplan.study import Study, once
-from perfplan.study.budget import behind, budgeted, left
+from perfplan.study.budget import behind, budgeted, left, remaining
 from perfplan.subjects.budgets import budgets as budgets_of
 from perfplan.subjects.budgets import eaters
 from perfplan.words import (
@@ -201,5 +201,42 @@ def budget_left(study: Study) -> go.Figure:
     fig.update_layout(
         xaxis=dict(type="date", dtick="M3", tickformat="%b\n%Y", range=[months[0], months[-1]]),
         yaxis=dict(range=[100 * LEAST_SHOWN, 104], ticksuffix=" %"),
+    )
+    return fig
+
+
+def budget_kept(study: Study) -> go.Figure:
+    """Probability that each error budget is kept over a window from each month on."""
+    months, last = months_of(study), study.last
+    rows = {name: (after >= 0).mean(axis=0) for name, after in remaining(study).items()}
+    low = min(rows, key=lambda name: float(rows[name][: last + 1].min()), default=None)
+    title = "No promise has an error budget"
+    if low:
+        worst = int(rows[low][: last + 1].argmin())
+        title = f"{capital(low)} is kept with {percent(float(rows[low][worst]))} probability in {study.named(worst)}, its lowest"
+    fig = figure(
+        title,
+        "P(the budget holds over one window from a month on) (%), today’s fleet: outages drawn at random, slow and late ones as "
+        f"predicted; until {study.named(last)}",
+        height=HEIGHT,
+        margin=dict(t=20, r=20),
+        meta=dict(narrow=dict(layout={"xaxis.dtick": "M12", "xaxis.tickformat": "%Y", "margin.r": 12}, height=300)),
+    )
+    for i, (name, values) in enumerate(rows.items()):
+        fig.add_scatter(
+            x=months[: last + 1],
+            y=[100 * float(v) for v in values[: last + 1]],
+            mode="lines",
+            name=short(name),
+            line=dict(color=look.colour(look.SERIES[i % 6]), dash=look.DASHES[i % 6]),
+            hovertemplate="%{y:.0f} %",
+        )
+    if rows:
+        at = last // 4
+        named = [(100 * float(values[at]), short(name, 22), "ink") for name, values in rows.items()]
+        look.ends(fig, months[at], named, HEIGHT / 104, bgcolor=look.colour("paper"), borderpad=1)
+    fig.update_layout(
+        xaxis=dict(type="date", dtick="M3", tickformat="%b\n%Y", range=[months[0], months[last]]),
+        yaxis=dict(range=[0, 104], ticksuffix=" %"),
     )
     return fig

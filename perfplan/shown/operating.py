@@ -13,10 +13,10 @@ from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, short
 from perfplan.shown.frames import Rows, frame_of
 from perfplan.study import Study, once
-from perfplan.subjects.alerts import burns_of
+from perfplan.subjects.alerts import burns_of, rotation
 from perfplan.subjects.flows import Flow, flows
 from perfplan.subjects.scaling import starts
-from perfplan.words import count, plural, rate, weeks
+from perfplan.words import count, number, plural, rate, weeks
 
 PAGES = (
     Column("alert", "Alert"),
@@ -48,12 +48,21 @@ def pages(study: Study) -> Table:
     return Table(
         name="pages",
         title=f"{plural(len(rows), 'alerts')} call somebody; each leads to a page of the runbook",
-        subtitle="Of a cause and what it causes the cause alone fires. The query says how bad it is now; configs/runbook.md has the steps.",
+        subtitle="Of a cause and what it causes the cause alone fires. The query says how bad it is now; configs/runbook.md has the "
+        f"steps. {_turns(study)}",
         frame=frame_of(rows, PAGES),
         columns=PAGES,
         stack=1,
         detail=True,
     )
+
+
+def _turns(study: Study) -> str:
+    found = rotation(study)
+    if found is None:
+        return "Nobody is stated to be on call (on_call)."
+    false, out = number(found.false_a_week), number(found.outages_a_week)
+    return f"Expected: {out} outages and {false} false pages a week, {number(found.each)} for each of {count(found.people)} people."
 
 
 def _or_any(value: float) -> str:

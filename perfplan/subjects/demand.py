@@ -17,7 +17,7 @@ from perfplan.study import Study
 from perfplan.study.search.worlds import with_options
 from perfplan.study.verdicts import RISK, of_promise
 from perfplan.study.worlds import ASKED, take_worlds
-from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
+from perfplan.subjects.kind import MONITORING, REQUIREMENTS, Finding, Found, Item
 from perfplan.words import duration, listed, money, number, percent, rate, share
 
 # ---- what was measured beside what was stated ----
@@ -212,7 +212,19 @@ def _burst(study: Study) -> Found:
 
 WEEKS_OF_A_YEAR, ROUNDED = 52, 0.005
 
+
+def _drivers(study: Study) -> Found | None:
+    """The business metric that was measured and drives the forecast."""
+    history = study.statement.history
+    if history is None:
+        return None
+    beside = used_level(study)
+    text = f"requests an hour ({history.file}) drive the forecast; each journey's share of them is stated"
+    return Found(text=f"{text}. {beside}" if beside else text, answer="measured")
+
+
 ITEMS = (
+    Item("5.1.3.a", _drivers, MONITORING, used_level),
     Item("1.1.2", _patterns, REQUIREMENTS, read_history),
     Item("1.1.3", _growth, REQUIREMENTS, growth.grown),
     Item("1.1.5", _regions, REQUIREMENTS, paths.round_trip),

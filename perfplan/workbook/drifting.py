@@ -25,7 +25,7 @@ from perfplan.reading.deployed import AS_PLANNED, DEPLOYED, Deployment, deployme
 from perfplan.terminal import one_line
 
 LARGEST, MOST_SAID = 50_000_000, 3  # bytes of a dump; differences that are named
-OPEN = ("url",)  # keys whose values a plan leaves open
+OPEN = ("url", "targets")  # keys whose values a plan leaves open
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,13 @@ def _status(text: str) -> Iterator[tuple[str, Any]]:
         yield "", yaml.safe_load(data["config"]["original"])
 
 
+def _config(text: str) -> Iterator[tuple[str, Any]]:
+    """/api/v1/status/config of Prometheus: its own configuration."""
+    data = json.loads(text)
+    if isinstance(data, dict) and isinstance(data.get("data"), dict) and isinstance(data["data"].get("yaml"), str):
+        yield "", yaml.safe_load(data["data"]["yaml"])
+
+
 def _dashboard(text: str) -> Iterator[tuple[str, Any]]:
     """A dashboard of Grafana, as exported or from its API: what it asks."""
     data = json.loads(text)
@@ -108,6 +115,7 @@ def _directives(text: str) -> Iterator[tuple[str, Any]]:
 
 READERS: Mapping[str, Callable[[str], Iterator[tuple[str, Any]]]] = {
     "rules": _rules,
+    "prometheus": _config,
     "alertmanager": _status,
     "dashboard": _dashboard,
     "pgbouncer": _settings,
@@ -179,6 +187,7 @@ def drift(plan: Path, folder: Path) -> tuple[list[Drift], list[str]]:
 
 PLANNED = {  # by kind: the files that it generates
     "rules": r"(alerts|recorded|otel-alerts)\.yml",
+    "prometheus": r"prometheus\.yml",
     "alertmanager": r"alertmanager\.yml",
     "dashboard": r"grafana-.+\.json",
     "pgbouncer": r"pgbouncer-.+\.ini",
@@ -192,7 +201,7 @@ def _beside(name: str, kind: str, text: str, found: Sequence[Dump]) -> Drift:
     about = re.sub(r"^(pgbouncer|redis)-|\.\w+$", "", name)
     uid = json.loads(text)["uid"] if kind == "dashboard" else ""
     mine = [one for one in found if (one.about == uid if kind == "dashboard" else len(found) == 1 or about in one.file)]
-    if kind in ("rules", "alertmanager", "nginx"):
+    if kind in ("rules", "prometheus", "alertmanager", "nginx"):
         mine = list(found)
     if not mine:
         return Drift(name=name, verdict="not found", said="", text=text)
@@ -297,6 +306,7 @@ def _line_differences(text: str, found: Sequence[str]) -> Iterator[str]:
 
 DIFFERENCES: Mapping[str, Callable[[str, Any], Iterator[str]]] = {
     "rules": _rule_differences,
+    "prometheus": _tree_differences,
     "alertmanager": _tree_differences,
     "dashboard": _board_differences,
     "pgbouncer": _ini_differences,

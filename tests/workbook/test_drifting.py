@@ -74,6 +74,7 @@ def test_rules_and_routes_as_their_servers_say_them(planned, tmp_path):
     running = [subprocess.Popen(one, cwd=room, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for one in commands]
     try:
         (dumps / "rules.json").write_text(fetched("http://127.0.0.1:19290/api/v1/rules"))
+        (dumps / "config.json").write_text(fetched("http://127.0.0.1:19290/api/v1/status/config"))
         (dumps / "am.json").write_text(fetched("http://127.0.0.1:19293/api/v2/status"))
     finally:
         for process in running:
@@ -83,6 +84,7 @@ def test_rules_and_routes_as_their_servers_say_them(planned, tmp_path):
     assert found["alerts.yml"] == (AS_PLANNED, "")
     assert found["recorded.yml"] == (AS_PLANNED, "")
     assert found["alertmanager.yml"] == (AS_PLANNED, "")
+    assert found["prometheus.yml"] == (AS_PLANNED, "")
     assert found["otel-alerts.yml"][0] == "differs"  # prometheus.yml does not load it
     assert found["nginx.conf"] == ("not found", "")
     alerts = configs / "alerts.yml"

@@ -6,7 +6,7 @@ from perfplan.judging import Answers
 from perfplan.operate.source import Source
 from perfplan.operate.text import Tree, block, slug
 from perfplan.subjects.signals import Asked, asked
-from perfplan.words import listed
+from perfplan.tiers import kind_of
 
 PORTS = {
     "services": 8000,
@@ -25,8 +25,9 @@ PLACE = "5_monitoring"
 def scraping(source: Source) -> str:
     """prometheus.yml."""
     jobs: dict[str, dict[str, Asked]] = {}
+    tiers = source.study.scenario.tiers
     for one in asked(source.study):
-        if one.kind != "journey":
+        if one.kind == "proxy" or (one.kind == "tier" and kind_of(tiers[one.name]).owned.bought):  # who calls measures what is not ours
             jobs.setdefault(one.row.exporter, {})[one.name] = one
     tree: Tree = {
         "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
@@ -44,8 +45,8 @@ def _job(source: Source, exporter: str, about: list[Asked]) -> Tree:
     for one in about:
         label = source.named(LABELS.get(exporter, "tier"))
         name = slug(one.name) if one.name else "proxy"
-        labels: dict[str, Tree] = {label: name} if one.name else {}
-        found.append({"targets": [f"{name}.internal:{PORTS[exporter]}"], "labels": labels})
+        labels: dict[str, Tree] = {"labels": {label: name}} if one.name else {}
+        found.append({"targets": [f"{name}.internal:{PORTS[exporter]}"], **labels})
     return {"job_name": exporter, "static_configs": found}
 
 
@@ -56,7 +57,7 @@ def answers(source: Source) -> tuple[Answers, ...]:
         for item in one.row.items.split():
             by_item.setdefault(item, []).append(one.row.says)
     return tuple(
-        Answers(item=item, text=f"{len(says)} queries: {listed(list(dict.fromkeys(says)))}", place=PLACE, formula=asked)
+        Answers(item=item, text=f"{len(says)} signals: {'; '.join(dict.fromkeys(says))}", place=PLACE, formula=asked)
         for item, says in by_item.items()
         if item.startswith("5.1")
     )
