@@ -165,7 +165,7 @@ def test_outcomes_of_nothing_are_refused(small, row, said):
 
 
 def test_the_gate_closes_where_less_is_left_than_asked(small, capsys):
-    small.with_name("o.csv").write_text(outcomes(24 * 30, {100: 500}, bad=0))  # 0.7 of the budget of 720
+    small.with_name("o.csv").write_text(outcomes(24 * 30, {100: 500}, bad=0, start="2026-10-25"))  # 0.7 of the budget of 720
     small.write_text(MEASURED)
     assert main(["budget", str(small)]) == 0
     assert main(["budget", str(small), "--gate"]) == 0  # 31 % left, 25 % asked
@@ -215,3 +215,70 @@ def test_a_rotation_that_cannot_last_is_said(small):
     assert not [f for f in alerts.findings(good) if f.about == "on_call"]
     assert alerts.rotation(good).each == pytest.approx(alerts.rotation(good).pages_a_week / 6)
     assert alerts.rotation(study_of(small, UP, 30)) is None
+
+
+# ---- what a reviewer has found ----
+
+
+def test_a_gate_does_not_open_on_what_nobody_measured(small, capsys):
+    """Rows that ended long ago, two rows of a month, and rows without any event."""
+    for text in (
+        outcomes(24 * 30, bad=0, start="2020-01-01"),
+        outcomes(2, bad=0, start="2026-11-23"),
+        outcomes(24 * 30, n=0, bad=0, start="2026-10-25"),
+    ):
+        small.with_name("o.csv").write_text(text)
+        small.write_text(MEASURED)
+        assert main(["budget", str(small), "--gate"]) == 1
+        assert "too little is known of up" in capsys.readouterr().out
+
+
+def test_holes_are_not_measured(small):
+    rows = outcomes(24 * 30, bad=0, start="2026-10-25").splitlines()
+    small.with_name("o.csv").write_text("\n".join([rows[0], *rows[1:49], *rows[-48:]]) + "\n")
+    one = behind(study_of(small, MEASURED, 30))[0]
+    assert one.covered == pytest.approx(4 / 30, rel=0.01)
+
+
+def test_a_last_row_that_ends_in_the_next_month_is_of_its_own(small):
+    text = "time,good,total\n" + "".join(f"2026-10-{day:02d}T06:00Z,99,100\n" for day in range(1, 32))
+    small.with_name("o.csv").write_text(text)
+    one = behind(study_of(small, MEASURED.replace("above: 99.9%", "above: 99.9%, window: month"), 30))[0]
+    assert str(one.start) == "2026-10-01"
+    assert one.good == pytest.approx(0.99)
+
+
+def test_the_same_promise_twice_is_told_once(small):
+    made = study_of(
+        small, UP.replace("availability: 99.95%", "availability: 99%") + "  twin: {kind: availability, journey: read, above: 99.9%}\n", 30
+    )
+    assert {one.about for one in budgets.findings(made)} >= {"up", "twin"}
+    assert {one.objective for one in budgets.eaters(made) if not one.once} == {"read p95", "up"}
+
+
+def test_rare_maintenance_strikes_one_window_in_three(small):
+    """Three hours a quarter, by a budget of three hours a month: a window without is kept, one with it is not."""
+    text = UP.replace("above: 99.9%", "above: 99.8%").replace("availability: 99.95%", "availability: 99.9999%")
+    made = study_of(small, text + "maintenance:\n  moves: {day: Sunday, start: 18:00, lasts: 3h, every: 90d}\n", 3000)
+    after = remaining(made)["up"][:, 0]
+    assert float((after < 0.2).mean()) == pytest.approx(1 / 3, abs=0.04)
+
+
+def test_promises_on_the_same_requests_over_other_windows_have_alerts_of_their_own(small):
+    made = study_of(
+        small,
+        UP.replace("above: 99.9%", "above: 99.9%, window: 90 days")
+        + "  short: {kind: availability, journey: read, above: 99.8%, window: 7 days}\n",
+        30,
+    )
+    limits = {(one.objective, one.rung.hours): one.limit for one in alerts.burns(made)}
+    assert limits["up", 1] == pytest.approx(0.0432)
+    assert limits["short", 1] == pytest.approx(0.00672)
+    assert alerts.covered(made) == {}
+
+
+@pytest.mark.parametrize("journeys", ["[]", "[read, read]"])
+def test_a_composite_of_nothing_or_of_one_twice_is_refused(small, journeys):
+    small.write_text(SMALL + f"  all: {{kind: composite, journeys: {journeys}, above: 99%}}\n")
+    with pytest.raises(BadScenario, match="must name at least one"):
+        read(small)

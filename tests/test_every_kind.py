@@ -77,10 +77,11 @@ def test_no_promise_is_kept_at_more_load_where_it_is_not_at_less(scenario):
 def test_a_promise_says_how_it_is_counted_and_what_it_is_about(scenario):
     for objective in scenario.objectives.values():
         says, measured = promises.kind_of(objective).says, watched(objective).measured
-        about = [one(objective) for one in (says.timed, says.counted, says.jobs, says.users)]
+        about = [one(objective) for one in (says.timed, says.counted, says.jobs, says.users, says.pages)]
         assert sum(one is not None for one in about) <= 1
-        counters = measured.counters(objective, 0.1)
-        assert (counters is not None) == any(one is not None for one in about[:3])  # of requests, or of jobs
+        counters, budget = measured.counters(objective, 0.1), says.budget(objective)
+        assert (counters is not None) == (budget is not None) == bool(measured.bad)  # what is counted has a budget
+        assert budget is None or bool(budget.journeys) != bool(budget.tier)
         assert counters is None or bool(counters.bad) != bool(counters.good)
         threshold = measured.threshold(objective)
         assert threshold is None or threshold_problem(threshold.rule) is None

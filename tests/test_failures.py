@@ -18,9 +18,10 @@ from perfplan.models.caching import hit_ratio_when_filling, lru_hit_ratio
 from perfplan.quantity import median
 from perfplan.reading import read
 from perfplan.study import study
+from perfplan.study.budget import left, remaining
 from perfplan.study.cures import _Asking, cures
 from perfplan.study.failures import BURST, Failing, ahead, alike, cases, failures
-from perfplan.subjects.budgets import drawn, frozen, left
+from perfplan.subjects.budgets import frozen
 from perfplan.subjects.failures import findings as failures_found
 from perfplan.subjects.failures import first_screen, named, worst
 from perfplan.tiers import KINDS, kind_of
@@ -263,8 +264,8 @@ def test_time_down_is_a_compound_poisson_law(unavailable, outage_s):
 
 def test_a_budget_drawn_is_the_expected_one_in_the_long_run():
     """The mean over worlds is what is predicted of all time; what is kept is a probability, and no coin of 0 or 1."""
-    made = study(read(STOREFRONT), worlds=2000)
-    after = drawn(made)["checkout available"]
+    made = unsearched(read(STOREFRONT), 2000)
+    after = remaining(made)["checkout available"][:, 0]
     expected = np.median(left(made.worlds.judged["checkout available"])[:, 0])
     assert after.mean() == pytest.approx(expected, abs=3 * after.std() / np.sqrt(after.size) + 0.01)
     assert 0.5 < (after >= 0).mean() < 0.8  # by hand: payments alone is down 40 min of a budget of 40, a quarter of it counts

@@ -154,8 +154,8 @@ def test_what_is_recorded_of_a_period_weighs_events(small, tmp_path):
         (tmp_path / "r.yml").write_text(yaml.safe_dump({"groups": [group]}))
         hours = [1 if hour % 24 < 8 else 10 for hour in range(7 * 24)]
         for name, outage in (("night", 27), ("day", 36)):
-            good = [0 if hour == outage else 60 * level for hour, level in enumerate(hours)]
-            bad = [60 * level if hour == outage else 0 for hour, level in enumerate(hours)]
+            good = [0 if hour == outage else 600 * level for hour, level in enumerate(hours)]
+            bad = [600 * level if hour == outage else 0 for hour, level in enumerate(hours)]
             played = [
                 {"series": f'http_requests_total{{journey="read",code="{code}"}}', "values": _walk(steps)}
                 for code, steps in (("200", good), ("500", bad))
@@ -177,11 +177,11 @@ def test_what_is_recorded_of_a_period_weighs_events(small, tmp_path):
 
 
 def _walk(steps):
-    """A counter that grows by a step of its own in each hour's twelve samples."""
+    """A counter that grows by a step of its own in each hour's sixty samples."""
     at, found = 0, []
     for step in steps:
-        found.append(f"{at}+{step // 12}x11")
-        at += step // 12 * 12
+        found.append(f"{at}+{step // 60}x59")
+        at += step // 60 * 60
     return " ".join(found)
 
 
@@ -347,3 +347,41 @@ def test_the_items_of_monitoring_are_answered(storefront):
     assert unanswered <= waiting
     assert len(asked(storefront)) > 80
     assert Source(study=storefront).named("http_requests_total") == "http_requests_total"
+
+
+def test_every_label_of_hosts_that_rules_ask_for_is_set_where_they_are_scraped(files):
+    """Exporters of hosts know neither tier nor role: a rule that asks for one that no target has never fires."""
+    jobs = {job["job_name"]: job["static_configs"] for job in yaml.safe_load(files["prometheus.yml"])["scrape_configs"]}
+    hosts = {tuple(sorted(target.get("labels", {}).items())) for target in jobs["node_exporter"]}
+    asked_for = set(re.findall(r'role="(\w+)",tier="([\w-]+)"', files["alerts.yml"]))
+    assert asked_for
+    for role, tier in asked_for:
+        assert (("role", role), ("tier", tier)) in hosts
+    caches = set(re.findall(r'cache="([\w-]+)"', files["alerts.yml"]))
+    assert caches == {target["labels"]["cache"] for target in jobs["redis_exporter"]}
+    assert "payments" not in files["prometheus.yml"]  # who calls measures what is not ours
+    assert "balancer" in jobs
+
+
+@pytest.mark.judge
+@needs_promtool
+def test_ratios_are_there_before_the_first_error_and_slices_count_slices(small, tmp_path):
+    """No series of failed requests yet: nothing is bad, and the budget is whole. Then five bad minutes of a day, by slices of a minute."""
+    how = "window: 7 days, budgeting: time slices, slice: 1min, slice_good: 95%"
+    small.write_text(SMALL.replace("  read p95:", f"  up: {{kind: availability, journey: read, above: 99%, {how}}}\n  read p95:"))
+    rules = yaml.safe_load(configs(unsearched(read(small), 30))["recorded.yml"])
+    kept = [group for group in rules["groups"] if group["name"] in ("slices of up", "objective up")]
+    assert next(group for group in kept if group["name"] == "slices of up")["interval"] == "60s"
+    (tmp_path / "r.yml").write_text(yaml.safe_dump({"groups": kept}))
+    good = {"series": 'http_requests_total{journey="read",code="200"}', "values": "0+150x5759"}  # every 15 s
+    bad = {"series": 'http_requests_total{journey="read",code="500"}', "values": f"{'_ ' * 5600}0x0 0+75x19 1500x100"}
+
+    def asks(played, at):
+        test = {"expr": "slo:period_bad:ratio * 1e6", "eval_time": at, "exp_samples": [{"labels": '{objective="up"}', "value": 1}]}
+        case = {"interval": "15s", "input_series": played, "promql_expr_test": [test]}
+        (tmp_path / "t.yml").write_text(yaml.safe_dump({"rule_files": ["r.yml"], "evaluation_interval": "1m", "tests": [case]}))
+        done = subprocess.run(["promtool", "test", "rules", "t.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        return float(re.search(r"got: .* (\S+)\s*$", done.stdout + done.stderr, re.M)[1]) / 1e6
+
+    assert asks([good], "2h") == 0
+    assert asks([good, bad], "1d") == pytest.approx(5 / 1440, rel=0.35)  # of 1,440 slices five, give or take the edges

@@ -21,7 +21,7 @@ def turns(people: int) -> list[str]:
     """Days of the month of each person's turn, as Alertmanager writes them.
 
     >>> turns(4), turns(1)
-    (['1:8', '9:16', '17:24', '25:31'], ['1:31'])
+    (['1:8', '9:16', '17:23', '24:31'], ['1:31'])
     """
     people = min(people, LONGEST_MONTH)
     edges = [round(LONGEST_MONTH * i / people) for i in range(people + 1)]

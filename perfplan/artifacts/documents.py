@@ -17,6 +17,7 @@ from perfplan.operate.text import markdown, mermaid
 from perfplan.promises import budget_of
 from perfplan.quantity import median
 from perfplan.scenario.rules import call_order
+from perfplan.subjects.alerts import burns
 from perfplan.subjects.budgets import budgets, policy
 from perfplan.subjects.flows import flows
 from perfplan.subjects.scaling import Start, starts
@@ -81,6 +82,9 @@ def objectives(source: Source) -> str:
     for name, objective in study.scenario.objectives.items():
         indicator, one, stated = watched(objective).measured.indicator(objective), found.get(name), budget_of(objective)
         budget = "none" if one is None or stated is None else f"{share(1 - one.target)} of {stated.window}, {stated.method}"
+        seen = next((burn.budget for burn in burns(study) if burn.objective == name), None)
+        if one is not None and seen is not None and abs(seen / (1 - one.target) - 1) > 1e-6:
+            budget += f"; {share(seen)} of what its counters see, as the edge answers the others"
         sentence = watched(objective).spoken.sentence(objective)
         counted = f"{indicator.event}: {indicator.good}"
         rows.append(tuple(map(markdown, (name, sentence, counted, indicator.where, budget))))
@@ -115,7 +119,10 @@ def scaling(source: Source) -> str:
         commands = tended(tier).commands(source, name, tier)
         lines += ["", "```sh", *commands, "```", BACK] if commands else [""]
         parts.append("\n".join(lines))
-    about = f"Who runs out when, and what is to be ordered by which day: [{PAGE}]({PAGE}#plan).\n"
+    about = (
+        f"Who runs out when, and what is to be ordered by which day, events of the plan included: [{PAGE}]({PAGE}#plan). Loads here are "
+        "of all requests that come to the balancer in the peak hour, as the dashboards show them, and know growth alone.\n"
+    )
     return _head(source, "Scaling, tier by tier", about) + "\n" + "\n".join(parts)
 
 

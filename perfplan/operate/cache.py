@@ -11,7 +11,7 @@ from pathlib import Path
 from perfplan.judging import Answers, File, Judge, Judgement
 from perfplan.judging.servers import ask, lacking, started, tool, verdict
 from perfplan.models.caching import zipf_classes
-from perfplan.operate.kind import COLD, Part, Signal, Tended, no_capacities, run_out, today
+from perfplan.operate.kind import COLD, Part, Signal, Tended, no_capacities, no_roles, run_out, today
 from perfplan.operate.source import Source, first
 from perfplan.operate.text import comment, markdown, slug
 from perfplan.quantity import median
@@ -219,6 +219,7 @@ TENDED: Tended[Cache] = Tended(
     ),
     signals=_signals,
     capacities=no_capacities,
+    roles=no_roles,
     span="CLIENT | `db.system.name`=redis, `db.operation.name`, `server.address`",
     memory=lambda name, tier: f"{markdown(name)} {size(median(tier.memory_bytes))} a node",
     items={"2.1.1.b": _sessions, "2.2.1.c": _hits, "2.2.5": _stampede, "2.3.1.c": _look_ups, "3.3.1.b": _chosen, "3.3.2.b": _chosen},

@@ -261,6 +261,7 @@ TENDED: Tended[Database] = Tended(
     ),
     signals=_signals,
     capacities=_connections,
+    roles=lambda tier: ("primary", "replica") if tier.replicas else ("primary",),
     span="CLIENT | `db.system.name`=postgresql, `db.query.summary`, `server.address`",
     memory=lambda name, tier: f"{markdown(name)} at most {count(float(tier.max_connections))} connections a node",
     items={

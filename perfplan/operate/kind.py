@@ -69,6 +69,7 @@ class Tended(Generic[T]):
     commands: Callable[[Source, str, T], tuple[str, ...]]  # in a shell, for as much as is planned; (): it is done elsewhere
     signals: Callable[[Source, str, T], tuple[Signal, ...]]  # what of it is watched
     capacities: Callable[[Source, str, T], Mapping[str, float]]  # how many there are of what a signal of its kind is a share of, by signal
+    roles: Callable[[T], tuple[str, ...]]  # of its hosts, where they differ: the label `role` of their metrics
     span: str  # of a call to it, in a trace: its kinds, and what it says by the semantic conventions
     memory: Callable[[str, T], str]  # in the runbook: what should be in its memory; "": nothing of ours
     items: Mapping[str, Callable[[Study, str, T], Part | None]]  # items of the checklist that it answers, by id
@@ -157,6 +158,11 @@ def nothing(*_: object) -> None:
 
 def no_commands(*_: object) -> tuple[str, ...]:
     """It is scaled by whoever runs it."""
+    return ()
+
+
+def no_roles(_: object) -> tuple[str, ...]:
+    """Its hosts are all alike."""
     return ()
 
 

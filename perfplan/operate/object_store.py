@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Part, Tended, no_capacities, no_commands, no_files, today, unsaid
+from perfplan.operate.kind import Part, Tended, no_capacities, no_commands, no_files, no_roles, today, unsaid
 from perfplan.operate.series import slow_calls
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
@@ -31,6 +31,7 @@ TENDED: Tended[ObjectStore] = Tended(
     commands=no_commands,
     signals=lambda source, name, tier: slow_calls(name, tier.p50_s, tier.p99_s, source.ladder.value_s("timeout", name)),
     capacities=no_capacities,
+    roles=no_roles,
     span="CLIENT | `rpc.system`, `rpc.method`, `server.address`",
     memory=unsaid,
     items={"2.4.1.b": _requests},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perfplan.operate.kind import Part, Tended, no_capacities, no_commands, no_files, today, unsaid
+from perfplan.operate.kind import Part, Tended, no_capacities, no_commands, no_files, no_roles, today, unsaid
 from perfplan.operate.series import slow_calls
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown
@@ -32,6 +32,7 @@ TENDED: Tended[Partner] = Tended(
     commands=no_commands,
     signals=lambda source, name, tier: slow_calls(name, tier.p50_s, tier.p99_s, source.ladder.value_s("timeout", name)),
     capacities=no_capacities,
+    roles=no_roles,
     span="CLIENT | `http.request.method`, `server.address`, `http.response.status_code`",
     memory=unsaid,
     items={"2.4.1.b": _calls},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfplan.operate.kind import GROWS, STATES, Part, Signal, Tended, no_capacities, no_files, today, unsaid, worst
+from perfplan.operate.kind import GROWS, STATES, Part, Signal, Tended, no_capacities, no_files, no_roles, today, unsaid, worst
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown, slug
 from perfplan.promises import Objective, kind_of
@@ -77,6 +77,7 @@ TENDED: Tended[Queue] = Tended(
     commands=lambda source, name, tier: (f"kubectl scale deployment/{slug(name)}-workers --replicas={source.count(name, 'workers')[0]}",),
     signals=_signals,
     capacities=no_capacities,
+    roles=no_roles,
     span="PRODUCER | `messaging.system`, `messaging.destination.name`, `messaging.operation.type`",
     memory=unsaid,
     items={"2.4.1.a": _jobs, "2.4.1.c": _mails, "2.4.1.d": _reports},

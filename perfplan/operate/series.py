@@ -65,10 +65,11 @@ def buckets(series: str, bound_s: Value) -> tuple[str, tuple[str, ...]]:
 
 
 def bad_of(of: Counters, window: str, what: str = "rate") -> str:
-    """Bad requests over a window; without a bucket at the target those beyond the next one. "" of what is not there counts as none."""
+    """Bad requests over a window: none where all are good and no series of bad ones is there yet; without a bucket at the target those
+    beyond the next one."""
     total, bad, good, nearest = (f"sum({what}({series}[{window}]))" for series in (of.total, of.bad, of.good, of.nearest[0]))
     good = f"({good} or {nearest})" if of.nearest[0] not in ("", of.good) else good
-    return bad if of.bad else f"({total} - {good})"
+    return f"({bad} or 0 * {total})" if of.bad else f"({total} - {good})"
 
 
 def total_of(of: Counters, window: str, what: str = "rate") -> str:

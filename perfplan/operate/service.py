@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from perfplan.models.times.latency import percentiles_s
-from perfplan.operate.kind import BUSY, Part, Signal, Tended, at_limit, no_files, run_out, today, unsaid
+from perfplan.operate.kind import BUSY, Part, Signal, Tended, at_limit, no_files, no_roles, run_out, today, unsaid
 from perfplan.operate.source import Source
 from perfplan.operate.text import markdown, slug
 from perfplan.quantity import median
@@ -85,6 +85,7 @@ TENDED: Tended[Service] = Tended(
     ),
     signals=_signals,
     capacities=lambda source, name, tier: {"threads": float(tier.threads)},
+    roles=no_roles,
     span="CLIENT and SERVER | `http.request.method`, `server.address`, `http.response.status_code`",
     memory=unsaid,
     items={"2.1.3.a": _scale_out, "3.4.1.a": _balanced, "3.1.3": _threads, "6.2.7": _threads},

@@ -25,7 +25,7 @@ from perfplan.promises.kind import (
     until_field,
     window_field,
 )
-from perfplan.quantity import Fraction, Seconds
+from perfplan.quantity import Fraction, Rps, Seconds
 from perfplan.record import field, record
 
 
@@ -37,6 +37,7 @@ class Correctness:
     journey: JourneyName = field("journey whose results are checked")
     above: Fraction = field("target")
     wrong: Fraction = field("share of the results that is wrong, as checks have shown; an interval where they were few")
+    probes_rps: Rps = field("how many results are checked", "1/min", reason="a probe a minute")
     confidence: Fraction = confidence_field()
     until_s: Seconds = until_field()
     window: Window | None = window_field()
@@ -58,6 +59,6 @@ KIND: Kind[Correctness] = Kind(
         jobs=nothing,
         users=nothing,
         pages=nothing,
-        budget=lambda one: budgeted(one, journeys=(one.journey,)),
+        budget=lambda one: budgeted(one, journeys=(one.journey,), probes_rps=one.probes_rps),
     ),
 )

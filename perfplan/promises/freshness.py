@@ -25,7 +25,7 @@ from perfplan.promises.kind import (
     until_field,
     window_field,
 )
-from perfplan.quantity import Fraction, Seconds
+from perfplan.quantity import Fraction, Rps, Seconds
 from perfplan.record import Reference, field, record
 from perfplan.tiers import words_of
 
@@ -41,6 +41,7 @@ class Freshness:
     every_s: Seconds = field("how often a job is published that makes it anew", least="1s", most="30d")
     below_s: Seconds = field("how old it may be: since its job was published", least="1us", most="60d")
     above: Fraction = field("share of the looks at which it is younger", "99%", reason="one look in a hundred may see old data")
+    probes_rps: Rps = field("how often it is looked at, by readers or probes that are counted", "1/min", reason="a probe a minute")
     confidence: Fraction = confidence_field()
     until_s: Seconds = until_field()
     window: Window | None = window_field()
@@ -66,5 +67,12 @@ def judged(objective: Freshness, state: State, both: bool) -> Judged:
 
 KIND: Kind[Freshness] = Kind(
     judges=Judges(judged=judged, peak_second=False, elsewhere=never),
-    says=Says(timed=nothing, counted=nothing, jobs=nothing, users=nothing, pages=nothing, budget=lambda one: budgeted(one, tier=one.queue)),
+    says=Says(
+        timed=nothing,
+        counted=nothing,
+        jobs=nothing,
+        users=nothing,
+        pages=nothing,
+        budget=lambda one: budgeted(one, tier=one.queue, probes_rps=one.probes_rps),
+    ),
 )

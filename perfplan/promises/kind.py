@@ -56,7 +56,7 @@ def budgeting_field() -> Any:
 
 def slice_field() -> Any:
     """The field of each promise that has an error budget."""
-    return declare("a slice of time, where slices are counted", "1min", reason="OpenSLO's usual slice", least="1s", most="1d")
+    return declare("a slice of time, where slices are counted", "1min", reason="OpenSLO's usual slice", least="1min", most="1d")
 
 
 def slice_good_field() -> Any:
@@ -138,9 +138,12 @@ class Budgeted:
     slice_good: float
     journeys: Sequence[str]  # whose requests are counted
     tier: str  # or whose jobs; "": none
+    probes_rps: float | None  # how many are counted a second, where they are neither
 
 
-def budgeted(one: Windowed, usual: str = "30 days", *, journeys: Sequence[str] = (), tier: str = "") -> Budgeted:
+def budgeted(
+    one: Windowed, usual: str = "30 days", *, journeys: Sequence[str] = (), tier: str = "", probes_rps: Value | None = None
+) -> Budgeted:
     """The budget that a promise states, and whose requests or jobs it counts; over *usual* where it names no window."""
     return Budgeted(
         window=one.window or usual,
@@ -149,6 +152,7 @@ def budgeted(one: Windowed, usual: str = "30 days", *, journeys: Sequence[str] =
         slice_good=median(one.slice_good),
         journeys=journeys,
         tier=tier,
+        probes_rps=median(probes_rps) if probes_rps is not None else None,
     )
 
 

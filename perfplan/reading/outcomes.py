@@ -74,6 +74,8 @@ def _read(path: Path, name: str, _changed: int, _size: int) -> Outcomes:
     order = np.argsort(times.to_numpy())
     seconds = (times.to_numpy()[order].astype("datetime64[s]") - np.datetime64(0, "s")).astype(float)
     step = float(np.median(np.diff(seconds)))
+    if step < 1:
+        raise Misread(f"must have at most a row a second; {name} has one every {step:g} s or several in one (add them up)")
     if step > DAY:
         raise Misread(f"must have a row for each day at least; {name} has one every {step / DAY:.3g} days")
     return Outcomes(file=name, seconds=seconds, good=good.to_numpy(float)[order], total=total.to_numpy(float)[order], slice_s=step)

@@ -40,6 +40,11 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
         n for j in scenario.journeys.values() for n in j.calls
     }
     for name, objective in scenario.objectives.items():
+        counts = budget_of(objective)
+        if counts is not None and not counts.tier and (not counts.journeys or len(set(counts.journeys)) < len(counts.journeys)):
+            yield f"objectives.{name}.journeys", "must name at least one journey, and each once"
+        elif counts is not None and not counts.tier and not sum(scenario.journeys[one].share for one in counts.journeys) > 0:
+            yield f"objectives.{name}", "must be about journeys that have requests; their share is 0"
         jobs = promised(objective).says.jobs(objective)
         if jobs is not None and jobs.tier not in called:
             yield f"objectives.{name}.queue", f"must be a queue that gets jobs; nobody calls {jobs.tier} (a journey or a service must)"

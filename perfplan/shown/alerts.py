@@ -40,18 +40,16 @@ def _any(value: float) -> str:
 
 BURN_RATES = (
     Column("objective", "Objective"),
-    Column("urgency", "Urgency"),
-    Column("spent", "Budget spent", share),
-    Column("window_s", "In", duration),
+    Column("alert", "Alert"),
     Column("factor", "Burn rate", number),
     Column("bad_share", "Bad share", _bad),
-    Column("needed_quiet", "Bad ones it takes, at night", _any),
+    Column("needed_quiet", "Bad ones, at night", _any),
     Column("needed_peak", "at the peak", _any),
-    Column("at_10", "Seen after, 10 % bad", _seen),
+    Column("at_10", "10 % bad: seen after", _seen),
     Column("at_100", "all bad", _seen),
     Column("quiet_s", "all, at night", _seen),
     Column("reset_s", "Stops after", _seen),
-    Column("false_month", "False ones in 30 days", _any),
+    Column("false_month", "False, 30 days", _any),
 )
 
 
@@ -72,6 +70,7 @@ def burn_rates(study: Study) -> Table:
         frame=frame_of(rows, BURN_RATES),
         columns=BURN_RATES,
         stack=3,
+        rows=8,
     )
 
 
@@ -80,7 +79,8 @@ def _row(one: Burn, does: Analysed | None) -> dict[str, object]:
     nan = float("nan")
     row: dict[str, object] = {
         "objective": one.objective,
-        "urgency": f"{one.rung.priority}, {one.rung.urgency}",
+        "alert": f"{one.rung.priority}, {share(one.rung.spent)} in {_window(one.rung.hours)}",
+        "urgency": one.rung.urgency,
         "spent": one.rung.spent,
         "window_s": one.windows_s[0],
         "factor": one.factor,
@@ -189,5 +189,5 @@ def burn(study: Study) -> go.Figure:
             hovertemplate="%{y:,.3r} min",
         )
         look.label(fig, 2.0, float(np.log10(60 * hours * need)), label, xshift=6)
-    fig.update_layout(xaxis=dict(type="log", ticksuffix=" %", dtick=1), yaxis=dict(type="log", ticksuffix=" min", dtick=1))
+    fig.update_layout(xaxis=dict(type="log", ticksuffix=" %", dtick=1, range=[-1, 2]), yaxis=dict(type="log", ticksuffix=" min", dtick=1))
     return fig

@@ -13,6 +13,7 @@ from perfplan.shown.blocks import Column, Table
 from perfplan.shown.drawing import figure, short
 from perfplan.shown.frames import Rows, frame_of
 from perfplan.study import Study, once
+from perfplan.study.inside import inside_rps
 from perfplan.subjects.alerts import burns_of, rotation
 from perfplan.subjects.flows import Flow, flows
 from perfplan.subjects.scaling import starts
@@ -54,6 +55,7 @@ def pages(study: Study) -> Table:
         columns=PAGES,
         stack=1,
         detail=True,
+        rows=6,
     )
 
 
@@ -93,15 +95,16 @@ def scaling(study: Study) -> Table:
         }
         for one in starts(study)
     ]
-    now = float(study.middle.rps[0, 0])
+    now = float(np.median(inside_rps(study)[:, 0]))
     title = "Nothing is bought here"
     if rows:
-        title = f"First to scale: {rows[0]['what']}, from {_or_any(rows[0]['start_rps'])} on; the peak hour is {rate(now)} today"
+        title = f"First to scale: {rows[0]['what']}, from {_or_any(rows[0]['start_rps'])} on; the peak hour is {rate(now)} there today"
     return Table(
         name="scaling",
         title=title,
-        subtitle="Load of all requests in the peak hour. Started there, what is ordered is in place before the limit of the plan is "
-        "passed, at the growth of the plan; commands and the way back are in configs/scaling.md.",
+        subtitle="Load in the peak hour of all requests that come to the balancer, as dashboards show it. Started there, what is ordered "
+        "is in place before the limit of the plan is passed by growth; events of the plan have their own dates, in chapter 0. Commands and "
+        "the way back are in configs/scaling.md.",
         frame=frame_of(rows, SCALES),
         columns=SCALES,
         stack=3,

@@ -18,7 +18,6 @@ SIGNALS = (
     Column("signal", "Signal"),
     Column("method", "Kind"),
     Column("exporter", "Exporter"),
-    Column("metric", "Metric"),
     Column("series", "Series, about", count),
     Column("query", "Query"),
     Column("items", "Item"),
@@ -60,7 +59,7 @@ def signals(study: Study) -> Table:
 
 # ---- how dashboards look ----
 
-ROW, GAP = 5.5, 3.0  # pixels a row of a dashboard's grid; rows between two dashboards
+ROW, GAP = 4.2, 2.5  # pixels a row of a dashboard's grid; rows between two dashboards
 
 
 def dashboards(study: Study) -> go.Figure:

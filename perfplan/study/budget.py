@@ -10,6 +10,7 @@ import numpy as np
 
 from perfplan.models import slo
 from perfplan.models.slo import budget_left, complement, window_days, window_start
+from perfplan.plan.demand import week_of
 from perfplan.promises import budget_of, counted, timed
 from perfplan.promises.kind import PEAK_HOUR, Budgeted, Judged
 from perfplan.quantity import DAY, FloatArray, median
@@ -67,12 +68,20 @@ def remaining(study: Study) -> dict[str, FloatArray]:
 
 
 def events_rps(study: Study, name: str) -> float:
-    """Requests or jobs a second of a promise at today's peak hour."""
+    """Requests, jobs or probes a second of a promise at today's peak hour."""
     one, made = budget_of(study.scenario.objectives[name]), study.middle
     if one is None:
         return 0.0
+    if one.probes_rps is not None:
+        return one.probes_rps
     rates = [made.carried.calls_rps[one.tier]] if one.tier else [made.carried.journey_rps[journey] for journey in one.journeys]
     return sum(float(np.broadcast_to(np.asarray(rate, dtype=float), made.rps.shape)[0, 0]) for rate in rates)
+
+
+def week_of_events(study: Study, name: str) -> FloatArray:
+    """What is counted of a promise in each hour of the week over the busiest hour, (168,): probes come evenly."""
+    one, week = budget_of(study.scenario.objectives[name]), week_of(study.scenario)
+    return np.ones_like(week) if one is not None and one.probes_rps is not None else week
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +95,7 @@ class Behind:
     start: datetime.date
     end: datetime.datetime  # of what was measured
     covered: float  # share of the window so far that was measured
+    events: float  # that came
     good: float  # share, as its budget is counted
     low: float  # 90 % interval of it
     high: float
@@ -120,23 +130,21 @@ def behind_of(statement: Statement, scenario: Scenario, judged: Mapping[str, Jud
 
 def _behind(name: str, good_at_least: float, outcomes: Outcomes, one: Budgeted) -> Behind:
     end = datetime.datetime.fromtimestamp(outcomes.end_s, tz=datetime.UTC)
-    last = (end - datetime.timedelta(seconds=1)).date()
+    last = datetime.datetime.fromtimestamp(float(outcomes.seconds[-1]), tz=datetime.UTC).date()
     start, days = window_start(one.window, last), window_days(one.window, last)
     start_s = datetime.datetime.combine(start, datetime.time(), tzinfo=datetime.UTC).timestamp()
     if one.window in slo.ROLLING:
         start_s = outcomes.end_s - days * DAY
     there = outcomes.seconds >= start_s - 1e-6
-    at, good, total = outcomes.seconds[there], outcomes.good[there], outcomes.total[there]
-    at, good, total = _sliced(at, good, total, outcomes.slice_s, one)
+    at, good, total = _sliced(outcomes.seconds[there], outcomes.good[there], outcomes.total[there], outcomes.slice_s, one)
     bad, allowed = float(slo.bad_share(one.method, total - good, total, one.slice_good)), float(complement(good_at_least))
     half = 1.645 * slo.bad_share_error(one.method, at, total - good, total, one.slice_good)
-    part = min((outcomes.end_s - max(start_s, outcomes.seconds[there][0])) / (days * DAY), 1.0)  # of the whole window that is measured
-    so_far = min((outcomes.end_s - start_s) / (days * DAY), 1.0)
+    so_far = min((outcomes.end_s - start_s) / (days * DAY), 1.0)  # of the whole window; what of it was not measured is as what was
 
     def remains(share_bad: float) -> float:
-        return float(1 - share_bad * part / allowed)
+        return float(1 - share_bad * so_far / allowed)
 
-    pace = bad * part / so_far / allowed if so_far > 0 else 0.0  # of the budget, in a whole window
+    pace = bad / allowed  # of the budget, in a whole window
     gone = start + datetime.timedelta(days=days / pace) if pace > 1 and one.window not in slo.ROLLING else None
     return Behind(
         objective=name,
@@ -145,7 +153,8 @@ def _behind(name: str, good_at_least: float, outcomes: Outcomes, one: Budgeted) 
         method=one.method,
         start=start,
         end=end,
-        covered=part / so_far if so_far > 0 else 0.0,
+        covered=min(int(there.sum()) * outcomes.slice_s / (so_far * days * DAY), 1.0),
+        events=float(total.sum()),
         good=1 - bad,
         low=max(1 - bad - half, 0.0),
         high=min(1 - bad + half, 1.0),

@@ -12,7 +12,7 @@ from perfplan.models.times.frequencies import Distribution
 from perfplan.models.times.latency import exceeds, percentiles_s
 from perfplan.plan import State
 from perfplan.plan.paths import Carried, edge_share, inside
-from perfplan.quantity import median
+from perfplan.quantity import FloatArray, median
 from perfplan.study import Study, once
 from perfplan.study.sweeps import todays_knee
 
@@ -66,3 +66,11 @@ def _down(value_s: float) -> float:
     """
     scale = 10.0 ** (math.floor(math.log10(value_s) + 1e-12) - 1)
     return float(f"{math.floor(value_s / scale * (1 + 1e-9)) * scale:.6g}")
+
+
+def inside_rps(study: Study) -> FloatArray:
+    """Requests a second at the peak hour that come to the balancer, and not only to the edge, (worlds, months)."""
+    carried = study.worlds.carried
+    return np.asarray(
+        sum(np.asarray(rps) * (1 - np.asarray(carried.edge[name])) for name, rps in carried.journey_rps.items()) + 0 * study.worlds.rps
+    )

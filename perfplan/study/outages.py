@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfplan.models.availability import downtime_s
-from perfplan.plan.maintenance import share_down
+from perfplan.plan.maintenance import placed, share_down
 from perfplan.plan.uptime import tier_availability, visits_of
 from perfplan.quantity import DAY, FloatArray, Value, median
 from perfplan.study import Study, once
@@ -68,15 +68,26 @@ def failing(study: Study, journey: str, days: int) -> Journey:
     scenario, carried, shape = study.worlds.scenario, study.worlds.carried, study.worlds.rps.shape
     reached = visits_of(scenario, journey, carried.hit_ratio)
     beyond_edge = 1 - _spread(carried.edge[journey], shape)
-    planned, bad, causes = share_down(scenario), np.zeros(shape), {}
+    bad, causes = _maintained(study, days), {}
     for name, down in _down(study, days).items():
         if name in reached:
-            bad += down * np.minimum(_spread(reached[name], shape), 1.0)
+            bad = bad + down * np.minimum(_spread(reached[name], shape), 1.0)
     for name, visits in reached.items():
         part = (1 - tier_availability(scenario, carried, name)) * np.minimum(_spread(visits, shape), 1.0) * beyond_edge
         causes[name] = float(np.median(_spread(part, shape)[:, 0]))
-    causes[MAINTENANCE] = planned * float(np.median(beyond_edge[:, 0]))
-    return Journey(drawn=beyond_edge * np.minimum(bad + planned, 1.0), causes={name: value for name, value in causes.items() if value > 0})
+    causes[MAINTENANCE] = share_down(scenario) * float(np.median(beyond_edge[:, 0]))
+    return Journey(drawn=beyond_edge * np.minimum(bad, 1.0), causes={name: value for name, value in causes.items() if value > 0})
+
+
+def _maintained(study: Study, days: int) -> FloatArray:
+    """Share of the requests of a window that come within maintenance that counts: as many times as fall into it, from a random day on."""
+    rng, found = np.random.default_rng([study.seed, STREAM, 1]), np.zeros(study.worlds.rps.shape)
+    for one in study.scenario.maintenance.values():
+        if one.counted == "yes":
+            each = median(one.every_s) / (days * DAY)  # of a window
+            times = np.floor(1 / each + rng.random(found.shape))
+            found = found + times * placed(study.scenario, one).requests * each
+    return found
 
 
 def _spread(value: Value, shape: tuple[int, ...]) -> FloatArray:

@@ -24,7 +24,7 @@ from perfplan.plan.resources import STORAGE
 from perfplan.promises import budget_of
 from perfplan.quantity import DAY, HOUR, FloatArray, median
 from perfplan.study import Study, once
-from perfplan.study.budget import events_rps
+from perfplan.study.budget import events_rps, week_of_events
 from perfplan.study.inside import seen
 from perfplan.study.outages import outages
 from perfplan.study.verdicts import RISK
@@ -125,7 +125,7 @@ def factor(spent: float, hours: float, days: float) -> float:
 @once
 def burns(study: Study) -> list[Burn]:
     """Every burn-rate alert, over the window of its promise. Of two promises on the same counters the stricter one."""
-    found: dict[tuple[str, str, str], Burn] = {}
+    found: dict[tuple[str, str, str, int], Burn] = {}
     for name, judged in study.worlds.judged.items():
         at, stated = seen(study).get(name), budget_of(judged.objective)
         counters = watched(judged.objective).measured.counters(judged.objective, at.below_s if at is not None else 0.0)
@@ -133,9 +133,10 @@ def burns(study: Study) -> list[Burn]:
             continue
         allowed = round(median(judged.bound), 12)
         budget = min(allowed / (at.part if at is not None else 1.0), 1.0)
-        key = counters.total, counters.bad, counters.good
+        days = window_days(stated.window, study.as_of)
+        key = counters.total, counters.bad, counters.good, days
         if key not in found or budget < found[key].budget:
-            found[key] = Burn(objective=name, counters=counters, days=window_days(stated.window, study.as_of), budget=budget)
+            found[key] = Burn(objective=name, counters=counters, days=days, budget=budget)
     return [_enough(study, replace(one, rung=rung)) for one in found.values() for rung in ALERTS]
 
 
@@ -161,7 +162,7 @@ def _enough(study: Study, one: Burn) -> Burn:
 def hourly_rps(study: Study, objective: str) -> FloatArray:
     """What is counted of a promise, requests or jobs a second, (168,) by hour of the week from Monday on, at today's load."""
     part = seen(study)[objective].part if objective in seen(study) else 1.0
-    return events_rps(study, objective) * part * week_of(study.scenario)
+    return events_rps(study, objective) * part * week_of_events(study, objective)
 
 
 def _window_rps(study: Study, one: Burn) -> FloatArray:
@@ -230,14 +231,15 @@ def _seen_s(one: Burn, bad: float, rps: float) -> float:
 
 
 def covered(study: Study) -> dict[str, str]:
-    """Promises on counters that a stricter one watches: by name, that one's name."""
-    kept = {(one.counters.total, one.counters.bad): one.objective for one in burns(study) if one.counters.bad}
+    """Promises on counters that another one watches over the same window, which allows as little or less: by name, that one's name."""
+    kept = {(one.counters.total, one.counters.bad, one.days): one.objective for one in burns(study) if one.counters.bad}
     found = {}
     for name, judged in study.worlds.judged.items():
-        counters = watched(judged.objective).measured.counters(judged.objective, 0.0)
-        stricter = kept.get((counters.total, counters.bad)) if counters is not None and counters.bad else None
-        if stricter not in (None, name):
-            found[name] = str(stricter)
+        counters, stated = watched(judged.objective).measured.counters(judged.objective, 0.0), budget_of(judged.objective)
+        if counters is not None and counters.bad and stated is not None:
+            stricter = kept.get((counters.total, counters.bad, window_days(stated.window, study.as_of)))
+            if stricter not in (None, name):
+                found[name] = str(stricter)
     return found
 
 
@@ -251,7 +253,7 @@ class Rotation:
     people: float
     hours_s: float
     false_a_week: float  # pages though nothing is wrong
-    outages_a_week: float  # expected of the tiers that promises rest on, today
+    outages_a_week: float  # expected of all tiers that fail as a whole, today
     most: tuple[str, float]  # the tier with most of them
 
     @property

@@ -21,6 +21,7 @@ from perfplan.scenario import Step
 from perfplan.study import Study, once
 from perfplan.study.budget import Behind, behind, budgeted, events_rps, fails, left, promised, remaining, target
 from perfplan.study.failures import BURST, Failed, failures
+from perfplan.study.outages import MAINTENANCE
 from perfplan.study.verdicts import BROKEN, RISK
 from perfplan.subjects.kind import REQUIREMENTS, Finding, Found, Item
 from perfplan.words import day_name, duration, listed, number, percent, share
@@ -83,17 +84,22 @@ class Eater:
     once: bool = False  # whether it is one event, such as a drill, and not what comes anyway
 
 
-@once
 def eaters(study: Study) -> list[Eater]:
-    """What is expected to eat each budget, and the one failure at the peak that would take most of it."""
-    found, tiers, told = [], study.scenario.tiers, set()
+    """What is expected to eat each budget, and the one failure at the peak that would take most of it; promises on the same requests, of
+    which as few may fail, once."""
+    told: dict[object, str] = {}
+    for name, one in budgeted(study).items():
+        about = counted(study.scenario.objectives[name])
+        told.setdefault((about.journey if about is not None else name, target(study.worlds.judged[name]), one.window), name)
+    return [one for one in _eaters(study) if one.objective in told.values()]
+
+
+@once
+def _eaters(study: Study) -> list[Eater]:
+    """The same of every promise."""
+    found, tiers = [], study.scenario.tiers
     for name, one in budgeted(study).items():
         judged = study.worlds.judged[name]
-        about = counted(judged.objective)
-        same = (about.journey if about is not None else name, target(judged), one.window)
-        if same in told:
-            continue  # the same requests, as few of which may fail
-        told.add(same)
         allowed, drawn = float(complement(target(judged))), fails(study).get(name)
         if drawn is None:
             bad = watched(judged.objective).measured.bad
@@ -126,7 +132,7 @@ def _drill(study: Study, name: str, one: Budgeted, allowed: float) -> Eater | No
 
 def most_of(study: Study, name: str) -> str:
     """What is expected to eat most of a budget, of what comes anyway."""
-    return max((one for one in eaters(study) if one.objective == name and not one.once), key=lambda one: one.share).cause
+    return max((one for one in _eaters(study) if one.objective == name and not one.once), key=lambda one: one.share).cause
 
 
 def policy(study: Study) -> list[Step]:
@@ -251,7 +257,7 @@ def windows(study: Study) -> dict[str, Placed]:
 
 def _maintenance(study: Study) -> Found | None:
     """Windows, and what those that count spend of the budgets; more than half of one is too much."""
-    spent = [one for one in eaters(study) if one.cause == "maintenance"]
+    spent = [one for one in eaters(study) if one.cause == MAINTENANCE]
     stated = study.scenario.maintenance
     said = [
         f"{name}: {one.when} UTC for {duration(median(stated[name].lasts_s))}{', placed where fewest requests come' * one.placed}"

@@ -1,4 +1,5 @@
-"""When to start to scale each count, so that what is ordered is there before its limit is passed."""
+"""When to start to scale each count, so that what is ordered is there before its limit is passed by growth alone; events of the plan have
+orders with dates of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from perfplan.operate.source import Source
 from perfplan.plan.resources import lead_time_s
 from perfplan.quantity import MONTH, median
 from perfplan.study import Study, once
+from perfplan.study.inside import inside_rps
 from perfplan.study.sweeps import todays_knee
 from perfplan.tiers import count_of, kind_of
 from perfplan.tiers.place import Place
@@ -22,7 +24,7 @@ class Start:
     place: Place
     today: float
     planned: float  # by the last month asked for
-    full_rps: float  # inf: within its limit at every load that was tried
+    full_rps: float  # requests of all that come to the balancer; inf: within its limit at every load that was tried
     start_rps: float
     lead_s: float
 
@@ -33,11 +35,11 @@ def starts(study: Study) -> list[Start]:
     source, knee, scenario = Source(study=study), todays_knee(study), study.scenario
     grows = scenario.traffic.growth_per_month
     monthly = max(median(grows), 0.0) if grows is not None else 0.0
-    found = []
+    found, inside = [], float(np.median(inside_rps(study)[:, 0] / study.worlds.rps[:, 0]))
     for name, tier in scenario.tiers.items():
         for one in kind_of(tier).owned.bought:
             place = Place(name, one.field)
-            full, lead_s = knee.resources.get(place, float("inf")), lead_time_s(scenario, place)
+            full, lead_s = inside * knee.resources.get(place, float("inf")), lead_time_s(scenario, place)
             found.append(
                 Start(
                     place=place,

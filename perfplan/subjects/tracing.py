@@ -127,7 +127,8 @@ def findings(study: Study) -> Iterator[Finding]:
             phase=5,
             about="tracing.storage",
             month=0,
-            title=f"The storage of traces holds {share(found.rate, 2)} of them, not the {share(found.wanted, 2)} that "
+            title=f"The storage of traces holds {'not even ' if found.stored_bytes > found.limit_bytes * (1 + 1e-9) else ''}"
+            f"{share(found.rate, 2)} of them, not the {share(found.wanted, 2)} that "
             f"p{median(one.percentile) * 100:g} asks for",
             rule=f"{count(float(needed))} traces of each journey an hour: the share beyond then has an error of {share(tracing.PRECISION)}",
             value=f"{size(found.stored_bytes)} in {duration(median(one.retention_s))} of {size(found.limit_bytes)} stated",

@@ -16,15 +16,16 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
 from perfplan.reading import BadScenario, Problem
-from perfplan.reading.deployed import AS_PLANNED, DEPLOYED, Deployment, deployments_text, fingerprint
+from perfplan.reading.deployed import AS_PLANNED, DEPLOYED, Deployment, deployments_text, fingerprint, read_deployed
 from perfplan.terminal import one_line
 
 LARGEST, MOST_SAID = 50_000_000, 3  # bytes of a dump; differences that are named
+NOT_FOUND = "not found"
 OPEN = ("url", "targets")  # keys whose values a plan leaves open
 
 
@@ -176,12 +177,11 @@ def drift(plan: Path, folder: Path) -> tuple[list[Drift], list[str]]:
     if not configs.is_dir() or not (plan / "plan.json").is_file():
         raise BadScenario("perfplan drift", [Problem(0, "plan", f"must be a plan folder with configs/; {plan} is none")])
     found, unknown = dumps(folder)
+    planned = [(path, kind) for path in sorted(configs.iterdir()) for kind, pattern in PLANNED.items() if re.fullmatch(pattern, path.name)]
     rows = []
-    for path in sorted(configs.iterdir()):
-        kind = next((kind for kind, pattern in PLANNED.items() if re.fullmatch(pattern, path.name)), None)
-        if kind is not None:
-            text = path.read_text(encoding="utf-8")
-            rows.append(_beside(path.name, kind, text, [one for one in found if one.kind == kind]))
+    for path, kind in planned:
+        alone = sum(other == kind for _, other in planned) == 1
+        rows.append(_beside(path.name, kind, path.read_text(encoding="utf-8"), [one for one in found if one.kind == kind], alone))
     return rows, unknown
 
 
@@ -196,15 +196,15 @@ PLANNED = {  # by kind: the files that it generates
 }
 
 
-def _beside(name: str, kind: str, text: str, found: Sequence[Dump]) -> Drift:
-    """The best of the dumps that may be of this file: that of its own name where there are several."""
+def _beside(name: str, kind: str, text: str, found: Sequence[Dump], alone: bool) -> Drift:
+    """The best of the dumps that may be of this file: where several are planned, or several were found, that with its name."""
     about = re.sub(r"^(pgbouncer|redis)-|\.\w+$", "", name)
     uid = json.loads(text)["uid"] if kind == "dashboard" else ""
-    mine = [one for one in found if (one.about == uid if kind == "dashboard" else len(found) == 1 or about in one.file)]
-    if kind in ("rules", "prometheus", "alertmanager", "nginx"):
-        mine = list(found)
+    mine = [one for one in found if one.about == uid] if kind == "dashboard" else list(found)
+    if kind in ("pgbouncer", "redis") and not (alone and len(found) == 1):
+        mine = [one for one in found if re.search(rf"(?<![a-z0-9]){re.escape(about)}(?![a-z0-9])", one.file)]
     if not mine:
-        return Drift(name=name, verdict="not found", said="", text=text)
+        return Drift(name=name, verdict=NOT_FOUND, said="", text=text)
     said = min((list(DIFFERENCES[kind](text, one.found)) for one in mine), key=len)
     few = "; ".join(said[:MOST_SAID]) + (f"; and {len(said) - MOST_SAID} more" if len(said) > MOST_SAID else "")
     return Drift(name=name, verdict="differs" if said else AS_PLANNED, said=few, text=text)
@@ -235,6 +235,10 @@ def _parsed(query: str) -> str:
     return str(promql_parser.parse(query).prettify())
 
 
+def _is_time(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and re.fullmatch(r"(\d+(ms|[smhd]))+", value) is not None
+
+
 def _seconds(text: str) -> float:
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
     return sum(float(number) * units[unit] for number, unit in re.findall(r"(\d+)(ms|[smhd])", text))
@@ -255,7 +259,7 @@ def _within(planned: Any, found: Any, at: str) -> Iterator[str]:
             yield f"{at}: {len(planned)} planned, {len(found)} found"
         for i, (one, other) in enumerate(zip(planned, found, strict=False)):
             yield from _within(one, other, f"{at}[{i}]")
-    elif planned != found and _seconds(str(planned)) != (_seconds(str(found)) or None):
+    elif planned != found and not (_is_time(planned) and _is_time(found) and _seconds(planned) == _seconds(found)):
         yield f"{at}: planned {_short(planned)}, found {_short(found)}"
 
 
@@ -326,7 +330,10 @@ def _short(value: object) -> str:
 def keep(rows: Sequence[Drift], scenario: Path, day: datetime.date) -> Path:
     """Write what was found to measured/deployed.json beside the scenario; earlier finds of other files stay."""
     path = scenario.resolve().parent / DEPLOYED
-    made = {one.name: Deployment(hash=fingerprint(one.text), date=str(day), verdict=one.verdict, said=one.said) for one in rows}
+    made = dict(read_deployed(path, DEPLOYED)) if path.is_file() else {}
+    for one in rows:
+        if one.verdict != NOT_FOUND or one.name not in made:
+            made[one.name] = Deployment(hash=fingerprint(one.text), date=str(day), verdict=one.verdict, said=one.said)
     path.parent.mkdir(exist_ok=True)
     making = path.with_suffix(".making")
     making.write_text(deployments_text(made), encoding="utf-8")

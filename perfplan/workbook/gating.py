@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import asdict, dataclass
 
 from perfplan.document import to_json
@@ -13,6 +14,8 @@ from perfplan.stated import parse
 from perfplan.study.budget import Behind, behind_of
 from perfplan.words import day_name, listed, share
 
+OLD_DAYS, COVERED = 3, 0.5  # days that outcomes may be old, and share of the window that must be measured, for a gate to open
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -20,7 +23,16 @@ class Report:
 
     name: str
     gate: float | None  # share of a budget that must be left; None: it was not asked for
+    as_of: datetime.date
     budgets: tuple[Behind, ...]
+
+    @property
+    def blind(self) -> list[str]:
+        """Promises of whose window too little was measured to open a gate: rows that end long ago, holes, or no event at all."""
+        if self.gate is None:
+            return []
+        oldest = self.as_of - datetime.timedelta(days=OLD_DAYS)
+        return [one.objective for one in self.budgets if one.end.date() < oldest or one.covered < COVERED or not one.events > 0]
 
     @property
     def short(self) -> list[str]:
@@ -30,14 +42,16 @@ class Report:
     @property
     def passes(self) -> bool:
         """Whether enough is left of each."""
-        return not self.short
+        return not self.short and not self.blind
 
     def text(self) -> str:
         """A line a promise, and what the gate says."""
         lines = [_line(one, self.gate) for one in self.budgets]
         if self.gate is not None:
-            said = f"closed: less than {share(self.gate)} is left of {listed(self.short)}" if self.short else "open"
-            lines.append(f"gate   {said}")
+            why = [f"less than {share(self.gate)} is left of {listed(self.short)}"] if self.short else []
+            rule = f"outcomes up to {OLD_DAYS} days ago, {share(COVERED)} of the window, some events"
+            why += [f"too little is known of {listed(self.blind)} (needed: {rule})"] if self.blind else []
+            lines.append(f"gate   {'closed: ' + '; '.join(why) if why else 'open'}")
         return "\n".join(lines)
 
     def json(self) -> str:
@@ -46,7 +60,16 @@ class Report:
             asdict(one) | {"start": str(one.start), "end": str(one.end), "exhausted": one.exhausted and str(one.exhausted)}
             for one in self.budgets
         ]
-        return to_json({"schema": "perfplan/budget/1", "name": self.name, "gate": self.gate, "passes": self.passes, "budgets": rows})
+        return to_json(
+            {
+                "schema": "perfplan/budget/1",
+                "name": self.name,
+                "gate": self.gate,
+                "passes": self.passes,
+                "blind": self.blind,
+                "budgets": rows,
+            }
+        )
 
 
 def report(statement: Statement, gate: str | None) -> Report:
@@ -60,7 +83,7 @@ def report(statement: Statement, gate: str | None) -> Report:
         asked = None if gate is None else median(scenario.freeze_at) if gate == "" else parse(gate, FRACTION).mid
     except Misread as error:
         raise BadScenario("perfplan budget", [Problem(0, "--gate", str(error))]) from None
-    return Report(name=scenario.name, gate=asked, budgets=tuple(found))
+    return Report(name=scenario.name, gate=asked, as_of=datetime.date.fromisoformat(str(scenario.as_of)), budgets=tuple(found))
 
 
 def _line(one: Behind, gate: float | None) -> str:

@@ -201,6 +201,26 @@ def test_the_command_says_and_keeps_what_it_finds(planned, small, capsys):
     assert main(["drift", str(folder), str(dumps)]) == 1
 
 
+def test_one_dump_is_of_one_file_and_an_earlier_find_stays(planned, small):
+    folder, dumps = planned
+    configs = folder / "configs"
+    (configs / "redis-other.conf").write_text((configs / "redis-cache.conf").read_text())
+    rows = [
+        line.split(" ", 1)
+        for line in (configs / "redis-cache.conf").read_text().splitlines()
+        if line and not line.startswith(("#", "include"))
+    ]
+    (dumps / "redis-cache.txt").write_text("\n".join(part.strip('"') for row in rows for part in row) + "\n")
+    found = said(planned)
+    assert found["redis-cache.conf"] == (AS_PLANNED, "")
+    assert found["redis-other.conf"] == ("not found", "")
+    assert main(["drift", str(folder), str(dumps), "--scenario", str(small)]) == 0
+    (dumps / "redis-cache.txt").unlink()
+    (dumps / "board.json").write_text((configs / "grafana-slo.json").read_text())
+    assert main(["drift", str(folder), str(dumps), "--scenario", str(small)]) == 0
+    assert read(small).deployed["redis-cache.conf"].verdict == AS_PLANNED
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [

@@ -137,7 +137,7 @@ FORGED = {
     "a table": (replaced("tables/orders.csv", ",", ";"), r"tables/orders\.csv"),
     "a file for a server": (
         replaced("configs/pgbouncer-store.ini", "default_pool_size = ", "default_pool_size = 9"),
-        r"configs: \d of \d files are the same\n  configs/pgbouncer",
+        r"configs: \d+ of \d+ files are the same\n  configs/pgbouncer",
     ),
     "what a judge said": (replaced("inputs/judged.json", '"accepted": true', '"accepted": false'), r"inputs/judged\.json: differs"),
     "what was stated anew": (replaced("inputs/overrides.txt", "=5", "=6"), r"overrides\.txt: differs"),

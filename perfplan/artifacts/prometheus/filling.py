@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perfplan.artifacts.prometheus.recorded import inside_rps
 from perfplan.artifacts.prometheus.words import signal_name, signals_of
 from perfplan.operate.kind import Signal
 from perfplan.operate.source import Source
 from perfplan.operate.text import alert_name, slug
 from perfplan.quantity import median, quantiles
+from perfplan.study.inside import inside_rps
 from perfplan.subjects.alerts import DISK
 from perfplan.tiers import kind_of
 from perfplan.words import rate, share, size
@@ -73,19 +73,20 @@ def _volumes(source: Source) -> list[Filling]:
 
 
 def _volume(source: Source, name: str, grows_bytes: float, limit_bytes: float) -> Filling:
-    at = f'tier="{slug(name)}"'
+    at = f'tier="{slug(name)}",fstype!~"tmpfs|overlay"'
     free, whole = (source.named(f"node_filesystem_{what}_bytes{{{at}}}") for what in ("avail", "size"))
+    played = [source.named(f'node_filesystem_{what}_bytes{{tier="{slug(name)}"}}') for what in ("avail", "size")]
 
     def series(factor: float) -> dict[str, tuple[float, bool]]:
         used = factor * DISK * limit_bytes - grows_bytes
-        return {free: (limit_bytes - used, False), whole: (limit_bytes, False)}
+        return {played[0]: (limit_bytes - used, False), played[1]: (limit_bytes, False)}
 
     return Filling(
         name=f"{alert_name(name)}VolumeFullSoon",
         tier=name,
-        use=f"1 - (sum({free}) - {grows_bytes:.6g}) / sum({whole})",
+        use=f"max((1 - ({free} - {grows_bytes:.6g}) / {whole}) and {whole} >= {0.5 * limit_bytes:.6g})",
         limit=DISK,
-        why=f"{size(grows_bytes)} a month in 95 of 100 worlds of the plan",
+        why=f"{size(grows_bytes)} a month in 95 of 100 worlds of the plan; of its volumes those of half the planned size or more",
         summary=f"the volume of {name}: at the plan's growth above {share(DISK)} within 30 days",
         series=series,
     )
@@ -97,7 +98,8 @@ def _traffic(source: Source) -> list[Filling]:
     inside = inside_rps(study)
     most = float(quantiles(inside[:, : BEYOND + 1], (CERTAIN,))[0].max())
     counted = [source.named(f'http_requests_total{{journey="{slug(name)}"}}') for name in study.scenario.journeys]
-    total = " + ".join(f"sum(rate({text}[1h]))" for text in counted)
+    every = "|".join(slug(name) for name in study.scenario.journeys)
+    total = source.named(f'sum(rate(http_requests_total{{journey=~"{every}"}}[1h]))')
 
     def series(factor: float) -> dict[str, tuple[float, bool]]:
         return {text: (60 * factor * most / len(counted), True) for text in counted}

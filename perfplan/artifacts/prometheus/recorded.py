@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from perfplan.models.slo import OCCURRENCES, RATIO
+from perfplan.models.slo import OCCURRENCES, SLICES
 from perfplan.operate.series import bad_of, total_of
 from perfplan.operate.source import Source
 from perfplan.operate.text import Tree, block, decimal, slug
 from perfplan.plan.demand import MONTHS
 from perfplan.promises import budget_of
+from perfplan.promises.kind import Budgeted
 from perfplan.quantity import MONTH, FloatArray, median, quantiles
 from perfplan.study import Study
+from perfplan.study.inside import inside_rps
 from perfplan.study.sweeps import todays_knee
 from perfplan.subjects.alerts import Burn, burns_of
 from perfplan.subjects.signals import Asked, asked
@@ -28,6 +30,7 @@ def recorded(source: Source) -> str:
     """The file."""
     first = list({one.objective: one for one in burns_of(source)}.values())
     groups: list[Tree] = [
+        *[group for one in first for group in _sliced(source, one)],
         *[_group(f"objective {one.objective}", _objective(source, one)) for one in first],
         _group("signals", [_signal(one) for one in asked(source.study)]),
         _group("plan", _plan(source.study)),
@@ -69,17 +72,31 @@ def _objective(source: Source, one: Burn) -> list[Rule]:
     return rules
 
 
+def _stated(source: Source, one: Burn) -> Budgeted:
+    stated = budget_of(source.study.scenario.objectives[one.objective])
+    assert stated is not None  # promises without a budget have no alerts
+    return stated
+
+
+def _sliced(source: Source, one: Burn) -> list[Rule]:
+    """Where a budget counts slices of time: each slice as it ends, in a group that is evaluated once a slice."""
+    stated = _stated(source, one)
+    if stated.method == OCCURRENCES:
+        return []
+    step = f"{round(stated.slice_s)}s"
+    share = f"{bad_of(one.counters, step)} / ({total_of(one.counters, step)} > 0)"
+    if stated.method == SLICES:
+        share = f"({share}) > bool {decimal(round(1 - stated.slice_good, 12))}"
+    rule = _rule("slo:bad:slice", share, objective=slug(one.objective))
+    return [{"name": f"slices of {one.objective}", "interval": step, "rules": [rule]}]
+
+
 def _period(source: Source, one: Burn, at: str) -> str:
     """The bad share of the promise's window, as its budget counts it; a window of the calendar is a rolling one of as many days here."""
-    stated, window = budget_of(source.study.scenario.objectives[one.objective]), f"{one.days}d"
-    assert stated is not None  # promises without a budget have no alerts
-    if stated.method == OCCURRENCES:
+    window = f"{one.days}d"
+    if _stated(source, one).method == OCCURRENCES:
         return f"sum_over_time(slo:bad:rate{STEP}{at}[{window}]) / (sum_over_time(slo:total:rate{STEP}{at}[{window}]) > 0)"
-    step = f"{max(round(stated.slice_s), 1)}s"
-    share = f"{bad_of(one.counters, step)} / ({total_of(one.counters, step)} > 0)"
-    if stated.method == RATIO:
-        return f"avg_over_time(({share})[{window}:{step}])"
-    return f"avg_over_time((({share}) > bool {decimal(round(1 - stated.slice_good, 12))})[{window}:{step}])"
+    return f"avg_over_time(slo:bad:slice{at}[{window}])"
 
 
 def _signal(one: Asked) -> Rule:
@@ -89,14 +106,6 @@ def _signal(one: Asked) -> Rule:
 
 
 # ---- the plan ----
-
-
-def inside_rps(study: Study) -> FloatArray:
-    """Requests a second at the peak hour that come to the balancer, and not only to the edge, (worlds, months)."""
-    carried = study.worlds.carried
-    return np.asarray(
-        sum(np.asarray(rps) * (1 - np.asarray(carried.edge[name])) for name, rps in carried.journey_rps.items()) + 0 * study.worlds.rps
-    )
 
 
 def _by_month(study: Study, values: FloatArray) -> str:

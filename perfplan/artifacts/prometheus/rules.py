@@ -25,10 +25,12 @@ from perfplan.artifacts.prometheus.words import (
     windows,
     without_bucket,
 )
+from perfplan.models.slo import OCCURRENCES
 from perfplan.operate.kind import UNSEEN
 from perfplan.operate.series import bad_of, ratio
 from perfplan.operate.source import Source
 from perfplan.operate.text import comment
+from perfplan.promises import budget_of
 from perfplan.subjects.alerts import burns_of, covered
 from perfplan.words import number, share
 
@@ -71,10 +73,13 @@ def _burns(source: Source) -> list[str]:
         lines.append(f"  # {burnt}: {number(one.factor)} x {share(one.budget)} of requests")
         parts = [f"({ratio(one.counters, long)} > {one.limit:.6g})", f"and ({ratio(one.counters, short)} > {one.limit:.6g})"]
         parts += [f"and ({bad_of(one.counters, long, 'increase')} >= {one.least - 0.5:g})"] if one.least > 1 else []
+        if (method := budget_of(source.study.scenario.objectives[one.objective])) is not None and method.method != OCCURRENCES:
+            lines.append(f"  # its budget counts {method.method}; alerts count events, and may come earlier or later than it goes")
         noting = noted(summary_of(one), page_of(one))
         lines += _rule(name_of(one), "\n".join(parts), labels(one.rung.urgency, one.rung.priority), noting, remark=f"  # {origin}")
     for name, stricter in covered(source.study).items():
-        lines.append(f"  # objectives.{comment(name)}: the same counters, and it allows more than objectives.{comment(stricter)} above")
+        other = f"objectives.{comment(stricter)} above allows as little or less of them"
+        lines.append(f"  # objectives.{comment(name)}: the same counters and window; {other}")
     return lines
 
 

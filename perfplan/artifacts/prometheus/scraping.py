@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from perfplan.judging import Answers
+from perfplan.operate import tended
 from perfplan.operate.source import Source
 from perfplan.operate.text import Tree, block, slug
+from perfplan.subjects.alerts import burns_of
 from perfplan.subjects.signals import Asked, asked
 from perfplan.tiers import kind_of
 
 PORTS = {
+    "balancer": 9145,
     "services": 8000,
     "node_exporter": 9100,
     "cAdvisor": 8080,
@@ -27,27 +32,42 @@ def scraping(source: Source) -> str:
     jobs: dict[str, dict[str, Asked]] = {}
     tiers = source.study.scenario.tiers
     for one in asked(source.study):
-        if one.kind == "proxy" or (one.kind == "tier" and kind_of(tiers[one.name]).owned.bought):  # who calls measures what is not ours
-            jobs.setdefault(one.row.exporter, {})[one.name] = one
+        if one.kind != "tier" or kind_of(tiers[one.name]).owned.bought:  # who calls measures what is not ours
+            jobs.setdefault(one.row.exporter, {})[one.name if one.kind == "tier" else ""] = one
     tree: Tree = {
         "global": {"scrape_interval": "15s", "evaluation_interval": "30s"},
         "rule_files": ["recorded.yml", "alerts.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": ["127.0.0.1:9093"]}]}]},
-        "scrape_configs": [_job(source, exporter, list(about.values())) for exporter, about in jobs.items()],
+        "scrape_configs": [_job(source, exporter, about) for exporter, about in jobs.items()],
     }
     series = sum(one.series for one in asked(source.study))
-    remark = f"# about {series:,} series by the table of signals; replace the addresses of the targets\n"
-    return source.head("#", "Prometheus") + remark + block(tree) + "\n"
+    longest = max((one.days for one in burns_of(source)), default=30)
+    remarks = (
+        f"about {series:,} series by the table of signals; replace the addresses of the targets, one a host or process",
+        f"start with --storage.tsdb.retention.time={longest + 5}d: budgets look back {longest} days, and 15 are kept unless it is told",
+        "requests are counted at the balancer (an exporter of its log, or its own metrics): it also sees what nobody answers (502, 504)",
+    )
+    return source.head("#", "Prometheus") + "".join(f"# {one}\n" for one in remarks) + block(tree) + "\n"
 
 
-def _job(source: Source, exporter: str, about: list[Asked]) -> Tree:
+def _job(source: Source, exporter: str, about: Mapping[str, Asked]) -> Tree:
     found: list[Tree] = []
-    for one in about:
-        label = source.named(LABELS.get(exporter, "tier"))
-        name = slug(one.name) if one.name else "proxy"
-        labels: dict[str, Tree] = {"labels": {label: name}} if one.name else {}
-        found.append({"targets": [f"{name}.internal:{PORTS[exporter]}"], **labels})
+    for name in about:
+        label, roles = source.named(LABELS.get(exporter, "tier")), _roles(source, exporter, name)
+        at = slug(name) if name else "balancer"
+        for role in roles:
+            labels: dict[str, Tree] = {label: at} if name else {}
+            if role:
+                labels[source.named("role")] = role
+            host = f"{at}-{role}" if role else at
+            found.append({"targets": [f"{host}.internal:{PORTS[exporter]}"], **({"labels": labels} if labels else {})})
     return {"job_name": exporter, "static_configs": found}
+
+
+def _roles(source: Source, exporter: str, name: str) -> tuple[str, ...]:
+    """Of the hosts of a tier, where their metrics tell them apart; else one without a name."""
+    roles = tended(source.study.scenario.tiers[name]).roles(source.study.scenario.tiers[name]) if name else ()
+    return roles if roles and exporter == "node_exporter" else ("",)
 
 
 def answers(source: Source) -> tuple[Answers, ...]:

@@ -264,7 +264,8 @@ def no_bucket_name(one: Burn) -> str:
 
 def no_bucket_summary(one: Burn) -> str:
     """What the alert on its missing bucket says."""
-    return f"{one.objective}: no histogram bucket at its target; its burn-rate alerts cannot fire until the service has one"
+    late = "are late, as they count at the next bucket" if one.counters.nearest[0] else "cannot fire"
+    return f"{one.objective}: no histogram bucket at its target; until there is one its burn-rate alerts {late}"
 
 
 def summary_of(one: Burn) -> str:
