@@ -125,7 +125,7 @@ def test_a_notebook_presents_and_does_not_compute(path):
                 node, ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.If | ast.Try | ast.With | ast.Lambda | ast.IfExp
             ), source
     figures = sum("figures." in "".join(cell["source"]) for cell in code)
-    assert figures >= 2 or path.stem in APART
+    assert figures >= (1 if path.stem == "8_operate" else 2) or path.stem in APART  # its tables are read at night
 
 
 @pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem != "calculator"], ids=lambda p: p.stem)

@@ -67,6 +67,7 @@ class Table:
     stack: int = 2  # values a line on phones; 0: scrolls sideways
     first: bool = False  # the first row decides and is bold
     detail: bool = False  # for who makes the plan, and not for who decides
+    screen: bool = False  # left out on paper: for machines, or written better in a file beside the page
     rows: int = SHOWN_ROWS  # shown; the rest waits behind "show all"
     captioned: bool = field(default=True)
 
@@ -93,8 +94,9 @@ class Table:
         once = " once" if self.stack == len(self.columns) - 1 else ""
         kind = f'class="stack{once}" style="--cols:{self.stack}"' if self.stack else ""
         caption = f"<caption><b>{safe(self.title)}</b><small>{safe(self.subtitle)}</small></caption>" if self.captioned else ""
+        classes = ("table" if self.stack else "table scroll") + " screen-only" * self.screen
         return Html(
-            f'<div class="{"table" if self.stack else "table scroll"}"{MAKERS if self.detail else ""}><table role="table" {kind}>{caption}'
+            f'<div class="{classes}"{MAKERS if self.detail else ""}><table role="table" {kind}>{caption}'
             f'<thead><tr role="row">{head}</tr></thead>{body}</table></div>'
         )
 

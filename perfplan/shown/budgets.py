@@ -101,6 +101,7 @@ def budget_eaters(study: Study) -> Table:
         frame=frame_of(rows, EATERS),
         columns=EATERS,
         stack=3,
+        rows=6,
     )
 
 

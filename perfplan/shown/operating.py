@@ -55,6 +55,7 @@ def pages(study: Study) -> Table:
         columns=PAGES,
         stack=1,
         detail=True,
+        screen=True,
         rows=6,
     )
 

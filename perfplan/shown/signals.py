@@ -53,6 +53,7 @@ def signals(study: Study) -> Table:
         columns=SIGNALS,
         stack=1,
         detail=True,
+        screen=True,
         rows=6,
     )
 

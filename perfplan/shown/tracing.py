@@ -54,4 +54,5 @@ def traces(study: Study) -> Table:
         frame=frame_of(rows, TRACES),
         columns=TRACES,
         stack=3,
+        screen=True,
     )

@@ -22,7 +22,7 @@ from perfplan.scenario.statement import Statement
 from perfplan.shown.blocks import HEADING, SHEET, Block, Html, empty_block, finding_block, key, mix, safe
 from perfplan.study import Study, sampling_error, study
 from perfplan.study.verdicts import BROKEN
-from perfplan.words import month_name
+from perfplan.words import listed, month_name
 from perfplan.workbook.chapters import CHAPTERS
 from perfplan.workbook.kept import newest
 from perfplan.workbook.limits import enough
@@ -160,11 +160,12 @@ def findings(made: Study, phase: int) -> Block:
 
 def files(made: Study, *beginnings: str, judged: Judgements | None = None) -> Block:
     """The generated files whose names begin so, each behind its name; *judged*: what the real tools said of them."""
-    parts = []
-    for file in (one for one in files_of(made) if one.name.startswith(beginnings)):
+    shown, parts = [one for one in files_of(made) if one.name.startswith(beginnings)], []
+    for file in shown:
         head = f"<summary>configs/{safe(file.name)}, {safe(verdict_on(file, judged or {}))}</summary>"
         parts.append(f'<details class="code">{head}<pre tabindex="0"><code>{safe(file.text)}</code></pre></details>')
-        parts.append(f'<p class="print-only">configs/{safe(file.name)} lies beside this page.</p>')
+    names = listed([f"configs/{file.name}" for file in shown])
+    parts.append(f'<p class="print-only">{safe(names)} lie{"s" * (len(shown) == 1)} beside this page.</p>')
     note = '<p class="note">Generated with the numbers of this plan, each line with its reason; inputs/judged.json has what tools said.</p>'
     return Block(markup=Html(f'<div class="files">{note}{"".join(parts)}</div>'))
 
