@@ -19,6 +19,7 @@ from perfplan.shown.frames import (
 from perfplan.study import Study, once
 from perfplan.subjects.alerts import ALERTS, CPU, DISK, SELDOM, Analysed, Burn, analysed, burns, factor, watched_resources
 from perfplan.words import (
+    NBSP,
     duration,
     number,
     plural,
@@ -43,12 +44,11 @@ BURN_RATES = (
     Column("alert", "Alert"),
     Column("factor", "Burn rate", number),
     Column("bad_share", "Bad share", _bad),
-    Column("needed_quiet", "Bad ones, at night", _any),
-    Column("needed_peak", "at the peak", _any),
-    Column("at_10", "10 % bad: seen after", _seen),
+    Column("needed_quiet", "Takes, at night", _any),
+    Column("at_10", "Seen: 10 % bad", _seen),
     Column("at_100", "all bad", _seen),
-    Column("quiet_s", "all, at night", _seen),
-    Column("reset_s", "Stops after", _seen),
+    Column("quiet_s", "at night", _seen),
+    Column("reset_s", "Stops", _seen),
     Column("false_month", "False, 30 days", _any),
 )
 
@@ -64,9 +64,10 @@ def burn_rates(study: Study) -> Table:
     return Table(
         name="burn_rates",
         title=title if rows else "No promise to watch",
-        subtitle=f"Factor = budget spent x window of the promise / alert window ({shown}), as in alerts.yml. At today’s traffic, by hour "
-        "of the week, an incident that goes on. False: nothing is wrong, and half of what may fail does, one by one; an alert that this "
-        f"would set off more than {number(SELDOM)} times in 30 days asks for more bad requests.",
+        subtitle=f"Factor = budget spent x window of the promise / alert window ({shown}), as in alerts.yml; alerts count events, whatever "
+        "a budget counts. At today’s traffic, by hour of the week: bad ones it takes at the quietest hour, when an incident that goes on is "
+        "seen. False: nothing is wrong, and half of what may fail does, one by one; an alert that this would set off more than "
+        f"{number(SELDOM)} times in 30 days asks for more bad ones.",
         frame=frame_of(rows, BURN_RATES),
         columns=BURN_RATES,
         stack=3,
@@ -79,7 +80,7 @@ def _row(one: Burn, does: Analysed | None) -> dict[str, object]:
     nan = float("nan")
     row: dict[str, object] = {
         "objective": one.objective,
-        "alert": f"{one.rung.priority}, {share(one.rung.spent)} in {_window(one.rung.hours)}",
+        "alert": f"{one.rung.priority}, {share(one.rung.spent)} in {_window(one.rung.hours)}".replace(" ", NBSP),
         "urgency": one.rung.urgency,
         "spent": one.rung.spent,
         "window_s": one.windows_s[0],
@@ -131,7 +132,7 @@ def coverage(study: Study) -> go.Figure:
     fig = figure(
         f"{sum(one.earlier for one in rows)} of {len(rows)} resources pass the plan’s limit before a usual alert fires",
         "Square: used at today’s peak; bar: the plan’s limit; circle: the usual alert, red where it comes later; alerts.yml has "
-        "alerts on CPU, memory and disk of hosts, none on pools, threads, workers and rate limits",
+        "alerts at the plan’s limits, too, of all that has a metric",
         height=34 * len(rows) + 60,
         margin=dict(t=28, r=30),
     )

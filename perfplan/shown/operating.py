@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from perfplan.artifacts.prometheus.words import name_of, page_of, signal_name, signal_summary, signals_of, summary_of, windows
+from perfplan.artifacts.prometheus.words import (
+    MISSING,
+    MISSING_SUMMARY,
+    name_of,
+    page_of,
+    signal_name,
+    signal_summary,
+    signals_of,
+    summary_of,
+    windows,
+)
+from perfplan.operate.kind import UNSEEN
 from perfplan.operate.source import Source
 from perfplan.operate.text import slug
 from perfplan.shown import look
@@ -46,6 +57,7 @@ def pages(study: Study) -> Table:
         for tier, one in signals_of(source)
         if one.severity == "page"
     ]
+    rows.append({"alert": MISSING, "says": MISSING_SUMMARY, "look": "up == 0", "page": UNSEEN})
     return Table(
         name="pages",
         title=f"{plural(len(rows), 'alerts')} call somebody; each leads to a page of the runbook",
