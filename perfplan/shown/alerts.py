@@ -65,8 +65,8 @@ def burn_rates(study: Study) -> Table:
         name="burn_rates",
         title=title if rows else "No promise to watch",
         subtitle=f"Factor = budget spent x window of the promise / alert window ({shown}), as in alerts.yml; alerts count events, whatever "
-        "a budget counts. At today’s traffic, by hour of the week: bad ones it takes at the quietest hour, when an incident that goes on is "
-        "seen. False: nothing is wrong, and half of what may fail does, one by one; an alert that this would set off more than "
+        "a budget counts. At today’s traffic, by hour of the week: bad ones it takes at the quietest hour, when an incident that goes on "
+        "is seen. False: nothing is wrong, and half of what may fail does, one by one; an alert that this would set off more than "
         f"{number(SELDOM)} times in 30 days asks for more bad ones.",
         frame=frame_of(rows, BURN_RATES),
         columns=BURN_RATES,
