@@ -81,7 +81,9 @@ def objectives(source: Source) -> str:
     rows = []
     for name, objective in study.scenario.objectives.items():
         indicator, one, stated = watched(objective).measured.indicator(objective), found.get(name), budget_of(objective)
-        budget = "none" if one is None or stated is None else f"{share(1 - one.target)} of {stated.window}, {stated.method}"
+        budget = "none"
+        if one is not None and stated is not None:
+            budget = f"{share(1 - one.target)} of {stated.window}, {stated.method}: {number(one.budget_requests)} events today"
         seen = next((burn.budget for burn in burns(study) if burn.objective == name), None)
         if one is not None and seen is not None and abs(seen / (1 - one.target) - 1) > 1e-6:
             budget += f"; {share(seen)} of what its counters see, as the edge answers the others"

@@ -442,6 +442,6 @@ def test_a_reader_sees_what_is_theirs(folder, tmp_path):
       tell(seen);
     }, 500));"""
     told = opened(folder / "plan.html", script, tmp_path)
-    assert len(told[""]) == 10
+    assert len(told[""]) == 11
     assert told["director"] == ["plan"]
     assert set(told["architect"]) | set(told["sre"]) == set(told[""])
